@@ -1,0 +1,100 @@
+package flight_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/flight"
+)
+
+func TestCallersShareOneFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		runs := 0
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				got, err := group.Do(t.Context(), "k", 0, func(context.Context) (int, error) {
+					runs++
+					time.Sleep(time.Second)
+					return 7, nil
+				})
+				if got != 7 || err != nil {
+					t.Errorf("Do = %d, %v; want 7, nil", got, err)
+				}
+			})
+		}
+		wg.Wait()
+		if runs != 1 {
+			t.Errorf("fn ran %d times, want once", runs)
+		}
+	})
+}
+
+func TestCallerLeavesFlightGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[string]
+		type key struct{}
+		first, leave := context.WithTimeout(context.WithValue(t.Context(), key{}, "trace"), time.Second)
+		defer leave()
+		landed := ""
+		fn := func(ctx context.Context) (string, error) {
+			time.Sleep(time.Minute)
+			landed, _ = ctx.Value(key{}).(string)
+			return "done", ctx.Err()
+		}
+		if _, err := group.Do(first, "k", time.Hour, fn); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("first caller: %v, want its own deadline", err)
+		}
+		got, err := group.Do(t.Context(), "k", time.Hour, func(context.Context) (string, error) {
+			return "a second flight", nil
+		})
+		if got != "done" || err != nil {
+			t.Errorf("second caller: %q, %v; want the first flight's result", got, err)
+		}
+		if landed != "trace" {
+			t.Errorf("the flight saw value %q, want the first caller's", landed)
+		}
+	})
+}
+
+func TestTimeoutEndsFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		_, err := group.Do(t.Context(), "k", time.Second, func(ctx context.Context) (int, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Do = %v, want the flight's deadline", err)
+		}
+	})
+}
+
+func TestEndedContextStartsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	hungUp := errors.New("hung up")
+	cancel(hungUp)
+	var group flight.Group[int]
+	_, err := group.Do(ctx, "k", 0, func(context.Context) (int, error) {
+		t.Error("a flight was started")
+		return 0, nil
+	})
+	if !errors.Is(err, hungUp) {
+		t.Errorf("Do = %v, want the cause", err)
+	}
+}
+
+func TestPanicReachesCaller(t *testing.T) {
+	var group flight.Group[int]
+	defer func() {
+		if got := recover(); got != "boom" {
+			t.Errorf("recovered %v, want boom", got)
+		}
+	}()
+	group.Do(t.Context(), "k", 0, func(context.Context) (int, error) { panic("boom") })
+}
