@@ -1,0 +1,154 @@
+package exchange
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config describes an OAuth client of Google's and how to speak for it. Only
+// ClientID is required, and a web client needs its secret. [ConfigFromFile]
+// reads both from the file that Google's console offers.
+//
+// It prints, logs and marshals without the secret.
+type Config struct {
+	// ClientID is the OAuth client that the codes were issued for: the web
+	// client, also for codes from apps (their "server client ID").
+	ClientID string
+
+	// ClientSecret belongs to ClientID. Empty: none is sent, as Google allows
+	// for public clients.
+	ClientSecret string
+
+	// RedirectURIs are the client's, as registered. If there are any,
+	// [Client.NewAuthRequest] refuses others; for the loopback redirects of an
+	// installed client, whose port varies, leave them out.
+	RedirectURIs []string
+
+	// Endpoint says where to find Google. Each zero field is Google's own.
+	Endpoint Endpoint
+
+	// HTTPClient makes every call; its redirect policy is not used, because a
+	// redirect is never followed. Nil: a client with a timeout of 30 seconds.
+	HTTPClient *http.Client
+
+	// CrossOrigin decides which browser origins may send codes to ReadCode and
+	// Handler. Nil: the same origin only. Set it to trust origins of your own.
+	// Requests from apps carry no origin and pass.
+	CrossOrigin *http.CrossOriginProtection
+
+	// OnError, if set, is told what Handler refused or failed at, for your
+	// log. No secret is in the error. It is called before Handler answers, from
+	// many goroutines at once.
+	OnError func(*http.Request, error)
+
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Endpoint holds the addresses of a provider: https, or http on a loopback
+// interface. The zero value of a field stands for Google's.
+type Endpoint struct {
+	Issuer    string // iss in a callback; https://accounts.google.com
+	AuthURL   string // https://accounts.google.com/o/oauth2/v2/auth
+	TokenURL  string // https://oauth2.googleapis.com/token
+	RevokeURL string // https://oauth2.googleapis.com/revoke
+}
+
+func (e Endpoint) withDefaults() Endpoint {
+	return Endpoint{
+		Issuer:    cmp.Or(e.Issuer, "https://accounts.google.com"),
+		AuthURL:   cmp.Or(e.AuthURL, "https://accounts.google.com/o/oauth2/v2/auth"),
+		TokenURL:  cmp.Or(e.TokenURL, "https://oauth2.googleapis.com/token"),
+		RevokeURL: cmp.Or(e.RevokeURL, "https://oauth2.googleapis.com/revoke"),
+	}
+}
+
+// complete returns a copy of c with every default filled in, or the first thing
+// that is wrong with it.
+func (c Config) complete() (Config, error) {
+	c.Endpoint = c.Endpoint.withDefaults()
+	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	if c.CrossOrigin == nil {
+		c.CrossOrigin = http.NewCrossOriginProtection()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, c.check()
+}
+
+func (c *Config) check() error {
+	if c.ClientID == "" {
+		return errors.New("exchange: Config.ClientID is empty")
+	}
+	// A stray newline from a file or a variable is the usual way to an
+	// invalid_client that nobody can explain.
+	for name, v := range map[string]string{"ClientID": c.ClientID, "ClientSecret": c.ClientSecret} {
+		if strings.ContainsFunc(v, notVisible) {
+			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", name)
+		}
+	}
+	for name, v := range map[string]string{
+		"AuthURL": c.Endpoint.AuthURL, "TokenURL": c.Endpoint.TokenURL, "RevokeURL": c.Endpoint.RevokeURL,
+	} {
+		if err := checkEndpoint(v); err != nil {
+			return fmt.Errorf("exchange: Config.Endpoint.%s: %w", name, err)
+		}
+	}
+	for i, v := range c.RedirectURIs {
+		if err := checkRedirectURI(v); err != nil {
+			return fmt.Errorf("exchange: Config.RedirectURIs[%d]: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func notVisible(r rune) bool { return r <= ' ' || r > '~' }
+
+func checkEndpoint(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
+		return errors.New("not an absolute URL")
+	case u.User != nil || u.Fragment != "":
+		return errors.New("must have neither user nor fragment")
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	// RFC 6749 section 3.2: the client secret would travel in the clear.
+	return errors.New("must be https, or http on a loopback interface")
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func checkRedirectURI(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || !u.IsAbs() {
+		return errors.New("not an absolute URI")
+	}
+	if strings.Contains(raw, "#") { // RFC 6749 section 3.1.2
+		return errors.New("must have no fragment")
+	}
+	return nil
+}
+
+// client returns the HTTP client for every call: the given one, except that it
+// does not follow redirects. A redirected POST would send the code and the
+// client secret to wherever an answer points.
+func (c *Config) client() *http.Client {
+	hc := http.Client{Timeout: callTimeout}
+	if c.HTTPClient != nil {
+		hc = *c.HTTPClient
+	}
+	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &hc
+}
