@@ -1,0 +1,118 @@
+package jose
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf16"
+)
+
+// string reads a string and returns what it stands for. Without an escape that
+// is a part of the text, and costs no memory.
+func (p *parser) string() (string, error) {
+	start := p.pos
+	if err := p.skipString(); err != nil {
+		return "", err
+	}
+	return unquote(p.text[start:p.pos]), nil
+}
+
+// skipString reads a string and checks it: RFC 8259 section 7, and both halves
+// of every surrogate pair.
+func (p *parser) skipString() error {
+	if !p.take('"') {
+		return errSyntax
+	}
+	for p.pos < len(p.text) {
+		switch c := p.text[p.pos]; {
+		case c == '"':
+			p.pos++
+			return nil
+		case c == '\\':
+			n := escapeLen(p.text[p.pos:])
+			if n == 0 {
+				return errEscape
+			}
+			p.pos += n
+		case c < ' ':
+			return errSyntax
+		default:
+			p.pos++
+		}
+	}
+	return errSyntax
+}
+
+// escapeLen returns the length of the escape sequence that s begins with, a
+// surrogate pair as one; 0 if it is none.
+func escapeLen(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	if s[1] != 'u' {
+		if strings.IndexByte(`"\/bfnrt`, s[1]) < 0 {
+			return 0
+		}
+		return 2
+	}
+	r, ok := hexRune(s)
+	if !ok {
+		return 0
+	}
+	if !utf16.IsSurrogate(r) {
+		return 6
+	}
+	if low, ok := hexRune(s[6:]); !ok || utf16.DecodeRune(r, low) == '\uFFFD' {
+		return 0
+	}
+	return 12
+}
+
+// hexRune reads \uXXXX.
+func hexRune(s string) (rune, bool) {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0, false
+	}
+	r, err := strconv.ParseUint(s[2:6], 16, 16)
+	return rune(r), err == nil
+}
+
+// unquote returns what a string stands for that skipString has accepted.
+func unquote(quoted string) string {
+	s := quoted[1 : len(quoted)-1]
+	i := strings.IndexByte(s, '\\')
+	if i < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for ; i >= 0; i = strings.IndexByte(s, '\\') {
+		b.WriteString(s[:i])
+		n := escapeLen(s[i:])
+		b.WriteRune(unescape(s[i : i+n]))
+		s = s[i+n:]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+func unescape(s string) rune {
+	switch s[1] {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'u':
+		r, _ := hexRune(s)
+		if low, ok := hexRune(s[6:]); ok {
+			return utf16.DecodeRune(r, low)
+		}
+		return r
+	}
+	return rune(s[1])
+}

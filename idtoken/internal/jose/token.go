@@ -1,0 +1,95 @@
+// Package jose takes compact JWS tokens apart (RFC 7515) and checks their
+// signatures. It knows one algorithm, RS256, and refuses whatever a token could
+// say to have itself checked in another way or under another key.
+package jose
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// MaxSize is the length in bytes of the longest token accepted.
+const MaxSize = 16 << 10
+
+// An Error says what is wrong with a token's form. Its text has nothing from
+// the token in it.
+type Error string
+
+func (e Error) Error() string { return string(e) }
+
+const (
+	errSize      Error = "longer than 16 KiB"
+	errSegments  Error = "not three segments"
+	errBase64    Error = "not canonical base64url without padding"
+	errUTF8      Error = "not UTF-8"
+	errNotObject Error = "not a JSON object"
+	errSyntax    Error = "not valid JSON"
+	errEscape    Error = "invalid escape in a JSON string"
+	errTrailing  Error = "data after the JSON object"
+	errDepth     Error = "JSON nested too deep"
+	errDuplicate Error = "a JSON name comes twice"
+	errAlgorithm Error = "header: alg is not RS256"
+	errKeyID     Error = "header: no kid"
+	errType      Error = "header: typ is of something else"
+	errParameter Error = "header: a parameter that must not decide how a token is checked"
+)
+
+// A Token is the parts of a token of good form. Nothing is known yet of its
+// signature.
+type Token struct {
+	KeyID   string
+	Payload string // JSON
+	Claims  Object // of the Payload
+
+	signingInput string
+	signature    []byte
+}
+
+// Parse checks the form of a token: its size, three segments in canonical
+// base64url (RFC 7515 section 2), a header that asks for RS256 under a named
+// key, and a payload that is a JSON object. types are the media types that the
+// header may declare, in lower case; it need not declare any.
+func Parse(raw string, types ...string) (*Token, error) {
+	if len(raw) > MaxSize {
+		return nil, errSize
+	}
+	head, rest, ok1 := strings.Cut(raw, ".")
+	body, sig, ok2 := strings.Cut(rest, ".")
+	if !ok1 || !ok2 || strings.IndexByte(sig, '.') >= 0 {
+		return nil, errSegments
+	}
+	header, err := decode(head)
+	if err != nil {
+		return nil, err
+	}
+	t := &Token{signingInput: raw[:len(head)+1+len(body)]}
+	if t.KeyID, err = checkHeader(string(header), types); err != nil {
+		return nil, err
+	}
+	if t.signature, err = decode(sig); err != nil {
+		return nil, err
+	}
+	payload, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	t.Payload = string(payload)
+	if t.Claims, err = ParseObject(t.Payload); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// strict also refuses bits set beyond the last byte: one text, one token.
+var strict = base64.RawURLEncoding.Strict()
+
+func decode(segment string) ([]byte, error) {
+	if strings.IndexByte(segment, '\n') >= 0 || strings.IndexByte(segment, '\r') >= 0 {
+		return nil, errBase64 // encoding/base64 would skip them
+	}
+	b, err := strict.DecodeString(segment)
+	if err != nil {
+		return nil, errBase64
+	}
+	return b, nil
+}

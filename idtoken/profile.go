@@ -1,0 +1,74 @@
+package idtoken
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+)
+
+// A Profile is what an ID token says about the user and about itself. An empty
+// string or a zero time is a claim that the token does not carry; Google
+// promises none of the profile and email claims
+// (https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload).
+type Profile struct {
+	// Subject (sub) identifies the Google Account: up to 255 printable ASCII
+	// characters, case-sensitive, never reused. It is the only key under which
+	// to store a user; an email address changes hands.
+	Subject string
+
+	// Email is for display and correspondence; see EmailAuthoritative before
+	// taking it for an identity.
+	Email         string
+	EmailVerified bool
+
+	Name       string
+	GivenName  string
+	FamilyName string
+	Picture    string // URL
+	Locale     string // BCP 47; recent tokens have none
+
+	// HostedDomain (hd) is the domain of the Google Workspace or Cloud
+	// organization that owns the account; empty for personal accounts.
+	HostedDomain string
+
+	Issuer          string
+	Audience        string // aud; of several, the first
+	AuthorizedParty string // azp: the client that asked for the token, such as the iOS app
+	Nonce           string
+
+	IssuedAt time.Time
+	Expiry   time.Time
+
+	payload string // JSON
+}
+
+// EmailAuthoritative reports whether Google is authoritative for Email, so that
+// it may be matched with an account of the same address: a Gmail address, or a
+// verified one in an organization that Google hosts. Any other address may have
+// changed hands since Google verified it; ask the user for another proof
+// (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token#using-the-email).
+func (p *Profile) EmailAuthoritative() bool {
+	at := strings.LastIndexByte(p.Email, '@')
+	if at < 1 {
+		return false
+	}
+	return strings.EqualFold(p.Email[at+1:], "gmail.com") ||
+		p.EmailVerified && p.HostedDomain != ""
+}
+
+// Claims returns all claims of the token under their exact names, each as it
+// stands in the token. The map is the caller's own. It is nil for a Profile
+// that did not come from this package, such as one read back from JSON.
+func (p *Profile) Claims() map[string]json.RawMessage {
+	members, err := jose.ParseObject(p.payload)
+	if err != nil {
+		return nil
+	}
+	claims := make(map[string]json.RawMessage, len(members))
+	for _, m := range members {
+		claims[m.Name] = json.RawMessage(m.Value)
+	}
+	return claims
+}
