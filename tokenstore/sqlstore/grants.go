@@ -1,0 +1,158 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// Load implements [tokenstore.Store]. A row whose record cannot be read is an
+// error that comes with its Version, so that a new sign-in can replace it.
+func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+	const doing = "loading a grant"
+	if err := check(doing, key); err != nil {
+		return tokenstore.Grant{}, err
+	}
+	var version string
+	var record []byte
+	found, err := s.queryRow(ctx, s.sql.load, []any{key.ClientID, key.Subject}, &version, &record)
+	if err != nil {
+		return tokenstore.Grant{}, failed(ctx, doing, err, key.ClientID, key.Subject)
+	}
+	if !found {
+		return tokenstore.Grant{}, fmt.Errorf("sqlstore: %s: %w", doing, tokenstore.ErrNotFound)
+	}
+	var g tokenstore.Grant
+	if err := g.UnmarshalBinary(record); err != nil {
+		return tokenstore.Grant{Version: version}, fmt.Errorf("sqlstore: %s: %w", doing, err)
+	}
+	g.Version = version
+	return g, nil
+}
+
+// Save implements [tokenstore.Store].
+func (s *Store) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+	const doing = "saving a grant"
+	if err := check(doing, key); err != nil {
+		return "", err
+	}
+	record, err := g.MarshalBinary()
+	if err != nil {
+		return "", fmt.Errorf("sqlstore: %s: %w", doing, err)
+	}
+	version := rand.Text()
+	tokenHash, prefixHash := hashes(g)
+	args := append(make([]any, 0, 11), version, g.State.String(), tokenHash, prefixHash,
+		s.dialect.timestamp(g.CreatedAt), s.dialect.timestamp(g.UpdatedAt), s.dialect.timestamp(g.RefreshedAt),
+		record, key.ClientID, key.Subject)
+
+	var saved bool
+	if g.Version == "" {
+		saved, err = s.insert(ctx, key, version, args)
+	} else {
+		args = append(args, g.Version)
+		saved, err = s.exec(ctx, s.sql.replace, args...)
+	}
+	if err != nil {
+		return "", failed(ctx, doing, err, record, key.ClientID, key.Subject, tokenHash, prefixHash)
+	}
+	if !saved {
+		return "", fmt.Errorf("sqlstore: %s: %w", doing, tokenstore.ErrConflict)
+	}
+	return version, nil
+}
+
+// insert reports whether the row has been created. Where the database reports
+// a row that is there as a failure (see [Dialect.unlessThere]), the row itself
+// tells which failure it was, whatever the driver's errors look like.
+func (s *Store) insert(ctx context.Context, key tokenstore.Key, version string, args []any) (bool, error) {
+	created, err := s.exec(ctx, s.sql.create, args...)
+	if err == nil || s.dialect != MySQL {
+		return created, err
+	}
+	kept, found, lookupErr := s.version(ctx, key)
+	if lookupErr != nil || !found {
+		return false, err
+	}
+	return kept == version, nil
+}
+
+// Delete implements [tokenstore.Store].
+func (s *Store) Delete(ctx context.Context, key tokenstore.Key, version string) error {
+	const doing = "deleting a grant"
+	if err := check(doing, key); err != nil {
+		return err
+	}
+	query, args := s.sql.remove, []any{key.ClientID, key.Subject, version}
+	if version == tokenstore.AnyVersion {
+		query, args = s.sql.removeAny, args[:2]
+	}
+	removed, err := s.exec(ctx, query, args...)
+	if err != nil {
+		return failed(ctx, doing, err, args...)
+	}
+	if removed || version == tokenstore.AnyVersion {
+		return nil
+	}
+	_, found, err := s.version(ctx, key)
+	if err != nil {
+		return failed(ctx, doing, err, args...)
+	}
+	if found {
+		return fmt.Errorf("sqlstore: %s: %w", doing, tokenstore.ErrConflict)
+	}
+	return nil
+}
+
+func (s *Store) version(ctx context.Context, key tokenstore.Key) (version string, found bool, err error) {
+	found, err = s.queryRow(ctx, s.sql.version, []any{key.ClientID, key.Subject}, &version)
+	return version, found, err
+}
+
+// hashes are what the two columns hold; NULL where there is none.
+func hashes(g tokenstore.Grant) (token, prefix any) {
+	if h := g.Hashes(); len(h) == 2 {
+		return h[0], h[1]
+	}
+	return nil, nil
+}
+
+func check(doing string, key tokenstore.Key) error {
+	if err := key.Validate(); err != nil {
+		return fmt.Errorf("sqlstore: %s: %w", doing, err)
+	}
+	return nil
+}
+
+// exec reports whether the statement has changed a row.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (changed bool, err error) {
+	result, err := s.db.ExecContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	n, err := result.RowsAffected()
+	return n > 0, err
+}
+
+// queryRow scans the first row, if there is one.
+func (s *Store) queryRow(ctx context.Context, query string, args []any, dest ...any) (found bool, err error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return false, err
+	}
+	found, err = scanOne(rows, dest)
+	if closeErr := rows.Close(); err == nil {
+		err = closeErr
+	}
+	return found, err
+}
+
+func scanOne(rows *sql.Rows, dest []any) (found bool, err error) {
+	if !rows.Next() {
+		return false, rows.Err()
+	}
+	return true, rows.Scan(dest...)
+}

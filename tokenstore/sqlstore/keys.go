@@ -1,0 +1,72 @@
+package sqlstore
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// Keys implements [tokenstore.Lister]. It reads 100 keys at a time and holds no
+// connection while it yields them.
+func (s *Store) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) {
+		for after := after; ; {
+			page, err := s.page(ctx, after)
+			if !yieldKeys(page, err, yield) || len(page) < pageSize {
+				return
+			}
+			after = page[len(page)-1]
+		}
+	}
+}
+
+func (s *Store) page(ctx context.Context, after tokenstore.Key) ([]tokenstore.Key, error) {
+	args := []any{after.ClientID, after.Subject}
+	if s.dialect == MySQL {
+		args = slices.Insert(args, 0, args[0])
+	}
+	return s.selectKeys(ctx, "listing keys", s.sql.keys, args...)
+}
+
+// Find implements [tokenstore.Finder].
+func (s *Store) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) {
+		keys, err := s.selectKeys(ctx, "finding a token", s.sql.find, tokenHash, tokenHash)
+		yieldKeys(keys, err, yield)
+	}
+}
+
+func yieldKeys(keys []tokenstore.Key, err error, yield func(tokenstore.Key, error) bool) (more bool) {
+	if err != nil {
+		yield(tokenstore.Key{}, err)
+		return false
+	}
+	for _, key := range keys {
+		if !yield(key, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Store) selectKeys(ctx context.Context, doing, query string, args ...any) ([]tokenstore.Key, error) {
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, failed(ctx, doing, err, args...)
+	}
+	defer rows.Close()
+	var keys []tokenstore.Key
+	for rows.Next() {
+		var key tokenstore.Key
+		if err := rows.Scan(&key.ClientID, &key.Subject); err != nil {
+			return nil, failed(ctx, doing, err, args...)
+		}
+		keys = append(keys, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, failed(ctx, doing, err, args...)
+	}
+	return keys, nil
+}

@@ -1,0 +1,53 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// releaseTimeout is how long release waits for the database; after that the
+// lease expires by itself.
+const releaseTimeout = 5 * time.Second
+
+// Lease implements [tokenstore.Leaser] with a row that names owner and expiry.
+// The database's clock counts, so those of the processes need not agree. It
+// makes no sense inside a transaction: others would see it at the commit.
+func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
+	const doing = "taking a lease"
+	if err := check(doing, key); err != nil {
+		return nil, false, err
+	}
+	lease := []any{key.ClientID, key.Subject, purpose}
+	owner := rand.Text()
+	args := append(lease[:3:3], owner, max(ttl.Milliseconds(), 1))
+	ok, err = s.acquire(ctx, lease, owner, args)
+	if err != nil {
+		return nil, false, failed(ctx, doing, err, args...)
+	}
+	if !ok {
+		return nil, false, nil
+	}
+	return func() { s.release(ctx, append(lease[:3:3], owner)) }, true, nil
+}
+
+// acquire reports whether owner has the lease. What MySQL counts as a changed
+// row depends on how the driver connects (clientFoundRows), so there the row
+// is asked.
+func (s *Store) acquire(ctx context.Context, lease []any, owner string, args []any) (bool, error) {
+	changed, err := s.exec(ctx, s.sql.acquire, args...)
+	if err != nil || s.dialect != MySQL {
+		return changed, err
+	}
+	var holder string
+	_, err = s.queryRow(ctx, s.sql.holder, lease, &holder)
+	return holder == owner, err
+}
+
+func (s *Store) release(ctx context.Context, args []any) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	s.db.ExecContext(ctx, s.sql.release, args...) // what cannot be released expires
+}

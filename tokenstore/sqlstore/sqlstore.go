@@ -1,0 +1,117 @@
+// Package sqlstore keeps grants in a SQL database through database/sql: SQLite,
+// PostgreSQL, MySQL and MariaDB. It imports no driver; the program does.
+//
+//	db, err := sql.Open("sqlite", "file:grants.db?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)")
+//	rows, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
+//	err = rows.Create(ctx) // or put rows.Schema() among your migrations
+//	grants, err := tokenstore.New(tokenstore.Config{Store: rows, …})
+//
+// # What is in the table
+//
+// One row a grant: the key (client_id, subject), the version that Save compares,
+// and the record, which is [tokenstore.Grant.MarshalBinary]. The record holds
+// the tokens in the clear unless a [tokenstore.Sealed] stands in front. The
+// other columns repeat what is no secret, for queries of yours: the state
+// ("active", "needs_consent"), the hashes under which a revoked token is found,
+// and times in UTC. Nothing is read back from them, so write none of them. A
+// second table, named like the first with _leases behind it, has the leases.
+//
+// Keys are compared byte by byte in every dialect.
+//
+// # What the database must do
+//
+// Save, and so a sign-in, is as durable as the database's commit. SQLite
+// survives a power cut with WAL only under synchronous=FULL, and needs a
+// busy_timeout where several connections write. PostgreSQL and MySQL have it by
+// default (synchronous_commit=on, innodb_flush_log_at_trx_commit=1); a failover
+// to a replica that lags loses what the replica did not have.
+//
+// Each operation is one statement, and commits by itself. With [Store.With] it
+// takes part in a transaction of yours instead. Under REPEATABLE READ or
+// SERIALIZABLE such a transaction can fail with the database's serialization
+// error; run it again, as always.
+//
+// # Errors
+//
+// A failure names the operation and repeats what the driver says, unless the
+// driver repeats a value that was bound to the statement: then only the type of
+// the driver's error is named. It is in the chain in any case, for errors.As.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// DB is the part of [*sql.DB] that a Store uses. [*sql.Tx] and [*sql.Conn] are
+// one too.
+type DB interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+var (
+	_ DB = (*sql.DB)(nil)
+	_ DB = (*sql.Tx)(nil)
+	_ DB = (*sql.Conn)(nil)
+)
+
+// DefaultTable is the table of a Config that names none.
+const DefaultTable = "google_grants"
+
+// Config is what a [Store] is made of.
+type Config struct {
+	// DB is the open database. Required; it stays the caller's to close.
+	DB DB
+	// Dialect is the SQL that DB speaks. Required: it is never guessed.
+	Dialect Dialect
+	// Table is the table's name, perhaps with a schema before it ("auth.grants"):
+	// ASCII letters, digits and underscores, no digit first, at most 40 bytes
+	// each. Empty: DefaultTable.
+	Table string
+}
+
+// A Store keeps grants in one table. It implements [tokenstore.Store],
+// [tokenstore.Lister], [tokenstore.Finder] and [tokenstore.Leaser], and is safe
+// for concurrent use where its DB is ([*sql.DB] is, a transaction is not).
+type Store struct {
+	db      DB
+	dialect Dialect
+	table   table
+	sql     statements
+}
+
+var (
+	_ tokenstore.Store  = (*Store)(nil)
+	_ tokenstore.Lister = (*Store)(nil)
+	_ tokenstore.Finder = (*Store)(nil)
+	_ tokenstore.Leaser = (*Store)(nil)
+)
+
+// New returns a Store. It does not talk to the database.
+func New(cfg Config) (*Store, error) {
+	if cfg.DB == nil {
+		return nil, errors.New("sqlstore: Config.DB is required")
+	}
+	if !cfg.Dialect.known() {
+		return nil, errors.New("sqlstore: Config.Dialect must be SQLite, PostgreSQL or MySQL")
+	}
+	t, err := parseTable(cfg.Table)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: Config.Table %w", err)
+	}
+	return &Store{db: cfg.DB, dialect: cfg.Dialect, table: t, sql: cfg.Dialect.statements(t)}, nil
+}
+
+// With returns a Store on the same table that runs its statements on db, such
+// as a transaction in which the program also writes its own user row. The
+// transaction decides: what Save has returned is kept once it commits.
+func (s *Store) With(db DB) *Store {
+	in := *s
+	in.db = db
+	return &in
+}

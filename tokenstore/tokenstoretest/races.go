@@ -1,0 +1,117 @@
+package tokenstoretest
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+const writers = 32
+
+// race runs f in all writers at once.
+func race(f func(writer int)) {
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for w := range writers {
+		wg.Go(func() {
+			<-start
+			f(w)
+		})
+	}
+	close(start)
+	wg.Wait()
+}
+
+var raceCases = []testCase{
+	{"OneCreates", func(t *testing.T, s tokenstore.Store) {
+		wantOneWinner(t, s, "")
+	}},
+	{"OneReplaces", func(t *testing.T, s tokenstore.Store) {
+		wantOneWinner(t, s, save(t, s, jane, grant("1//first")).Version)
+	}},
+	{"NoWriteIsLost", func(t *testing.T, s tokenstore.Store) {
+		g := grant("1//jane")
+		g.Scopes = nil
+		save(t, s, jane, g)
+		var want []string
+		for w := range writers {
+			want = append(want, strconv.Itoa(w))
+		}
+		race(func(w int) { addScope(t, s, strconv.Itoa(w)) })
+		got, err := s.Load(t.Context(), jane)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(want)
+		slices.Sort(got.Scopes)
+		if !slices.Equal(got.Scopes, want) {
+			t.Errorf("of %d writers who each added a scope, these are kept: %q", writers, got.Scopes)
+		}
+	}},
+	{"DeleteOrReplace", func(t *testing.T, s tokenstore.Store) {
+		kept := save(t, s, jane, grant("1//jane"))
+		var wg sync.WaitGroup
+		var saveErr, deleteErr error
+		wg.Go(func() { _, saveErr = s.Save(t.Context(), jane, kept) })
+		wg.Go(func() { deleteErr = s.Delete(t.Context(), jane, kept.Version) })
+		wg.Wait()
+		switch {
+		case saveErr == nil:
+			wantError(t, "Delete of what has just been replaced", deleteErr, tokenstore.ErrConflict)
+		case deleteErr == nil:
+			wantError(t, "Save over what has just been deleted", saveErr, tokenstore.ErrConflict)
+		default:
+			t.Errorf("of Save and Delete of one version none succeeds: %v; %v", saveErr, deleteErr)
+		}
+	}},
+}
+
+// wantOneWinner lets all writers save over one version.
+func wantOneWinner(t *testing.T, s tokenstore.Store, version string) {
+	t.Helper()
+	var wins atomic.Int32
+	var winner tokenstore.Grant
+	race(func(w int) {
+		g := grant("1//writer-" + strconv.Itoa(w))
+		g.Version = version
+		written, err := s.Save(t.Context(), jane, g)
+		switch {
+		case err == nil && wins.Add(1) == 1:
+			winner = g
+			winner.Version = written
+		case err != nil && !errors.Is(err, tokenstore.ErrConflict):
+			t.Errorf("Save of a writer who comes late = %v, want ErrConflict", err)
+		}
+	})
+	if n := wins.Load(); n != 1 {
+		t.Errorf("%d of %d writers succeed with one version, want 1", n, writers)
+		return
+	}
+	wantKept(t, s, jane, winner)
+}
+
+// addScope changes what is kept as every user of a Store does: read, write,
+// and from the start on a conflict.
+func addScope(t *testing.T, s tokenstore.Store, name string) {
+	for {
+		g, err := s.Load(t.Context(), jane)
+		if err != nil {
+			t.Errorf("Load among writers = %v", err)
+			return
+		}
+		g.Scopes = append(g.Scopes, name)
+		_, err = s.Save(t.Context(), jane, g)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, tokenstore.ErrConflict) {
+			t.Errorf("Save among writers = %v", err)
+			return
+		}
+	}
+}
