@@ -1,0 +1,86 @@
+package drivetest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// grants are the scopes of an access token.
+type grants []string
+
+func (g grants) appData() bool { return slices.Contains(g, Scope) }
+
+// drive reports whether the token opens the user's own files, however little.
+func (g grants) drive() bool {
+	return slices.ContainsFunc(g, func(scope string) bool {
+		name, ok := strings.CutPrefix(scope, "https://www.googleapis.com/auth/drive")
+		return ok && name != ".appdata" && (name == "" || slices.Contains(driveScopes, name))
+	})
+}
+
+// driveScopes are the endings of those that files.get and files.list accept.
+var driveScopes = []string{".file", ".meet.readonly", ".metadata", ".metadata.readonly", ".photos.readonly", ".readonly"}
+
+// authenticate finds out whose call it is, whether the token opens a Drive at
+// all, and whether the user is within the rate limit.
+func (c *call) authenticate() *apiError {
+	token, err := bearer(c.r)
+	if err != nil {
+		return err
+	}
+	subject, scopes, ok := c.srv.opts.CheckToken(token)
+	if !ok || subject == "" {
+		return unauthenticated("authError", "Invalid Credentials")
+	}
+	c.granted = scopes
+	now := c.srv.now()
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.entry.Subject = subject
+	c.user = c.srv.user(subject)
+	if !c.user.admit(now, c.srv.opts.RateLimit) {
+		return fail(403, "userRateLimitExceeded", "User Rate Limit Exceeded")
+	}
+	if !c.granted.appData() && !c.granted.drive() {
+		return &apiError{
+			status: 403, reason: "insufficientPermissions", message: "Request had insufficient authentication scopes.",
+			rpcStatus: "PERMISSION_DENIED", info: "ACCESS_TOKEN_SCOPE_INSUFFICIENT", authenticate: "insufficient_scope",
+		}
+	}
+	return nil
+}
+
+func bearer(r *http.Request) (string, *apiError) {
+	header := r.Header.Get("Authorization")
+	if header == "" {
+		return "", unauthenticated("required", "Login Required.")
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) > 1 {
+		return "", unauthenticated("authError", "Invalid Credentials")
+	}
+	return token, nil
+}
+
+func unauthenticated(reason, message string) *apiError {
+	return &apiError{
+		status: http.StatusUnauthorized, reason: reason, message: message,
+		location: "Authorization", locationType: "header",
+		rpcStatus: "UNAUTHENTICATED", authenticate: "invalid_token",
+	}
+}
+
+// admit counts a request against the limit of the last minute.
+func (u *user) admit(now time.Time, limit int) bool {
+	if limit <= 0 {
+		return true
+	}
+	u.recent = slices.DeleteFunc(u.recent, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	if len(u.recent) >= limit {
+		return false
+	}
+	u.recent = append(u.recent, now)
+	return true
+}

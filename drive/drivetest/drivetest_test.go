@@ -1,0 +1,197 @@
+package drivetest_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+// A client speaks to a server as written down in the API's reference.
+type client struct {
+	t     *testing.T
+	srv   *drivetest.Server
+	token string
+}
+
+func newClient(t *testing.T, opts drivetest.Options) *client {
+	t.Helper()
+	srv := drivetest.NewServer(opts)
+	t.Cleanup(srv.Close)
+	return &client{t: t, srv: srv, token: "token"}
+}
+
+// as returns a client with another token.
+func (c *client) as(token string) *client {
+	return &client{t: c.t, srv: c.srv, token: token}
+}
+
+// oneShot takes a connection for each request: on a kept one, net/http repeats a
+// GET whose answer was lost.
+var oneShot = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+	json   map[string]any
+}
+
+// send makes a request whose headers come as "Name: value" and fails the test if
+// it cannot be made.
+func (c *client) send(method, path, body string, headers ...string) *reply {
+	c.t.Helper()
+	r, err := c.try(method, path, body, headers...)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return r
+}
+
+func (c *client) try(method, path, body string, headers ...string) (*reply, error) {
+	c.t.Helper()
+	if strings.HasPrefix(path, "/") {
+		path = c.srv.URL + path
+	}
+	req, err := http.NewRequestWithContext(c.t.Context(), method, path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if strings.HasPrefix(body, "{") {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := oneShot.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	r := &reply{status: res.StatusCode, header: res.Header, body: raw}
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+		if err := json.Unmarshal(raw, &r.json); err != nil {
+			c.t.Fatalf("%s %s: %v", method, path, err)
+		}
+	}
+	return r, nil
+}
+
+// ok makes a request that must succeed.
+func (c *client) ok(method, path, body string, headers ...string) *reply {
+	c.t.Helper()
+	r := c.send(method, path, body, headers...)
+	if r.status/100 != 2 {
+		c.t.Fatalf("%s %s: status %d\n%s", method, path, r.status, r.body)
+	}
+	return r
+}
+
+// refused makes a request that must fail, with Google's form of an error.
+func (c *client) refused(status int, reason, method, path, body string, headers ...string) *reply {
+	c.t.Helper()
+	r := c.send(method, path, body, headers...)
+	if r.status != status || r.reason() != reason {
+		c.t.Fatalf("%s %s: status %d, reason %q; want %d, %q\n%s", method, path, r.status, r.reason(), status, reason, r.body)
+	}
+	return r
+}
+
+func (r *reply) reason() string {
+	var body struct {
+		Error struct {
+			Code    int
+			Message string
+			Errors  []struct{ Domain, Reason, Message string }
+		}
+	}
+	if json.Unmarshal(r.body, &body) != nil || len(body.Error.Errors) != 1 {
+		return ""
+	}
+	e := body.Error
+	if e.Code != r.status || e.Message == "" || e.Errors[0].Message != e.Message || e.Errors[0].Domain == "" {
+		return ""
+	}
+	return e.Errors[0].Reason
+}
+
+func (r *reply) str(name string) string {
+	s, _ := r.json[name].(string)
+	return s
+}
+
+const (
+	filesPath  = "/drive/v3/files"
+	uploadPath = "/upload/drive/v3/files"
+	inFolder   = `"parents":["appDataFolder"]`
+)
+
+// create makes a file by a multipart upload and returns its ID.
+func (c *client) create(name, content string) string {
+	c.t.Helper()
+	body, contentType := related(`{"name":`+quote(name)+`,`+inFolder+`}`, "text/plain", content)
+	return c.ok("POST", uploadPath+"?uploadType=multipart", body, contentType).str("id")
+}
+
+// related is a multipart/related body, and its Content-Type header.
+func related(metadata, contentType, content string) (body, header string) {
+	return "--b\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n" + metadata +
+		"\r\n--b\r\nContent-Type: " + contentType + "\r\n\r\n" + content + "\r\n--b--\r\n", "Content-Type: multipart/related; boundary=b"
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
+
+func TestRoundTrip(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	id := c.create("notes.txt", "hello")
+	if got := c.ok("GET", filesPath+"/"+id+"?alt=media", ""); string(got.body) != "hello" || got.header.Get("Content-Type") != "text/plain" {
+		t.Errorf("content %q of type %q", got.body, got.header.Get("Content-Type"))
+	}
+	c.ok("PATCH", uploadPath+"/"+id+"?uploadType=media", "changed", "Content-Type: text/html")
+	files := c.srv.Folder(drivetest.DefaultUser).Files("notes.txt")
+	if len(files) != 1 || string(files[0].Content) != "changed" || files[0].MIMEType != "text/html" || files[0].ID != id {
+		t.Errorf("kept %+v", files)
+	}
+	if got := c.ok("DELETE", filesPath+"/"+id, ""); got.status != 204 || len(got.body) != 0 {
+		t.Errorf("delete: status %d, body %q", got.status, got.body)
+	}
+	c.refused(404, "notFound", "GET", filesPath+"/"+id, "")
+}
+
+func TestResumable(t *testing.T) {
+	const unit = 256 << 10
+	content := strings.Repeat("0123456789abcdef", 2*unit/16) + "end"
+	c := newClient(t, drivetest.Options{})
+	start := c.ok("POST", uploadPath+"?uploadType=resumable&fields=id,size", `{"name":"big",`+inFolder+`}`, "X-Upload-Content-Type: text/plain")
+	location := start.header.Get("Location")
+	first := c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/*")
+	if first.status != 308 || first.header.Get("Range") != "bytes=0-262143" {
+		t.Fatalf("first chunk: status %d, Range %q", first.status, first.header.Get("Range"))
+	}
+	second := c.send("POST", location, content[unit:2*unit], "Content-Range: bytes 262144-524287/*", "X-GUploader-No-308: yes")
+	if second.status != 200 || second.header.Get("X-HTTP-Status-Code-Override") != "308" || second.header.Get("Range") != "bytes=0-524287" {
+		t.Fatalf("second chunk: status %d, %v", second.status, second.header)
+	}
+	last := c.ok("PUT", location, content[2*unit:], "Content-Range: bytes 524288-524290/524291")
+	if last.str("size") != "524291" {
+		t.Fatalf("last chunk: %s", last.body)
+	}
+	if files := c.srv.Folder(drivetest.DefaultUser).Files(); len(files) != 1 || !bytes.Equal(files[0].Content, []byte(content)) {
+		t.Error("content differs")
+	}
+}

@@ -1,0 +1,177 @@
+package drivetest
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A File is a file of an app-data folder. Times have milliseconds, as Google's.
+type File struct {
+	ID            string
+	Name          string
+	MIMEType      string
+	Description   string
+	Properties    map[string]string // public
+	AppProperties map[string]string // private to the app
+	Created       time.Time
+	Modified      time.Time
+	Revision      string // headRevisionId: changes with the content
+	Version       int64  // grows with every change
+	Content       []byte // shared: not to be modified
+}
+
+// A Folder is direct access to one user's app-data folder: no HTTP, no quota, no
+// faults.
+type Folder struct {
+	srv     *Server
+	subject string
+}
+
+// Folder returns the folder of a user; of one nobody has heard of, an empty one.
+func (s *Server) Folder(subject string) *Folder {
+	return &Folder{srv: s, subject: subject}
+}
+
+// Add puts a file into the folder, beside any of the same name, and returns it
+// as it was stored. Zero fields of f get the values that Google would give; a
+// file with the same ID is replaced.
+func (f *Folder) Add(file File) File {
+	now := f.srv.now()
+	f.srv.mu.Lock()
+	defer f.srv.mu.Unlock()
+	u := f.srv.user(f.subject)
+	kept := &stored{
+		id:            orElse(file.ID, newFileID()),
+		name:          orElse(file.Name, "Untitled"),
+		mimeType:      orElse(file.MIMEType, defaultType),
+		description:   file.Description,
+		properties:    maps.Clone(file.Properties),
+		appProperties: maps.Clone(file.AppProperties),
+		created:       orElse(file.Created, now),
+		modified:      orElse(file.Modified, now),
+		revision:      orElse(file.Revision, newRevisionID()),
+		content:       newContent(slices.Clone(file.Content)),
+		folder:        u.folderID,
+	}
+	kept.originalName = kept.name
+	f.srv.keep(u, kept)
+	return kept.file()
+}
+
+// Files returns what is in the folder, of the given names only if there are
+// any, in the order of their last change.
+func (f *Folder) Files(names ...string) []File {
+	f.srv.mu.Lock()
+	defer f.srv.mu.Unlock()
+	var list []File
+	for _, file := range f.srv.user(f.subject).files {
+		if len(names) == 0 || slices.Contains(names, file.name) {
+			list = append(list, file.file())
+		}
+	}
+	slices.SortFunc(list, func(a, b File) int { return int(a.Version - b.Version) })
+	return list
+}
+
+// Remove deletes the file with an ID and reports whether there was one.
+func (f *Folder) Remove(id string) bool {
+	f.srv.mu.Lock()
+	defer f.srv.mu.Unlock()
+	return f.srv.user(f.subject).remove(id)
+}
+
+// Usage returns how many bytes the content of the folder has.
+func (f *Folder) Usage() int64 {
+	f.srv.mu.Lock()
+	defer f.srv.mu.Unlock()
+	return f.srv.user(f.subject).usage()
+}
+
+// user is one user's part of the Drive. Server.mu guards it.
+type user struct {
+	subject  string
+	folderID string
+	created  time.Time
+	files    map[string]*stored
+	ids      map[string]bool // those given out; true: used, for ever
+	recent   []time.Time     // requests of the last minute, if their rate is limited
+}
+
+// stored is a file as kept. It is immutable: a change replaces it.
+type stored struct {
+	id, name, mimeType, description, originalName string
+	properties, appProperties                     map[string]string
+	starred                                       bool
+	created, modified                             time.Time
+	revision                                      string
+	version                                       int64
+	content                                       *content
+	folder                                        string // the parent's real ID
+}
+
+func (s *stored) file() File {
+	return File{
+		ID: s.id, Name: s.name, MIMEType: s.mimeType, Description: s.description,
+		Properties: maps.Clone(s.properties), AppProperties: maps.Clone(s.appProperties),
+		Created: s.created, Modified: s.modified, Revision: s.revision, Version: s.version, Content: s.content.bytes,
+	}
+}
+
+// now is the clock in Google's resolution.
+func (s *Server) now() time.Time { return s.opts.Now().UTC().Truncate(time.Millisecond) }
+
+// user returns a user's part of the Drive, made at first sight. The caller holds
+// s.mu, as of the next ones.
+func (s *Server) user(subject string) *user {
+	u, ok := s.users[subject]
+	if !ok {
+		u = &user{subject: subject, folderID: newFileID(), files: map[string]*stored{}, ids: map[string]bool{}, created: s.now()}
+		s.users[subject] = u
+	}
+	return u
+}
+
+// keep stores a file under its ID, as the next version.
+func (s *Server) keep(u *user, file *stored) {
+	s.version++
+	file.version = s.version
+	u.files[file.id] = file
+	u.ids[file.id] = true
+}
+
+func (u *user) remove(id string) bool {
+	_, ok := u.files[id]
+	delete(u.files, id)
+	return ok
+}
+
+func (u *user) usage() (n int64) {
+	for _, file := range u.files {
+		n += int64(len(file.content.bytes))
+	}
+	return n
+}
+
+func orElse[T interface{ string | time.Time }](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// newFileID looks like an ID of a file in an app-data folder.
+func newFileID() string { return "1" + randomID(33) }
+
+// newRevisionID looks like a headRevisionId.
+func newRevisionID() string { return "0B" + randomID(30) }
+
+func randomID(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return strings.TrimRight(base64.URLEncoding.EncodeToString(b), "=")
+}
