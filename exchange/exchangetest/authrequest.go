@@ -1,0 +1,196 @@
+package exchangetest
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// authRequest is what an app asks of the authorization page, checked.
+type authRequest struct {
+	query  string // as it came
+	client *client
+
+	redirectURI, state, nonce string
+	scopes                    []string
+	offline, includeGranted   bool
+	challenge, method         string
+
+	loginHint, hostedDomain           string
+	silent, forceConsent, chooseAgain bool // prompt
+}
+
+// parseAuth checks an authorization request. What is wrong with it is shown to
+// the user, and the app does not hear of it.
+func (s *Server) parseAuth(query string) (*authRequest, *refusal) {
+	q, err := url.ParseQuery(query)
+	if err != nil {
+		return nil, badRequest("invalid_request", "The query cannot be read.")
+	}
+	if no := single(q); no != nil {
+		return nil, no
+	}
+	a := &authRequest{
+		query:        query,
+		redirectURI:  q.Get("redirect_uri"),
+		state:        q.Get("state"),
+		nonce:        q.Get("nonce"),
+		loginHint:    q.Get("login_hint"),
+		hostedDomain: q.Get("hd"),
+	}
+	for _, check := range []func(url.Values) *refusal{
+		func(q url.Values) *refusal { return s.parseClient(a, q) },
+		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt, a.parsePKCE,
+	} {
+		if no := check(q); no != nil {
+			return nil, no
+		}
+	}
+	return a, nil
+}
+
+func (s *Server) parseClient(a *authRequest, q url.Values) *refusal {
+	if q.Get("client_id") == "" {
+		return missingParameter("client_id")
+	}
+	a.client = s.ledger.client(q.Get("client_id"))
+	if no := s.ledger.refusal(a.client, nil); no != nil {
+		return no
+	}
+	if a.redirectURI == "" {
+		return missingParameter("redirect_uri")
+	}
+	if !a.client.mayRedirectTo(a.redirectURI) {
+		return badRequest("redirect_uri_mismatch",
+			"The redirect URI in the request does not match the ones authorized for the OAuth client.")
+	}
+	return nil
+}
+
+func (a *authRequest) parseResponse(q url.Values) *refusal {
+	if q.Get("response_type") == "" {
+		return missingParameter("response_type")
+	}
+	if q.Get("response_type") != "code" {
+		return badRequest("unsupported_response_type", "This server issues codes only.")
+	}
+	return oneOf(q, "response_mode", "", "query")
+}
+
+func (a *authRequest) parseScope(q url.Values) *refusal {
+	a.scopes = scope.Parse(q.Get("scope"))
+	if len(a.scopes) == 0 {
+		return missingParameter("scope")
+	}
+	for _, name := range a.scopes {
+		if !isIdentity(name) && !strings.HasPrefix(name, "https://") {
+			return badRequest("invalid_scope", "Some requested scopes were invalid: "+name)
+		}
+	}
+	return nil
+}
+
+func (a *authRequest) parseSwitches(q url.Values) *refusal {
+	a.offline = q.Get("access_type") == "offline"
+	a.includeGranted = q.Get("include_granted_scopes") == "true"
+	if no := oneOf(q, "access_type", "", "online", "offline"); no != nil {
+		return no
+	}
+	return oneOf(q, "include_granted_scopes", "", "true", "false")
+}
+
+func oneOf(q url.Values, name string, allowed ...string) *refusal {
+	if slices.Contains(allowed, q.Get(name)) {
+		return nil
+	}
+	return badRequest("invalid_request", "Invalid parameter value for "+name+": "+q.Get(name))
+}
+
+// parsePrompt reads prompt: none alone, or any of the others.
+func (a *authRequest) parsePrompt(q url.Values) *refusal {
+	words := strings.Fields(q.Get("prompt"))
+	for _, word := range words {
+		switch word {
+		case "none":
+			a.silent = true
+		case "consent":
+			a.forceConsent = true
+		case "select_account":
+			a.chooseAgain = true
+		default:
+			return badRequest("invalid_request", "Invalid parameter value for prompt: "+word)
+		}
+	}
+	if a.silent && len(words) > 1 {
+		return badRequest("invalid_request", "Invalid parameter value for prompt: none excludes the others")
+	}
+	return nil
+}
+
+// rfc7636 is the form of a code_challenge and a code_verifier (RFC 7636 section 4).
+var rfc7636 = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+
+func (a *authRequest) parsePKCE(q url.Values) *refusal {
+	a.challenge, a.method = q.Get("code_challenge"), q.Get("code_challenge_method")
+	if a.challenge == "" && a.method == "" {
+		return nil
+	}
+	if !rfc7636.MatchString(a.challenge) {
+		return badRequest("invalid_request", "Invalid parameter value for code_challenge.")
+	}
+	return oneOf(q, "code_challenge_method", "", "plain", "S256")
+}
+
+// signIn is what the request comes to for one user who declines some scopes.
+func (a *authRequest) signIn(u *user, declined []string) signIn {
+	return signIn{
+		client: a.client, user: u,
+		scopes: a.scopes, declined: declined,
+		forceConsent: a.forceConsent, offline: a.offline, includeGranted: a.includeGranted,
+		origin: a.redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
+	}
+}
+
+// accounts returns the users who may be chosen.
+func (a *authRequest) accounts(all []*user) []*user {
+	return slices.DeleteFunc(slices.Clone(all), func(u *user) bool {
+		return a.hostedDomain == "*" && u.HostedDomain == "" ||
+			a.hostedDomain != "" && a.hostedDomain != "*" && a.hostedDomain != u.HostedDomain
+	})
+}
+
+// account returns the user who need not be asked which of them they are; nil if
+// there is none.
+func (a *authRequest) account(all []*user) *user {
+	users := a.accounts(all)
+	if a.chooseAgain {
+		return nil
+	}
+	for _, u := range users {
+		if a.loginHint != "" && u.isNamed(a.loginHint) {
+			return u
+		}
+	}
+	if len(users) == 1 && !a.silent {
+		return users[0]
+	}
+	return nil
+}
+
+// callback returns the redirect URI with the answer to the app in its query.
+func (a *authRequest) callback(answer url.Values, issuer string) string {
+	if a.state != "" {
+		answer.Set("state", a.state)
+	}
+	if issuer != "" {
+		answer.Set("iss", issuer)
+	}
+	join := "?"
+	if strings.Contains(a.redirectURI, "?") {
+		join = "&"
+	}
+	return a.redirectURI + join + answer.Encode()
+}

@@ -1,0 +1,101 @@
+package exchangetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// A CodeRequest is a user signing in to an app or in a popup, and what they
+// agree to. The zero value is the first user signing in to the first client
+// with openid, email and profile.
+type CodeRequest struct {
+	User     string   // subject or email address
+	ClientID string   // the backend's client, which redeems the code
+	Scopes   []string // asked for
+
+	// Declined are scopes that the user unticks on the consent screen; not
+	// openid, email or profile.
+	Declined []string
+
+	// ForceConsent shows the consent screen also to a user who has granted all
+	// Scopes before (prompt=consent; forceCodeForRefreshToken on Android). A
+	// refresh token comes with consent only.
+	ForceConsent bool
+
+	OnlineOnly     bool          // no refresh token
+	IncludeGranted bool          // the tokens also carry what was granted before
+	AccessFor      time.Duration // the user limits access to this time; 0: no limit
+	Nonce          string        // for the ID token
+	AppID          string        // azp of the ID token
+}
+
+// AppCode returns a one-time code as Google's SDK gives it to an app on iOS or
+// Android (serverAuthCode), to be redeemed with an empty redirect_uri. The azp
+// of its ID token is AppID, by default a client of the same project that is not
+// the backend's own.
+//
+// It panics if the user or client is unknown or gone, if the user would not see
+// the consent screen on which to decline, or denies everything.
+func (s *Server) AppCode(r CodeRequest) string {
+	if r.AppID == "" {
+		r.AppID = s.mustClient(r.ClientID).project() + "-app.apps.googleusercontent.com"
+	}
+	return s.code(r, "")
+}
+
+// PopupCode returns a one-time code as Google Identity Services gives it to a
+// web page (initCodeClient with ux_mode popup), to be redeemed with the
+// redirect_uri "postmessage". It panics where AppCode does.
+func (s *Server) PopupCode(r CodeRequest) string {
+	return s.code(r, "postmessage")
+}
+
+func (s *Server) code(r CodeRequest, origin string) string {
+	in := signIn{
+		client:         s.mustClient(r.ClientID),
+		user:           s.mustUser(r.User),
+		scopes:         scope.Set(r.Scopes...),
+		declined:       scope.Set(r.Declined...),
+		forceConsent:   r.ForceConsent,
+		offline:        !r.OnlineOnly,
+		includeGranted: r.IncludeGranted,
+		accessFor:      r.AccessFor,
+		origin:         origin,
+		nonce:          r.Nonce,
+		azp:            r.AppID,
+	}
+	if len(in.scopes) == 0 {
+		in.scopes = scope.Set("openid", "email", "profile")
+	}
+	code, err := s.ledger.decide(in)
+	if err != nil {
+		panic("exchangetest: no code: " + err.Error())
+	}
+	return code.value
+}
+
+var errAccessDenied = errors.New("access_denied")
+
+// decide lets the user agree on the screens that Google would show, and no
+// others.
+func (l *ledger) decide(s signIn) (*code, error) {
+	if no := l.refusal(s.client, s.user); no != nil {
+		return nil, no
+	}
+	if len(s.declined) > 0 && !l.asksConsent(s) {
+		return nil, fmt.Errorf("nothing to decline: %s has granted all of it before", s.user.Email)
+	}
+	for _, name := range s.declined {
+		if isIdentity(name) || !slices.Contains(s.scopes, name) {
+			return nil, fmt.Errorf("the consent screen has no box to untick for %q", name)
+		}
+	}
+	if code := l.approve(s); code != nil {
+		return code, nil
+	}
+	return nil, errAccessDenied
+}

@@ -1,0 +1,184 @@
+// Package exchangetest is a fake of Google's sign-in endpoints for unit tests.
+package exchangetest
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+)
+
+// Options say who may sign in with what, and how the server behaves where
+// Google's behaviour varies or is not known. The zero value is useful: one web
+// client, two users, the system's clock, and the stricter choice everywhere.
+type Options struct {
+	// Users can sign in. Default: jane.doe@gmail.com, and john.roe@example.com
+	// whose organization example.com is hosted by Google.
+	Users []User
+
+	// Clients are the OAuth clients that may ask. Default: one web client
+	// without redirect URIs, as a backend for apps has.
+	Clients []Client
+
+	// Now is the clock of the server and its tokens; nil means time.Now.
+	// [Server.Advance] moves it on.
+	Now func() time.Time
+
+	// Issuer signs the ID tokens; nil means a new one, which costs the making
+	// of an RSA key. Servers may share one.
+	Issuer *idtokentest.Issuer
+
+	// CodeLifetime is how long a code can be redeemed; default 10 minutes, the
+	// longest that RFC 6749 section 4.1.2 recommends. Google states none.
+	CodeLifetime time.Duration
+
+	// AccessTokenLifetime is how long access tokens and ID tokens are good;
+	// default 1 hour.
+	AccessTokenLifetime time.Duration
+
+	// RefreshTokenLimit is how many refresh tokens a user can have for one
+	// client before the oldest ends silently; default 100.
+	RefreshTokenLimit int
+
+	// Testing is a Cloud project whose publishing status is Testing: a refresh
+	// token ends after 7 days, unless it is for openid, email and profile only.
+	Testing bool
+
+	// RotateRefreshTokens makes each refresh return a new refresh token and end
+	// the old one. Google does not do this today; RFC 6749 section 6 allows it.
+	RotateRefreshTokens bool
+
+	// CallbackIssuer adds iss (RFC 9207) to redirects and announces it in the
+	// discovery document.
+	CallbackIssuer bool
+
+	// KeepFailedCodes lets a code be tried again after a wrong client,
+	// redirect_uri or code_verifier. By default the first wrong try ends it.
+	KeepFailedCodes bool
+
+	// KeepReusedTokens lets the tokens issued for a code live on when the code
+	// is presented again. By default they end, as RFC 6749 section 4.1.2 says
+	// they should.
+	KeepReusedTokens bool
+}
+
+// A Server is a fake Google on a loopback address. Make one with [NewServer];
+// its methods are safe for concurrent use.
+//
+// It is also an [http.Handler], for those who want to serve it elsewhere; URL
+// then has to be set to where that is.
+type Server struct {
+	// URL is the server's address, of the form http://127.0.0.1:port. It is to
+	// be set, if at all, before the first request.
+	URL string
+
+	options Options
+	issuer  *idtokentest.Issuer
+	ledger  *ledger
+	routes  map[string]route
+	script  script
+	log     requestLog
+	ahead   atomic.Int64 // how far Advance has moved the clock
+
+	listener *httptest.Server
+	closed   chan struct{}
+	close    sync.Once
+}
+
+// NewServer starts a server. The caller should call Close when finished. It
+// panics if Options contradict themselves or no loopback port can be opened.
+func NewServer(o Options) *Server {
+	s := &Server{options: o.withDefaults(), closed: make(chan struct{})}
+	s.issuer = o.Issuer
+	if s.issuer == nil {
+		s.issuer = idtokentest.NewIssuer()
+		s.issuer.Now = s.Now
+	}
+	s.ledger = newLedger(s.options, s.Now)
+	s.routes = s.newRoutes()
+	s.listener = httptest.NewServer(s)
+	s.URL = s.listener.URL
+	return s
+}
+
+func (o Options) withDefaults() Options {
+	if len(o.Users) == 0 {
+		o.Users = defaultUsers()
+	}
+	if len(o.Clients) == 0 {
+		o.Clients = []Client{{}}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CodeLifetime == 0 {
+		o.CodeLifetime = 10 * time.Minute
+	}
+	if o.AccessTokenLifetime == 0 {
+		o.AccessTokenLifetime = time.Hour
+	}
+	if o.RefreshTokenLimit == 0 {
+		o.RefreshTokenLimit = 100
+	}
+	return o
+}
+
+// Close ends hanging requests, waits for the others, and shuts the server down.
+// It may be called more than once.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		close(s.closed)
+		s.listener.Close()
+	})
+}
+
+// Client returns an HTTP client for the server. It also reaches the server
+// under the names of Google's own hosts, so that a client library that insists
+// on https://accounts.google.com can be tested as it is. Its connections end
+// with the server's.
+func (s *Server) Client() *http.Client {
+	return &http.Client{Transport: &impersonator{server: s, base: s.listener.Client().Transport}}
+}
+
+// Endpoint returns the server's addresses, for [exchange.Config].
+func (s *Server) Endpoint() exchange.Endpoint {
+	return exchange.Endpoint{
+		Issuer:    s.issuer.URL,
+		AuthURL:   s.URL + authPath,
+		TokenURL:  s.URL + tokenPath,
+		RevokeURL: s.URL + revokePath,
+	}
+}
+
+// Issuer returns what signs the server's ID tokens: to rotate its keys, or to
+// sign tokens that Google never would.
+//
+// Its URL is https://accounts.google.com. A library that takes the issuer for
+// the place where to look for the discovery document finds it there with
+// [Server.Client]; without, set the issuer's URL to the server's before use.
+func (s *Server) Issuer() *idtokentest.Issuer { return s.issuer }
+
+// CertsURL is where the keys of the ID tokens are served as a JWK set.
+func (s *Server) CertsURL() string { return s.URL + certsPath }
+
+// Now is the server's time. Give it to the code under test to share the clock.
+func (s *Server) Now() time.Time {
+	return s.options.Now().Add(time.Duration(s.ahead.Load()))
+}
+
+// Advance moves the server's clock on by d, so that codes and tokens expire.
+func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
+
+// CheckAccessToken reports whether an access token is good now, for whom, and
+// for which scopes: what a fake of one of Google's APIs needs to know.
+func (s *Server) CheckAccessToken(token string) (subject string, scopes []string, ok bool) {
+	t := s.ledger.inspect(token)
+	if t == nil {
+		return "", nil, false
+	}
+	return t.user.Subject, t.scopes, true
+}

@@ -1,0 +1,137 @@
+package exchangetest_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+)
+
+func get(ctx context.Context, srv *exchangetest.Server, path string) (status int, body string, err error) {
+	r, err := http.NewRequestWithContext(ctx, "GET", srv.URL+path, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	r.Close = true // no second try on a kept connection
+	resp, err := srv.Client().Do(r)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+func TestScriptCountsPerEndpoint(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.DiscoveryEndpoint,
+		exchangetest.Fault{},
+		exchangetest.Fault{Status: 503, Body: "busy", Header: http.Header{"Retry-After": {"7"}}, Times: 2},
+		exchangetest.Fault{Status: 429},
+	)
+	want := []int{200, 503, 503, 429, 200}
+	for n, want := range want {
+		if status, _, err := get(t.Context(), srv, "/oauth2/v3/certs"); status != 200 {
+			t.Errorf("another endpoint: %d, %v", status, err)
+		}
+		if status, _, err := get(t.Context(), srv, "/.well-known/openid-configuration"); status != want {
+			t.Errorf("request %d: %d, %v; want %d", n+1, status, err, want)
+		}
+	}
+	var logged []int
+	for _, r := range srv.Requests(exchangetest.DiscoveryEndpoint) {
+		logged = append(logged, r.Status)
+	}
+	if len(logged) != 5 || logged[1] != 503 {
+		t.Errorf("log has %v, want %v", logged, want)
+	}
+}
+
+func TestFaultUntilTheNextScript(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Status: 500, Times: -1})
+	for range 20 {
+		if status, _, _ := get(t.Context(), srv, "/oauth2/v3/certs"); status != 500 {
+			t.Fatalf("status %d, want 500", status)
+		}
+	}
+	srv.Script(exchangetest.CertsEndpoint)
+	if status, _, _ := get(t.Context(), srv, "/oauth2/v3/certs"); status != 200 {
+		t.Errorf("status %d after the script was cleared", status)
+	}
+}
+
+func TestFaultBeforeAndAfterTheEffect(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault exchangetest.Fault
+		done  bool
+	}{
+		{"refused", exchangetest.Fault{Status: 503}, false},
+		{"done and refused", exchangetest.Fault{Status: 503, After: true}, true},
+		{"cut", exchangetest.Fault{Cut: true}, false},
+		{"done and cut", exchangetest.Fault{Cut: true, After: true}, true},
+		{"half an answer", exchangetest.Fault{Body: `{"access_`, Cut: true}, false},
+		{"someone else's answer", exchangetest.Fault{Handler: http.NotFoundHandler()}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, exchangetest.Options{})
+			form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
+			srv.Script(exchangetest.TokenEndpoint, tt.fault)
+			resp, err := srv.Client().PostForm(srv.URL+"/token", form)
+			if err == nil {
+				_, err = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+			if (err != nil) != tt.fault.Cut {
+				t.Errorf("error %v, with Cut %v", err, tt.fault.Cut)
+			}
+			if status, _ := post(t, srv, "/token", form); (status != 200) != tt.done {
+				t.Errorf("the same exchange afterwards: %d, want done before: %v", status, tt.done)
+			}
+		})
+	}
+}
+
+func TestHangEndsWithTheClient(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Hang: true}, exchangetest.Fault{Delay: time.Hour})
+	for _, name := range []string{"hang", "delay"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if _, _, err := get(ctx, srv, "/oauth2/v3/certs"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want the client's own deadline", name, err)
+		}
+		cancel()
+	}
+}
+
+func TestCloseEndsHangingRequests(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Hang: true})
+	answered := make(chan error)
+	go func() {
+		_, _, err := get(context.Background(), srv, "/oauth2/v3/certs")
+		answered <- err
+	}()
+	for len(srv.Requests()) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	srv.Close()
+	if err := <-answered; err == nil {
+		t.Error("a hanging request was answered")
+	}
+	srv.Close()
+}
+
+func TestDelayedAnswerIsTheRightOne(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: time.Millisecond}, exchangetest.Fault{Delay: time.Millisecond, After: true})
+	for range 2 {
+		redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{}))
+	}
+}

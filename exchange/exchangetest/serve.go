@@ -1,0 +1,181 @@
+package exchangetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+)
+
+// An Endpoint is one of the things that the server does, whatever path it was
+// asked under.
+type Endpoint string
+
+// The endpoints, for [Server.Script] and [Server.Requests].
+const (
+	AuthEndpoint      Endpoint = "authorization" // the pages a person sees
+	TokenEndpoint     Endpoint = "token"
+	RevokeEndpoint    Endpoint = "revoke"
+	TokenInfoEndpoint Endpoint = "tokeninfo"
+	UserInfoEndpoint  Endpoint = "userinfo"
+	DiscoveryEndpoint Endpoint = "discovery"
+	CertsEndpoint     Endpoint = "certs"
+	NoEndpoint        Endpoint = "" // any other path: 404
+)
+
+// The paths that Google's discovery document names, and older ones that client
+// libraries still use. Google has them on several hosts.
+const (
+	authPath      = "/o/oauth2/v2/auth"
+	oldAuthPath   = "/o/oauth2/auth"
+	tokenPath     = "/token"
+	revokePath    = "/revoke"
+	tokenInfoPath = "/tokeninfo"
+	userInfoPath  = "/v1/userinfo"
+	certsPath     = "/oauth2/v3/certs"
+	oldCertsPath  = "/oauth2/v1/certs"
+	discoveryPath = "/.well-known/openid-configuration"
+)
+
+type route struct {
+	endpoint Endpoint
+	serve    http.HandlerFunc
+}
+
+func (s *Server) newRoutes() map[string]route {
+	return map[string]route{
+		authPath:               {AuthEndpoint, s.serveAuth},
+		oldAuthPath:            {AuthEndpoint, s.serveAuth},
+		accountPath:            {AuthEndpoint, s.serveAccount},
+		consentPath:            {AuthEndpoint, s.serveConsent},
+		tokenPath:              {TokenEndpoint, s.serveToken},
+		"/oauth2/v4/token":     {TokenEndpoint, s.serveToken},
+		"/o/oauth2/token":      {TokenEndpoint, s.serveToken},
+		revokePath:             {RevokeEndpoint, s.serveRevoke},
+		"/o/oauth2/revoke":     {RevokeEndpoint, s.serveRevoke},
+		tokenInfoPath:          {TokenInfoEndpoint, s.serveTokenInfo},
+		"/oauth2/v3/tokeninfo": {TokenInfoEndpoint, s.serveTokenInfo},
+		userInfoPath:           {UserInfoEndpoint, s.serveUserInfo},
+		"/oauth2/v3/userinfo":  {UserInfoEndpoint, s.serveUserInfo},
+		discoveryPath:          {DiscoveryEndpoint, s.serveDiscovery},
+		certsPath:              {CertsEndpoint, s.issuer.ServeHTTP},
+		oldCertsPath:           {CertsEndpoint, s.issuer.ServeHTTP},
+	}
+}
+
+// maxBody bounds what a request may send; the endpoints need a few KiB.
+const maxBody = 1 << 20
+
+// ServeHTTP answers as Google would, or as the script says.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	to, ok := s.routes[r.URL.Path]
+	if !ok {
+		to.serve = http.NotFound
+	}
+	entry, err := s.record(w, r, to.endpoint)
+	if err != nil {
+		http.Error(w, "cannot read the request", http.StatusBadRequest)
+		return
+	}
+	fault := s.script.next(to.endpoint)
+	var answer *httptest.ResponseRecorder
+	if fault.After {
+		answer = run(to.serve, r)
+	}
+	if !fault.pause(r.Context(), s.closed) {
+		panic(http.ErrAbortHandler)
+	}
+	if fault.answers() {
+		s.log.answered(entry, fault.write(w, r))
+		if fault.Cut {
+			cut(w)
+		}
+		return
+	}
+	if answer == nil {
+		answer = run(to.serve, r)
+	}
+	s.log.answered(entry, answer.Code)
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	w.Write(answer.Body.Bytes())
+}
+
+// run keeps the answer back until the fault has had its say.
+func run(serve http.HandlerFunc, r *http.Request) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	serve(answer, r)
+	return answer
+}
+
+// cut breaks the connection after what has been written.
+func cut(w http.ResponseWriter) {
+	http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}
+
+// record reads the request into the log, and parses its form.
+func (s *Server) record(w http.ResponseWriter, r *http.Request, e Endpoint) (*Request, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err != nil {
+		return nil, err
+	}
+	entry := &Request{
+		Time: s.Now(), Endpoint: e,
+		Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(),
+		Header: r.Header.Clone(), Body: string(body),
+	}
+	if isForm(r) {
+		entry.Form, err = url.ParseQuery(entry.Body)
+	}
+	r.PostForm = entry.Form
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	s.log.add(entry)
+	return entry, err
+}
+
+func isForm(r *http.Request) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.EqualFold(strings.TrimSpace(kind), "application/x-www-form-urlencoded")
+}
+
+const jsonType = "application/json; charset=utf-8"
+
+// writeJSON answers in the form of Google's OAuth endpoints, which no cache keeps.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic(err) // only a value in User.Claims can be to blame
+	}
+	w.Header().Set("Content-Type", jsonType)
+	w.Header().Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+	w.Header().Set("Pragma", "no-cache")
+	w.WriteHeader(status)
+	w.Write(b)
+}
+
+// refuse answers with the members that RFC 6749 section 5.2 has, and Google's
+// error_subtype.
+func refuse(w http.ResponseWriter, r *refusal) {
+	writeJSON(w, r.status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+		Subtype     string `json:"error_subtype,omitempty"`
+	}{r.code, r.description, r.subtype})
+}
+
+// allow lets only some methods through; it has answered if it says false.
+func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	for _, m := range methods {
+		if r.Method == m {
+			return true
+		}
+	}
+	w.Header().Set("Allow", strings.Join(methods, ", "))
+	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	return false
+}

@@ -1,0 +1,151 @@
+package exchangetest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// serveToken is https://oauth2.googleapis.com/token.
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	if !allow(w, r, http.MethodPost) {
+		return
+	}
+	tokens, no := s.grant(r)
+	if no != nil {
+		refuse(w, no)
+		return
+	}
+	writeJSON(w, http.StatusOK, s.tokenResponse(tokens))
+}
+
+func (s *Server) grant(r *http.Request) (issued, *refusal) {
+	form := r.PostForm
+	if !isForm(r) {
+		return issued{}, badRequest("invalid_request", "Invalid content type.")
+	}
+	if no := single(form); no != nil {
+		return issued{}, no
+	}
+	c, no := s.clientOf(r)
+	if no != nil {
+		return issued{}, no
+	}
+	switch kind := form.Get("grant_type"); kind {
+	case "authorization_code":
+		if form.Get("code") == "" {
+			return issued{}, missingParameter("code")
+		}
+		return s.ledger.redeem(c, form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier"))
+	case "refresh_token":
+		if form.Get("refresh_token") == "" {
+			return issued{}, missingParameter("refresh_token")
+		}
+		return s.ledger.renew(c, form.Get("refresh_token"), scope.Parse(form.Get("scope")))
+	case "":
+		return issued{}, missingParameter("grant_type")
+	default:
+		return issued{}, badRequest("unsupported_grant_type", "Invalid grant_type: "+kind)
+	}
+}
+
+// single refuses a parameter that comes twice (RFC 6749 section 3.2).
+func single(form url.Values) *refusal {
+	for name, values := range form {
+		if len(values) > 1 {
+			return badRequest("invalid_request", "OAuth 2 parameters can only have a single value: "+name)
+		}
+	}
+	return nil
+}
+
+// clientOf authenticates the client by its secret, in the body or by Basic
+// (RFC 6749 section 2.3.1), not both.
+func (s *Server) clientOf(r *http.Request) (*client, *refusal) {
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if name, password, ok := r.BasicAuth(); ok {
+		basicID, err1 := url.QueryUnescape(name)
+		basicSecret, err2 := url.QueryUnescape(password)
+		if err1 != nil || err2 != nil || secret != "" || id != "" && id != basicID {
+			return nil, badRequest("invalid_request", "The client must authenticate in one way.")
+		}
+		id, secret = basicID, basicSecret
+	}
+	if id == "" {
+		return nil, badRequest("invalid_request", "Could not determine client ID from request.")
+	}
+	return s.ledger.authenticate(id, secret)
+}
+
+// tokenResponse is the body of a success (RFC 6749 section 5.1), with what
+// Google adds.
+func (s *Server) tokenResponse(t issued) any {
+	now := s.Now()
+	body := struct {
+		AccessToken      string `json:"access_token"`
+		ExpiresIn        int64  `json:"expires_in"`
+		RefreshToken     string `json:"refresh_token,omitempty"`
+		Scope            string `json:"scope"`
+		TokenType        string `json:"token_type"`
+		IDToken          string `json:"id_token,omitempty"`
+		RefreshExpiresIn int64  `json:"refresh_token_expires_in,omitempty"`
+	}{
+		AccessToken: t.access.value,
+		ExpiresIn:   secondsTo(t.access.expiry, now),
+		Scope:       strings.Join(t.access.scopes, " "),
+		TokenType:   "Bearer",
+	}
+	if t.refresh != nil {
+		body.RefreshToken = t.refresh.value
+	}
+	if !t.limit.IsZero() {
+		body.RefreshExpiresIn = secondsTo(t.limit, now)
+	}
+	for _, name := range t.access.scopes {
+		if isIdentity(name) {
+			body.IDToken = s.idToken(t)
+			break
+		}
+	}
+	return body
+}
+
+// secondsTo is one second short of the whole, as Google counts.
+func secondsTo(t, now time.Time) int64 {
+	return max(0, int64(t.Sub(now)/time.Second)-1)
+}
+
+// idToken signs who the user is. With a refresh there is no nonce and no
+// profile, which Google does not promise then.
+func (s *Server) idToken(t issued) string {
+	user, now := t.access.user, s.Now()
+	scopes := t.access.scopes
+	if !t.fresh {
+		scopes = scope.Missing([]string{"profile"}, scopes)
+	}
+	claims := user.claims(scopes)
+	claims["iss"] = s.issuer.URL
+	claims["aud"] = t.access.client.ID
+	claims["azp"] = t.access.client.ID
+	claims["iat"] = now.Unix()
+	claims["exp"] = now.Add(s.options.AccessTokenLifetime).Unix()
+	claims["at_hash"] = idtokentest.AccessTokenHash(t.access.value)
+	if t.access.azp != "" {
+		claims["azp"] = t.access.azp
+	}
+	if t.fresh && t.access.nonce != "" {
+		claims["nonce"] = t.access.nonce
+	}
+	for name, value := range user.Claims {
+		if value == nil {
+			delete(claims, name)
+		} else {
+			claims[name] = value
+		}
+	}
+	return s.issuer.Sign(claims)
+}

@@ -1,0 +1,89 @@
+package exchangetest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"strings"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// A User has a Google Account at the server.
+type User struct {
+	// Subject is the account's sub. Default: 21 digits computed from Email.
+	Subject string
+
+	// Email is required. EmailUnverified is for an address that Google has not
+	// verified.
+	Email           string
+	EmailUnverified bool
+
+	// The profile; all of it optional. Picture is a URL.
+	Name, GivenName, FamilyName, Picture string
+
+	// HostedDomain is the Workspace domain of the account; none by default.
+	HostedDomain string
+
+	// Claims are set in every ID token of the user over what the server would
+	// say: {"iss": "accounts.google.com"}, {"email_verified": "true"}. A nil
+	// value takes a claim away.
+	Claims map[string]any
+}
+
+func defaultUsers() []User {
+	return []User{
+		{Email: "jane.doe@gmail.com", Name: "Jane Doe", GivenName: "Jane", FamilyName: "Doe",
+			Picture: "https://lh3.googleusercontent.com/a/jane-doe=s96-c"},
+		{Email: "john.roe@example.com", Name: "John Roe", GivenName: "John", FamilyName: "Roe",
+			HostedDomain: "example.com"},
+	}
+}
+
+// subjectOf makes a sub that looks like Google's and is the same in every run.
+func subjectOf(email string) string {
+	sum := sha256.Sum256([]byte(email))
+	return fmt.Sprintf("1%020d", binary.BigEndian.Uint64(sum[:]))
+}
+
+// user is a User with what has become of the account.
+type user struct {
+	User
+	deleted bool
+	blocked bool // the administrator does not let the app in
+}
+
+func (u *user) isNamed(name string) bool {
+	return u.Subject == name || strings.EqualFold(u.Email, name)
+}
+
+// claims returns what a token with these scopes may tell about the user, with
+// the types that Google's JSON has.
+func (u *user) claims(scopes []string) map[string]any {
+	claims := map[string]any{"sub": u.Subject}
+	set := func(name, value string) {
+		if value != "" {
+			claims[name] = value
+		}
+	}
+	set("hd", u.HostedDomain)
+	if has(scopes, "email") {
+		set("email", u.Email)
+		claims["email_verified"] = !u.EmailUnverified
+	}
+	if has(scopes, "profile") {
+		set("name", u.Name)
+		set("given_name", u.GivenName)
+		set("family_name", u.FamilyName)
+		set("picture", u.Picture)
+	}
+	return claims
+}
+
+func has(scopes []string, name string) bool {
+	return len(scope.Missing(scopes, []string{name})) == 0
+}
+
+// isIdentity reports whether a scope says who the user is, and no more. The
+// consent screen does not let a user decline these one by one.
+func isIdentity(name string) bool { return has([]string{"openid", "email", "profile"}, name) }
