@@ -34,8 +34,9 @@ type Config struct {
 	// Endpoint says where to find Google. Each zero field is Google's own.
 	Endpoint Endpoint
 
-	// HTTPClient makes every call; its redirect policy is not used, because a
-	// redirect is never followed. Nil: a client with a timeout of 30 seconds.
+	// HTTPClient makes every call, within its own timeout or 30 seconds,
+	// whichever is shorter. Its redirect policy is not used: a redirect is
+	// never followed. Nil: a client with http.DefaultTransport.
 	HTTPClient *http.Client
 
 	// CrossOrigin decides which browser origins may send codes to ReadCode and
@@ -90,16 +91,15 @@ func (c *Config) check() error {
 	}
 	// A stray newline from a file or a variable is the usual way to an
 	// invalid_client that nobody can explain.
-	for name, v := range map[string]string{"ClientID": c.ClientID, "ClientSecret": c.ClientSecret} {
-		if strings.ContainsFunc(v, notVisible) {
-			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", name)
+	for _, f := range []field{{"ClientID", c.ClientID}, {"ClientSecret", c.ClientSecret}} {
+		if strings.ContainsFunc(f.value, notVisible) {
+			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", f.name)
 		}
 	}
-	for name, v := range map[string]string{
-		"AuthURL": c.Endpoint.AuthURL, "TokenURL": c.Endpoint.TokenURL, "RevokeURL": c.Endpoint.RevokeURL,
-	} {
-		if err := checkEndpoint(v); err != nil {
-			return fmt.Errorf("exchange: Config.Endpoint.%s: %w", name, err)
+	e := c.Endpoint
+	for _, f := range []field{{"AuthURL", e.AuthURL}, {"TokenURL", e.TokenURL}, {"RevokeURL", e.RevokeURL}} {
+		if err := checkEndpoint(f.value); err != nil {
+			return fmt.Errorf("exchange: Config.Endpoint.%s: %w", f.name, err)
 		}
 	}
 	for i, v := range c.RedirectURIs {
@@ -109,6 +109,8 @@ func (c *Config) check() error {
 	}
 	return nil
 }
+
+type field struct{ name, value string }
 
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
@@ -145,7 +147,7 @@ func checkRedirectURI(raw string) error {
 // does not follow redirects. A redirected POST would send the code and the
 // client secret to wherever an answer points.
 func (c *Config) client() *http.Client {
-	hc := http.Client{Timeout: callTimeout}
+	var hc http.Client
 	if c.HTTPClient != nil {
 		hc = *c.HTTPClient
 	}

@@ -3,20 +3,19 @@ package exchange
 
 import (
 	"net/http"
-	"time"
-)
 
-// callTimeout bounds one call to Google, from the connection to the last byte
-// of the answer.
-const callTimeout = 30 * time.Second
+	"github.com/seed3a054f9c/googlesignin/internal/flight"
+)
 
 // A Client speaks to Google's token and revocation endpoints for one OAuth
 // client. It is safe for concurrent use and needs no closing.
 type Client struct {
 	// All fields are pointers: a copy shares them, and printing a Client from
 	// inside somebody's struct shows addresses instead of the secret.
-	cfg  *Config
-	http *http.Client
+	cfg     *Config
+	http    *http.Client
+	flights *flight.Group[*answer]
+	codes   *codes
 }
 
 // New returns a Client for cfg, of which it keeps a copy. An error names the
@@ -26,5 +25,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{cfg: &cfg, http: cfg.client()}, nil
+	return &Client{
+		cfg:     &cfg,
+		http:    cfg.client(),
+		flights: new(flight.Group[*answer]),
+		codes:   new(codes),
+	}, nil
 }

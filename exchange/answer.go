@@ -1,0 +1,80 @@
+package exchange
+
+import "net/http"
+
+// failure returns what is wrong with a as the answer to a token request, or
+// nil. quoted are the secrets of the request.
+func (a *answer) failure(op string, quoted secrets) *Error {
+	e := a.refusal(op, quoted)
+	if e == nil && !a.hasTokens() {
+		// Whatever Google meant to say, it may have redeemed the code.
+		e = &Error{Op: op, Status: a.status, kind: ErrTemporary, ambiguous: true,
+			reason: "the answer is not a token response of RFC 6749 section 5.1"}
+	}
+	return e
+}
+
+// refusal returns what a says other than yes, or nil.
+func (a *answer) refusal(op string, quoted secrets) *Error {
+	if a.status == http.StatusOK && a.fields["error"] == nil {
+		return nil
+	}
+	e := &Error{
+		Op:          op,
+		Code:        quoted.token(a.text("error")),
+		Subtype:     quoted.token(a.text("error_subtype")),
+		Description: quoted.clean(a.text("error_description")),
+		Status:      a.status,
+		RetryAfter:  a.after,
+	}
+	e.kind = a.meaning(e.Code)
+	e.retry = e.kind == ErrTemporary && a.status >= 400
+	// An OAuth error code says that no token was issued, and a rate limit that
+	// nothing was tried. A bare 5xx may come from something in between.
+	e.ambiguous = e.kind == ErrTemporary && (a.status < 400 || a.status >= 500 && e.Code == "")
+	switch {
+	case a.status/100 == 3:
+		e.reason = "the endpoint redirects, which is not followed"
+		e.hint = "Set the Endpoint of the Config to Google's own addresses, or look for a proxy that answers for Google."
+	case a.fields == nil:
+		e.reason = "the answer is not a JSON object"
+	}
+	return e
+}
+
+// meaning returns the sentinel for an answer that is not a success. The status
+// goes before the code: what says "not now" never means "never".
+func (a *answer) meaning(code string) error {
+	switch {
+	case a.status/100 == 2, a.status >= 500,
+		a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout,
+		a.status == http.StatusForbidden && a.fields == nil: // "User Rate Limit Exceeded", as HTML
+		return ErrTemporary
+	case a.status < 400:
+		return ErrClient
+	}
+	return meaningOf(code)
+}
+
+// meaningOf returns the sentinel for an OAuth error code, of the token endpoint
+// or in a callback.
+func meaningOf(code string) error {
+	switch code {
+	case "invalid_grant":
+		return ErrInvalidGrant
+	case "redirect_uri_mismatch":
+		return ErrRedirectMismatch
+	case "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
+		return ErrTemporary
+	case "access_denied", "admin_policy_enforced", "org_internal",
+		"interaction_required", "login_required", "consent_required", "account_selection_required":
+		return ErrDenied
+	}
+	return ErrClient
+}
+
+// text returns the string member of that exact name; "" if there is none.
+func (a *answer) text(name string) string {
+	s, _ := a.fields[name].(string)
+	return s
+}

@@ -1,0 +1,273 @@
+package exchange_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+func TestExchangeOnTheWire(t *testing.T) {
+	tests := []struct {
+		name   string
+		origin exchange.Origin
+		want   string
+	}{
+		{"app", exchange.App, ""},
+		{"popup", exchange.Popup, "postmessage"},
+		{"redirect", "https://example.com/oauth2/callback", "https://example.com/oauth2/callback"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(says(200, tokenAnswer))
+			if _, err := newClient(t, g).Exchange(t.Context(), goodCode, tt.origin); err != nil {
+				t.Fatal(err)
+			}
+			want := []url.Values{{
+				"grant_type": {"authorization_code"}, "client_id": {clientID}, "client_secret": {clientSecret},
+				"code": {goodCode}, "redirect_uri": {tt.want},
+			}}
+			if !reflect.DeepEqual(g.got, want) {
+				t.Errorf("sent %v, want %v", g.got, want)
+			}
+			if p := "POST https://oauth2.googleapis.com/token application/x-www-form-urlencoded"; g.paths[0] != p {
+				t.Errorf("sent as %q, want %q", g.paths[0], p)
+			}
+		})
+	}
+}
+
+func TestPublicClientSendsNoSecret(t *testing.T) {
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g, func(cfg *exchange.Config) { cfg.ClientSecret = "" })
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); err != nil {
+		t.Fatal(err)
+	}
+	if g.got[0].Has("client_secret") {
+		t.Error("client_secret was sent")
+	}
+}
+
+func TestExchangeRefusesLocally(t *testing.T) {
+	tests := []struct{ name, code, hint string }{
+		{"empty", "", "server client ID"},
+		{"over-long", "4/" + strings.Repeat("a", 511), "something else"},
+		{"line end", goodCode + "\n", "line end"},
+		{"NUL", goodCode + "\x00", "line end"},
+		{"DEL", goodCode + "\x7f", "line end"},
+		{"not ASCII", goodCode + "é", "line end"},
+		{"not UTF-8", goodCode + "\xff", "line end"},
+		{"percent-encoded", url.QueryEscape(goodCode), "encodes the code twice"},
+		{"percent-encoded, lower case", "4%2f0Amarked", "encodes the code twice"},
+		{"percent sign before", "4%x%2F0Amarked", "encodes the code twice"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(says(200, tokenAnswer))
+			_, err := newClient(t, g).Exchange(t.Context(), tt.code, exchange.App)
+			if !errors.Is(err, exchange.ErrInvalidGrant) || !errors.Is(err, exchange.ErrRequest) {
+				t.Errorf("error %v, want ErrInvalidGrant and ErrRequest", err)
+			}
+			if got := exchange.HTTPStatus(err); got != 400 {
+				t.Errorf("HTTPStatus = %d, want 400", got)
+			}
+			if e, ok := errors.AsType[*exchange.Error](err); !ok || !strings.Contains(e.Hint(), tt.hint) {
+				t.Errorf("hint of %v does not say %q", err, tt.hint)
+			}
+			if g.posts() != 0 {
+				t.Errorf("%d requests were sent", g.posts())
+			}
+		})
+	}
+}
+
+func TestExchangeAcceptsAtTheLimits(t *testing.T) {
+	for _, code := range []string{"4/" + strings.Repeat("a", 510), "4/100%", "4/5%zz", "a b~!"} {
+		if _, err := newClient(t, scripted(says(200, tokenAnswer))).Exchange(t.Context(), code, exchange.App); err != nil {
+			t.Errorf("%q: %v", code, err)
+		}
+	}
+}
+
+func TestCallersOfOneCodeShareOnePost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return says(200, tokenAnswer)(r)
+		})
+		c := newClient(t, g)
+		results := make([]*exchange.Tokens, 20)
+		var wg sync.WaitGroup
+		for i := range results {
+			wg.Go(func() {
+				got, err := c.Exchange(t.Context(), goodCode, exchange.App)
+				if err != nil {
+					t.Error(err)
+				}
+				results[i] = got
+			})
+		}
+		wg.Wait()
+		if g.posts() != 1 {
+			t.Fatalf("%d posts, want 1", g.posts())
+		}
+		results[0].Scopes[0], results[0].AccessToken = "changed", "changed"
+		results[0].Extra("scope") // a map of its own, which the race detector would see shared
+		for _, r := range results[1:] {
+			if r.Scopes[0] == "changed" || r.AccessToken == "changed" {
+				t.Fatal("callers share a result")
+			}
+		}
+	})
+}
+
+func TestSameCodeUnderAnotherOriginMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return says(400, `{"error":"invalid_grant"}`)(r)
+		})
+		c := newClient(t, g)
+		var wg sync.WaitGroup
+		wg.Go(func() { c.Exchange(t.Context(), goodCode, exchange.App) })
+		synctest.Wait()
+		_, err := c.Exchange(t.Context(), goodCode, exchange.Popup)
+		if !errors.Is(err, exchange.ErrInvalidGrant) || !strings.Contains(err.Error(), "another origin") {
+			t.Errorf("error %v, want ErrInvalidGrant for another origin", err)
+		}
+		wg.Wait()
+		if g.posts() != 1 {
+			t.Errorf("%d posts, want 1", g.posts())
+		}
+		// The first is over, and Google has not redeemed the code: it may be tried.
+		c.Exchange(t.Context(), goodCode, exchange.Popup)
+		if g.posts() != 2 {
+			t.Errorf("%d posts, want 2", g.posts())
+		}
+	})
+}
+
+func TestSpentCodes(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	tests := []struct {
+		name  string
+		first answerFunc
+		spent bool
+	}{
+		{"redeemed", says(200, tokenAnswer), true},
+		{"connection cut", fails(errors.New("unexpected EOF")), true},
+		{"answer is HTML", says(200, "<html>"), true},
+		{"gateway answers", says(502, "<html>"), true},
+		{"connection refused", fails(dial), false},
+		{"rate limited", says(429, ""), false},
+		{"rate limited with HTML", says(403, "<html>"), false},
+		{"Google says it has failed", says(500, `{"error":"internal_failure"}`), false},
+		{"wrong secret", says(401, `{"error":"invalid_client"}`), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			now := start
+			g := scripted(tt.first, says(200, tokenAnswer))
+			c := newClient(t, g, func(cfg *exchange.Config) { cfg.Now = func() time.Time { return now } })
+			_, err := c.Exchange(t.Context(), goodCode, exchange.App)
+			if e, ok := errors.AsType[*exchange.Error](err); ok && strings.Contains(e.Hint(), "may have redeemed") != tt.spent {
+				t.Errorf("hint %q", e.Hint())
+			}
+			now = now.Add(10*time.Minute - time.Second)
+			_, err = c.Exchange(t.Context(), goodCode, exchange.Popup)
+			if refused := errors.Is(err, exchange.ErrInvalidGrant); refused != tt.spent {
+				t.Fatalf("second try: %v; want it refused: %t", err, tt.spent)
+			}
+			if tt.spent && g.posts() != 1 {
+				t.Errorf("%d posts, want 1", g.posts())
+			}
+			now = now.Add(10 * time.Minute)
+			if _, err := c.Exchange(t.Context(), goodCode, exchange.App); err != nil {
+				t.Errorf("after ten minutes: %v", err)
+			}
+		})
+	}
+}
+
+func TestTransportPanicsSpendTheCode(t *testing.T) {
+	g := scripted(func(*http.Request) (*http.Response, error) { panic("broken transport") })
+	c := newClient(t, g)
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic has vanished")
+			}
+		}()
+		c.Exchange(t.Context(), goodCode, exchange.App)
+	}()
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+		t.Errorf("then %v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+	}
+}
+
+func TestCallerLeavesPostGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var inFlight error
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(2 * time.Second)
+			inFlight = r.Context().Err()
+			return says(200, tokenAnswer)(r)
+		})
+		c := newClient(t, g)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Exchange(ctx, goodCode, exchange.App)
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, exchange.ErrTemporary) {
+			t.Errorf("error %v, want the caller's deadline and ErrTemporary", err)
+		}
+		joined, err := c.Exchange(t.Context(), goodCode, exchange.App)
+		if err != nil || joined.AccessToken == "" {
+			t.Errorf("second caller: %v", err)
+		}
+		if inFlight != nil || g.posts() != 1 {
+			t.Errorf("request's context: %v; posts: %d", inFlight, g.posts())
+		}
+	})
+}
+
+func TestEndedContextSendsNothing(t *testing.T) {
+	g := scripted(says(200, tokenAnswer))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := newClient(t, g)
+	if _, err := c.Exchange(ctx, goodCode, exchange.App); !errors.Is(err, context.Canceled) {
+		t.Errorf("Exchange: %v, want Canceled", err)
+	}
+	if _, err := c.Refresh(ctx, "1//marked"); !errors.Is(err, context.Canceled) || !errors.Is(err, exchange.ErrTemporary) {
+		t.Errorf("Refresh: %v, want Canceled", err)
+	}
+	if err := c.Revoke(ctx, "1//marked"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Revoke: %v, want Canceled", err)
+	}
+	if g.posts() != 0 {
+		t.Errorf("%d posts, want none", g.posts())
+	}
+}
+
+func TestExchangeEndsByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}
+		began := time.Now()
+		_, err := newClient(t, scripted(hang)).Exchange(context.Background(), goodCode, exchange.App)
+		if !errors.Is(err, exchange.ErrTemporary) || time.Since(began) != 30*time.Second {
+			t.Errorf("%v after %v; want ErrTemporary after 30 s", err, time.Since(began))
+		}
+	})
+}

@@ -1,0 +1,102 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/internal/retry"
+)
+
+// Refresh gets a new access token. What is transient (5xx, 429, a broken
+// connection, 403 with HTML, and the like) is tried again, with growing waits
+// and as Retry-After asks, up to five times and until ctx ends; then the error
+// is ErrTemporary. ErrInvalidGrant means that the refresh token is dead: Google
+// has said so.
+//
+// The token's RefreshToken is the given one, or a new one where Google replaces
+// it: keep that. Extra has "scope", "id_token" and "refresh_token_expires_in"
+// as for [Tokens], each only if Google sends it.
+//
+// Refresh keeps nothing and shares no request between callers. The error is an
+// [*Error].
+func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+	if refreshToken == "" {
+		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token"}
+	}
+	form := c.form("refresh_token")
+	form.Set("refresh_token", refreshToken)
+	a, err := again(ctx, opRefresh, func() (*answer, *Error) {
+		return c.requestTokens(ctx, opRefresh, form)
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := a.token().WithExtra(a.fields)
+	if t.RefreshToken == "" {
+		t.RefreshToken = refreshToken
+	}
+	return t, nil
+}
+
+// Revoke ends the grant behind an access or refresh token: everything that the
+// user has granted to any client of the Cloud project, the app's own tokens
+// included (https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke).
+// It is for "disconnect my account", not for signing out. A token that is dead
+// already is no error. Transient failures are tried again as by Refresh.
+//
+// The error is an [*Error].
+func (c *Client) Revoke(ctx context.Context, token string) error {
+	if token == "" {
+		return &Error{Op: opRevoke, kind: ErrRequest, reason: "there is no token"}
+	}
+	form := url.Values{"token": {token}}
+	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
+		a, failed := c.post(ctx, opRevoke, c.cfg.Endpoint.RevokeURL, form)
+		if failed == nil {
+			failed = a.refusal(opRevoke, secretsOf(form))
+		}
+		if failed != nil && failed.Status == http.StatusBadRequest && failed.Code == "invalid_token" {
+			return a, nil // dead already
+		}
+		return a, failed
+	})
+	return err
+}
+
+// again calls op until it succeeds or fails for good.
+func again(ctx context.Context, op string, call func() (*answer, *Error)) (*answer, error) {
+	a, err := retry.Do(ctx, retry.Policy{}, func() (*answer, error) {
+		a, failed := call()
+		if failed != nil {
+			return nil, failed
+		}
+		return a, nil
+	}, func(err error) (time.Duration, bool) {
+		failed := asError(op, err)
+		return failed.RetryAfter, failed.retry
+	})
+	if err != nil {
+		return nil, asError(op, err)
+	}
+	return a, nil
+}
+
+// asError returns err as an *Error: that of a call, or else a context has
+// ended, during a wait between calls (the last failure is then in err too) or
+// during another caller's call.
+func asError(op string, err error) *Error {
+	if e, ok := err.(*Error); ok {
+		return e
+	}
+	e := &Error{Op: op, kind: ErrTemporary}
+	if last, ok := errors.AsType[*Error](err); ok {
+		*e = *last
+	}
+	e.cause = err
+	return e
+}

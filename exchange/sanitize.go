@@ -1,0 +1,89 @@
+package exchange
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// A secrets list holds what must not appear in an error, though an answer, or a
+// transport, may quote it.
+type secrets []string
+
+// secretParams are the form fields that no error may quote.
+var secretParams = []string{"client_secret", "code", "code_verifier", "refresh_token", "token"}
+
+func secretsOf(form url.Values) secrets {
+	s := make(secrets, 0, len(secretParams))
+	for _, name := range secretParams {
+		s = append(s, form.Get(name))
+	}
+	return s
+}
+
+const (
+	// quoteLen bytes in common make a quotation: a provider may cut or escape
+	// what it echoes.
+	quoteLen = 8
+
+	// A secret shorter than that is one of a test, and could be an English word.
+	secretLen = 6
+)
+
+// in reports whether text quotes one of the secrets.
+func (s secrets) in(text string) bool {
+	for _, secret := range s {
+		if len(secret) < secretLen {
+			continue
+		}
+		n := min(quoteLen, len(secret))
+		for i := 0; i+n <= len(text); i++ {
+			if strings.Contains(secret, text[i:i+n]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// clean returns text from a provider in a form that is fit for a log: a
+// printable line of 200 bytes at most, or nothing if it quotes a secret.
+func (s secrets) clean(text string) string {
+	const max = 200
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			return r
+		}
+		return -1
+	}, text[:min(len(text), 4*max)])
+	if len(text) > max {
+		text = strings.ToValidUTF8(text[:max], "") + "…"
+	}
+	if s.in(text) {
+		return ""
+	}
+	return text
+}
+
+// token returns text if it looks like an OAuth error code and quotes no secret.
+func (s secrets) token(text string) string {
+	if len(text) > 64 || strings.ContainsFunc(text, notInCode) || s.in(text) {
+		return ""
+	}
+	return text
+}
+
+func notInCode(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
+}
+
+var errWithheld = errors.New("the transport's error is withheld: it is long, or quotes a secret of the request")
+
+// cleanError returns err, or errWithheld.
+func (s secrets) cleanError(err error) error {
+	if text := err.Error(); len(text) > 4096 || s.in(text) {
+		return errWithheld
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package exchange
+
+import (
+	"maps"
+	"math"
+	"strconv"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// Tokens is what Google issues for a code. The embedded Token is for libraries
+// that take an *oauth2.Token, as &t.Token; its Extra has Google's other answers
+// under their names, among them "scope" (string), "id_token" (string) and
+// "refresh_token_expires_in" (float64, seconds).
+//
+// Tokens prints, logs and marshals without any token. The embedded Token does
+// not, once it is taken out, and neither can Tokens when it is the value of an
+// unexported field of another struct: keep a pointer there.
+type Tokens struct {
+	// Token has a RefreshToken only if the user has just consented to offline
+	// access. Never replace a kept refresh token with an empty one.
+	oauth2.Token
+
+	// IDToken says who the user is; verify it. Google sends one if the scopes
+	// include openid, email or profile. Empty: none was sent.
+	IDToken string
+
+	// Scopes are those granted, under the full names that Google gives them,
+	// sorted; users may grant fewer than were asked for. Nil: Google did not
+	// say. See [Tokens.Missing].
+	Scopes []string
+
+	// RefreshTokenExpiry is when the refresh token ends because the user gave
+	// access for a limited time, or because the Cloud project is in testing.
+	// Zero: no end was announced.
+	RefreshTokenExpiry time.Time
+}
+
+// Missing returns those of the scopes that were not granted, as they are
+// spelled in the call: all of them where Google did not say. Google's short
+// names count as the long ones: email is
+// https://www.googleapis.com/auth/userinfo.email, and so is profile.
+func (t *Tokens) Missing(scopes ...string) []string {
+	return scope.Missing(t.Scopes, scopes)
+}
+
+// hasTokens reports whether a is a token response: an access token, and every
+// member this package reads of the type that it should have.
+func (a *answer) hasTokens() bool {
+	for _, name := range []string{"access_token", "token_type", "refresh_token", "id_token", "scope"} {
+		if _, ok := a.fields[name].(string); !ok && a.fields[name] != nil {
+			return false
+		}
+	}
+	for _, name := range []string{"expires_in", "refresh_token_expires_in"} {
+		if _, ok := seconds(a.fields[name]); !ok {
+			return false
+		}
+	}
+	return a.text("access_token") != ""
+}
+
+// tokens returns what a grants, as a copy of its own.
+func (a *answer) tokens() *Tokens {
+	t := &Tokens{
+		Token:              *a.token().WithExtra(maps.Clone(a.fields)),
+		IDToken:            a.text("id_token"),
+		RefreshTokenExpiry: a.expiry("refresh_token_expires_in"),
+	}
+	if s, ok := a.fields["scope"].(string); ok {
+		t.Scopes = scope.Parse(s)
+	}
+	return t
+}
+
+func (a *answer) token() *oauth2.Token {
+	lifetime, _ := seconds(a.fields["expires_in"])
+	return &oauth2.Token{
+		AccessToken:  a.text("access_token"),
+		TokenType:    a.text("token_type"),
+		RefreshToken: a.text("refresh_token"),
+		Expiry:       a.expiry("expires_in"),
+		ExpiresIn:    int64(lifetime / time.Second),
+	}
+}
+
+// expiry returns the time at which the lifetime of that name ends, counted from
+// before the request, so that it errs on the early side; zero if there is none.
+func (a *answer) expiry(name string) time.Time {
+	lifetime, _ := seconds(a.fields[name])
+	if lifetime == 0 {
+		return time.Time{}
+	}
+	return a.asked.Add(lifetime).Round(0) // Google's clock is a wall clock
+}
+
+// seconds reads a lifetime: a number, or one in a string; absent is zero. What
+// no clock can hold is cut to 68 years.
+func seconds(v any) (lifetime time.Duration, ok bool) {
+	switch v := v.(type) {
+	case nil:
+		return 0, true
+	case string:
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return 0, false
+		}
+		return seconds(f)
+	case float64:
+		if !(v >= 0) { // also NaN, which a string can spell
+			return 0, false
+		}
+		return time.Duration(min(v, math.MaxInt32)) * time.Second, true
+	}
+	return 0, false
+}
