@@ -46,6 +46,18 @@ func (g *Group[T]) Do(ctx context.Context, key string, timeout time.Duration, fn
 	}
 }
 
+// Start is [Group.Do] without waiting for the result. A panic in fn is lost,
+// unless a caller of Do has joined the flight.
+func (g *Group[T]) Start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) {
+	g.group.DoChan(key, func() (any, error) {
+		return run(ctx, timeout, fn)
+	})
+}
+
+// Forget lets the next caller for key start a flight of its own. Those who wait
+// for the one under way still get its result.
+func (g *Group[T]) Forget(key string) { g.group.Forget(key) }
+
 type result[T any] struct {
 	value    T
 	panicked any

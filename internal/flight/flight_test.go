@@ -98,3 +98,24 @@ func TestPanicReachesCaller(t *testing.T) {
 	}()
 	group.Do(t.Context(), "k", 0, func(context.Context) (int, error) { panic("boom") })
 }
+
+func TestForget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		land := func(n int) func(context.Context) (int, error) {
+			return func(context.Context) (int, error) { time.Sleep(time.Second); return n, nil }
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if got, err := group.Do(t.Context(), "k", 0, land(1)); got != 1 || err != nil {
+				t.Errorf("the forgotten flight: %d, %v; want 1, nil", got, err)
+			}
+		})
+		synctest.Wait()
+		group.Forget("k")
+		if got, err := group.Do(t.Context(), "k", 0, land(2)); got != 2 || err != nil {
+			t.Errorf("the flight after it: %d, %v; want 2, nil", got, err)
+		}
+		wg.Wait()
+	})
+}
