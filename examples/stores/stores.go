@@ -1,6 +1,6 @@
 // Package stores opens the databases in which grants can be kept, each as it
-// should be opened, and its tests run everything that package tokenstore
-// promises against the real ones.
+// should be opened. Its tests run all that package tokenstore promises against
+// the real ones: PostgreSQL, MariaDB, Redis, SQLite, and a folder.
 package stores
 
 import (
@@ -8,6 +8,8 @@ import (
 	"database/sql"
 	"net/url"
 
+	_ "github.com/go-sql-driver/mysql"
+	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
@@ -18,16 +20,29 @@ import (
 // write-ahead log, and every commit on disk (synchronous=FULL). Connections,
 // also those of other processes, wait for each other up to 10 s (busy_timeout).
 func SQLite(ctx context.Context, path string) (*sqlstore.Store, *sql.DB, error) {
-	settings := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)"}}
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode())
-	if err != nil {
-		return nil, nil, err
-	}
-	return open(ctx, db, sqlstore.SQLite)
+	settings := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	return open(ctx, "sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode(), sqlstore.SQLite)
+}
+
+// PostgreSQL connects with pgx; dsn is like
+// "postgres://user@host/database?sslmode=verify-full".
+func PostgreSQL(ctx context.Context, dsn string) (*sqlstore.Store, *sql.DB, error) {
+	return open(ctx, "pgx", dsn, sqlstore.PostgreSQL)
+}
+
+// MySQL connects with go-sql-driver/mysql, to MySQL or MariaDB; dsn is like
+// "user@tcp(host)/database?tls=true". No other parameter is needed: neither
+// parseTime nor a charset or clientFoundRows changes anything.
+func MySQL(ctx context.Context, dsn string) (*sqlstore.Store, *sql.DB, error) {
+	return open(ctx, "mysql", dsn, sqlstore.MySQL)
 }
 
 // open creates the tables; where it fails, it closes db.
-func open(ctx context.Context, db *sql.DB, dialect sqlstore.Dialect) (*sqlstore.Store, *sql.DB, error) {
+func open(ctx context.Context, driver, dsn string, dialect sqlstore.Dialect) (*sqlstore.Store, *sql.DB, error) {
+	db, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, nil, err
+	}
 	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect})
 	if err == nil {
 		err = store.Create(ctx)

@@ -44,6 +44,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/seed3a054f9c/googlesignin/internal/redact"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
@@ -114,4 +115,9 @@ func (s *Store) With(db DB) *Store {
 	in := *s
 	in.db = db
 	return &in
+}
+
+// failed says what was being done when err happened, and nothing of the values.
+func failed(ctx context.Context, doing string, err error, values ...any) error {
+	return redact.Failure(ctx, "sqlstore: "+doing, err, values...)
 }

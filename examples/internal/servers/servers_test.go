@@ -1,0 +1,30 @@
+//go:build unix
+
+package servers_test
+
+import (
+	"net"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/examples/internal/servers"
+)
+
+func TestServers(t *testing.T) {
+	for name, start := range map[string]func(testing.TB) *servers.Server{
+		"PostgreSQL": servers.PostgreSQL,
+		"MariaDB":    servers.MariaDB,
+		"Redis":      func(tb testing.TB) *servers.Server { return servers.Redis(tb) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t)
+			s.Stop(t)
+			if conn, err := net.Dial("tcp", s.Addr); err == nil {
+				conn.Close()
+				t.Error("the server still listens after Stop")
+			}
+			s.Start(t)
+			s.Kill(t)
+			s.Start(t)
+		})
+	}
+}
