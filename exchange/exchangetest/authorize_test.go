@@ -1,0 +1,417 @@
+package exchangetest_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+)
+
+const callback = "https://app.example.com/callback"
+
+func web(o exchangetest.Options) exchangetest.Options {
+	o.Clients = []exchangetest.Client{{RedirectURIs: []string{callback, callback + "?next=1"}}}
+	return o
+}
+
+// authQuery is a good authorization request.
+func authQuery(srv *exchangetest.Server) url.Values {
+	return url.Values{
+		"client_id":     {srv.ClientID()},
+		"redirect_uri":  {callback},
+		"response_type": {"code"},
+		"scope":         {"openid email " + appdata},
+		"state":         {"s-1"},
+		"access_type":   {"offline"},
+	}
+}
+
+func authURL(srv *exchangetest.Server, q url.Values) string {
+	return srv.Endpoint().AuthURL + "?" + q.Encode()
+}
+
+// authorize walks through the pages without HTTP.
+func authorize(t *testing.T, srv *exchangetest.Server, q url.Values, c exchangetest.Choice) url.Values {
+	t.Helper()
+	back, err := srv.Authorize(authURL(srv, q), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := back.Scheme + "://" + back.Host + back.Path; got != callback {
+		t.Errorf("sent back to %s, want %s", got, callback)
+	}
+	return back.Query()
+}
+
+func redirectForm(srv *exchangetest.Server, code string) url.Values {
+	form := exchangeForm(srv, code)
+	form.Set("redirect_uri", callback)
+	return form
+}
+
+func TestAuthorize(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	q := authQuery(srv)
+	q.Set("nonce", "n-1")
+	got := authorize(t, srv, q, exchangetest.Choice{User: "john.roe@example.com", Declined: []string{appdata}})
+	for name, want := range map[string]string{
+		"state": "s-1", "scope": email + " openid", "prompt": "consent", "hd": "example.com", "iss": "",
+	} {
+		if got.Get(name) != want {
+			t.Errorf("%s is %q, want %q", name, got.Get(name), want)
+		}
+	}
+	status, b := post(t, srv, "/token", redirectForm(srv, got.Get("code")))
+	if status != 200 || b.str("refresh_token") == "" {
+		t.Fatalf("exchange: %d %v", status, b)
+	}
+	if c := claims(t, b.str("id_token")); c["nonce"] != "n-1" || c["email"] != "john.roe@example.com" || c["azp"] != srv.ClientID() {
+		t.Errorf("claims %v", c)
+	}
+}
+
+func TestAuthorizeAnswers(t *testing.T) {
+	set := func(pairs ...string) func(url.Values) {
+		return func(q url.Values) {
+			for i := 0; i < len(pairs); i += 2 {
+				q.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
+	tests := []struct {
+		name      string
+		change    func(url.Values)
+		choice    exchangetest.Choice
+		before    bool // the user has granted the scopes before
+		wantError string
+		prompt    string
+		refresh   bool
+	}{
+		{name: "first time", change: set(), prompt: "consent", refresh: true},
+		{name: "online", change: set("access_type", "online"), prompt: "consent"},
+		{name: "no access_type", change: set("access_type", ""), prompt: "consent"},
+		{name: "known user", change: set(), before: true, prompt: "none"},
+		{name: "consent forced", change: set("prompt", "consent"), before: true, prompt: "consent", refresh: true},
+		{name: "choose and consent", change: set("prompt", "select_account consent"), before: true, prompt: "consent", refresh: true},
+		{name: "more scopes than before", change: set("scope", "openid "+gmail), before: true, prompt: "consent", refresh: true},
+		{name: "denied", change: set(), choice: exchangetest.Choice{Deny: true}, wantError: "access_denied"},
+		{name: "all declined", change: set("scope", appdata), choice: exchangetest.Choice{Declined: []string{appdata}}, wantError: "access_denied"},
+		{name: "silent, known user", change: set("prompt", "none", "login_hint", jane), before: true, prompt: "none"},
+		{name: "silent, consent missing", change: set("prompt", "none", "login_hint", jane), wantError: "interaction_required"},
+		{name: "silent, which user?", change: set("prompt", "none"), before: true, wantError: "interaction_required"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, web(exchangetest.Options{}))
+			q := authQuery(srv)
+			if tt.before {
+				authorize(t, srv, q, exchangetest.Choice{})
+			}
+			tt.change(q)
+			got := authorize(t, srv, q, tt.choice)
+			if got.Get("error") != tt.wantError || got.Get("state") != "s-1" || got.Get("prompt") != tt.prompt {
+				t.Fatalf("answer %v, want error %q, prompt %q", got, tt.wantError, tt.prompt)
+			}
+			if tt.wantError != "" {
+				return
+			}
+			if _, b := post(t, srv, "/token", redirectForm(srv, got.Get("code"))); (b.str("refresh_token") != "") != tt.refresh {
+				t.Errorf("answer has %q, want a refresh token: %v", names(b), tt.refresh)
+			}
+		})
+	}
+}
+
+// Each case is a good authorization request with one thing wrong: an error page
+// and no redirect.
+func TestAuthorizeErrorPages(t *testing.T) {
+	set := func(name, value string) func(*exchangetest.Server, url.Values) {
+		return func(_ *exchangetest.Server, q url.Values) { q.Set(name, value) }
+	}
+	tests := []struct {
+		name  string
+		spoil func(*exchangetest.Server, url.Values)
+		want  string
+	}{
+		{"no client", set("client_id", ""), "Error 400: invalid_request"},
+		{"unknown client", set("client_id", "1-x"), "Error 401: invalid_client"},
+		{"deleted client", func(s *exchangetest.Server, _ url.Values) { s.DeleteClient("") }, "Error 401: deleted_client"},
+		{"no redirect_uri", set("redirect_uri", ""), "Error 400: invalid_request"},
+		{"other redirect_uri", set("redirect_uri", "https://app.example.com/other"), "Error 400: redirect_uri_mismatch"},
+		{"redirect_uri with a slash more", set("redirect_uri", callback+"/"), "Error 400: redirect_uri_mismatch"},
+		{"loopback for a web client", set("redirect_uri", "http://127.0.0.1:9/"), "Error 400: redirect_uri_mismatch"},
+		{"no response_type", set("response_type", ""), "Error 400: invalid_request"},
+		{"implicit flow", set("response_type", "id_token"), "Error 400: unsupported_response_type"},
+		{"response_mode", set("response_mode", "fragment"), "Error 400: invalid_request"},
+		{"no scope", set("scope", " "), "Error 400: invalid_request"},
+		{"unknown scope", set("scope", "openid offline_access"), "Error 400: invalid_scope"},
+		{"access_type", set("access_type", "Offline"), "Error 400: invalid_request"},
+		{"include_granted_scopes", set("include_granted_scopes", "yes"), "Error 400: invalid_request"},
+		{"prompt", set("prompt", "login"), "Error 400: invalid_request"},
+		{"prompt none and more", set("prompt", "none consent"), "Error 400: invalid_request"},
+		{"challenge too short", set("code_challenge", strings.Repeat("c", 42)), "Error 400: invalid_request"},
+		{"challenge with odd characters", set("code_challenge", strings.Repeat("=", 43)), "Error 400: invalid_request"},
+		{"method without challenge", set("code_challenge_method", "S256"), "Error 400: invalid_request"},
+		{"unknown method", func(_ *exchangetest.Server, q url.Values) {
+			q.Set("code_challenge", strings.Repeat("c", 43))
+			q.Set("code_challenge_method", "s256")
+		}, "Error 400: invalid_request"},
+		{"parameter twice", func(_ *exchangetest.Server, q url.Values) { q.Add("state", "s-2") }, "Error 400: invalid_request"},
+		{"blocked user", func(s *exchangetest.Server, q url.Values) { s.SetBlocked(jane, true); q.Set("login_hint", jane) }, "Error 400: admin_policy_enforced"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, web(exchangetest.Options{}))
+			q := authQuery(srv)
+			tt.spoil(srv, q)
+			if back, err := srv.Authorize(authURL(srv, q), exchangetest.Choice{}); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
+				t.Errorf("Authorize = %v, %v; want %s", back, err, tt.want)
+			}
+			status, page := browse(t, srv, request("GET", authURL(srv, q), nil))
+			if !strings.Contains(page, tt.want) || status < 400 {
+				t.Errorf("page %d without %q", status, tt.want)
+			}
+		})
+	}
+}
+
+func TestAuthorizeElsewhere(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	for _, at := range []string{"::", srv.URL + "/token", "https://app.example.com/"} {
+		if back, err := srv.Authorize(at, exchangetest.Choice{}); err == nil {
+			t.Errorf("Authorize(%q) = %v", at, back)
+		}
+	}
+}
+
+func TestPKCE(t *testing.T) {
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	tests := []struct {
+		name                        string
+		challenge, method, verifier string
+		description                 string // "" is success
+	}{
+		{"S256", challenge, "S256", verifier, ""},
+		{"plain", verifier, "plain", verifier, ""},
+		{"plain by default", verifier, "", verifier, ""},
+		{"no verifier", challenge, "S256", "", "Missing code verifier."},
+		{"wrong verifier", challenge, "S256", verifier + "x", "Invalid code verifier."},
+		{"the challenge itself", challenge, "S256", challenge, "Invalid code verifier."},
+		{"plain, hashed", challenge, "plain", verifier, "Invalid code verifier."},
+		{"no challenge", "", "", verifier, "Invalid code verifier."},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, web(exchangetest.Options{}))
+			q := authQuery(srv)
+			if tt.challenge != "" {
+				q.Set("code_challenge", tt.challenge)
+				q.Set("code_challenge_method", tt.method)
+			}
+			form := redirectForm(srv, authorize(t, srv, q, exchangetest.Choice{}).Get("code"))
+			form.Set("code_verifier", tt.verifier)
+			if tt.verifier == "" {
+				form.Del("code_verifier")
+			}
+			status, b := post(t, srv, "/token", form)
+			if tt.description == "" && status == 200 {
+				return
+			}
+			wantRefusal(t, status, b, 400, "invalid_grant", tt.description)
+		})
+	}
+}
+
+func TestCallbackIssuer(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{CallbackIssuer: true}))
+	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{}).Get("iss"); got != "https://accounts.google.com" {
+		t.Errorf("iss %q", got)
+	}
+	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{Deny: true}).Get("iss"); got != "https://accounts.google.com" {
+		t.Errorf("iss %q beside an error", got)
+	}
+	_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
+	if doc["authorization_response_iss_parameter_supported"] != true {
+		t.Error("iss is not announced")
+	}
+}
+
+func TestCallbackKeepsQuery(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	q := authQuery(srv)
+	q.Set("redirect_uri", callback+"?next=1")
+	got := authorize(t, srv, q, exchangetest.Choice{})
+	if got.Get("next") != "1" || got.Get("code") == "" {
+		t.Errorf("sent back with %v", got)
+	}
+}
+
+func TestLoopbackRedirect(t *testing.T) {
+	for _, at := range []string{"http://127.0.0.1:40001/done", "http://localhost:7/", "http://[::1]:80"} {
+		srv := start(t, exchangetest.Options{Clients: []exchangetest.Client{{Installed: true}}})
+		q := authQuery(srv)
+		q.Set("redirect_uri", at)
+		if _, err := srv.Authorize(authURL(srv, q), exchangetest.Choice{}); err != nil {
+			t.Errorf("%s: %v", at, err)
+		}
+		q.Set("redirect_uri", strings.Replace(at, "http:", "https:", 1))
+		if _, err := srv.Authorize(authURL(srv, q), exchangetest.Choice{}); err == nil {
+			t.Errorf("https for %s was let through", at)
+		}
+	}
+}
+
+// browse fetches a page, or the address it redirects to.
+func browse(t *testing.T, srv *exchangetest.Server, r *http.Request) (status int, pageOrTarget string) {
+	t.Helper()
+	browser := srv.Client()
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	resp, err := browser.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if at := resp.Header.Get("Location"); at != "" {
+		return resp.StatusCode, at
+	}
+	page, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") || strings.Contains(string(page), "<script") {
+		t.Errorf("%s is not plain HTML", r.URL.Path)
+	}
+	return resp.StatusCode, string(page)
+}
+
+var field = regexp.MustCompile(`name="request" value="([^"]*)"`)
+
+// hidden returns the request that a page carries along.
+func hidden(t *testing.T, page string) string {
+	t.Helper()
+	m := field.FindStringSubmatch(page)
+	if m == nil {
+		t.Fatalf("no form in page: %.500s", page)
+	}
+	return html.UnescapeString(m[1])
+}
+
+func TestPages(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	_, page := browse(t, srv, request("GET", authURL(srv, authQuery(srv)), nil))
+	if !strings.Contains(page, jane) || !strings.Contains(page, "john.roe@example.com") {
+		t.Fatal("the chooser does not show both accounts")
+	}
+	_, page = browse(t, srv, request("POST", srv.URL+"/signin/account", url.Values{"request": {hidden(t, page)}, "user": {jane}}))
+	for _, scope := range []string{"openid", email, appdata} {
+		if !strings.Contains(page, `value="`+scope+`"`) {
+			t.Errorf("the consent screen does not show %s", scope)
+		}
+	}
+	tests := []struct {
+		name, action string
+		ticked       []string
+		want         string // scope, or error
+	}{
+		{"denied", "deny", []string{appdata}, "access_denied"},
+		{"no button", "", []string{appdata}, "access_denied"},
+		{"nothing ticked", "allow", nil, email + " openid"},
+		{"all ticked", "allow", []string{appdata}, appdata + " " + email + " openid"},
+		{"more than asked", "allow", []string{appdata, gmail}, appdata + " " + email + " openid"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			status, to := browse(t, srv, request("POST", srv.URL+"/signin/consent", url.Values{
+				"request": {hidden(t, page)}, "user": {jane}, "scope": tt.ticked, "action": {tt.action},
+			}))
+			back, err := url.Parse(to)
+			if err != nil || status != 302 {
+				t.Fatalf("%d to %q", status, to)
+			}
+			if got := back.Query().Get("scope") + back.Query().Get("error"); got != tt.want {
+				t.Errorf("sent back with %q, want %q", got, tt.want)
+			}
+		})
+	}
+	status, to := browse(t, srv, request("GET", authURL(srv, authQuery(srv))+"&login_hint="+jane, nil))
+	if status != 302 || !strings.Contains(to, "prompt=none") {
+		t.Errorf("a user who has granted all of it: %d %.200s", status, to)
+	}
+}
+
+func TestChooser(t *testing.T) {
+	tests := []struct {
+		name string
+		add  string
+		want []string // accounts to choose from; none: straight to consent
+	}{
+		{"two accounts", "", []string{jane, "john.roe@example.com"}},
+		{"hint", "&login_hint=" + jane, nil},
+		{"hint of a stranger", "&login_hint=who@example.com", []string{jane, "john.roe@example.com"}},
+		{"hint, but choose", "&prompt=select_account&login_hint=" + jane, []string{jane, "john.roe@example.com"}},
+		{"one of the domain", "&hd=example.com", nil},
+		{"one of any domain", "&hd=*", nil},
+		{"choose from one", "&hd=example.com&prompt=select_account", []string{"john.roe@example.com"}},
+		{"none of the domain", "&hd=example.org", []string{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, web(exchangetest.Options{}))
+			_, page := browse(t, srv, request("GET", authURL(srv, authQuery(srv))+tt.add, nil))
+			if chooses := strings.Contains(page, "Choose an account"); chooses != (tt.want != nil) {
+				t.Fatalf("chooser shown: %v", chooses)
+			}
+			for _, account := range []string{jane, "john.roe@example.com"} {
+				if got := strings.Contains(page, account); tt.want != nil && got != slices.Contains(tt.want, account) {
+					t.Errorf("%s shown: %v", account, got)
+				}
+			}
+		})
+	}
+}
+
+func TestForgedForms(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	good := url.Values{"request": {authQuery(srv).Encode()}, "user": {jane}, "action": {"allow"}}
+	for _, path := range []string{"/signin/account", "/signin/consent"} {
+		for name, value := range map[string]string{"user": "who@example.com", "request": "client_id=1-x"} {
+			spoilt := url.Values{}
+			for k, v := range good {
+				spoilt[k] = v
+			}
+			spoilt.Set(name, value)
+			if status, page := browse(t, srv, request("POST", srv.URL+path, spoilt)); status < 400 || !strings.Contains(page, "Access blocked") {
+				t.Errorf("%s with %s %q: %d", path, name, value, status)
+			}
+		}
+		resp, err := srv.Client().Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != 405 {
+			t.Errorf("GET %s: %s", path, resp.Status)
+		}
+	}
+}
+
+func TestPageEscapes(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	q := authQuery(srv)
+	q.Set("scope", `https://example.com/"><b>bold`)
+	q.Set("state", `"><i>`)
+	q.Set("login_hint", jane)
+	_, page := browse(t, srv, request("GET", authURL(srv, q), nil))
+	if strings.Contains(page, "<b>bold") || strings.Contains(page, "<i>") {
+		t.Error("a page shows what it was sent as HTML")
+	}
+}

@@ -1,0 +1,284 @@
+package exchangetest_test
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+)
+
+func TestDiscovery(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	status, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
+	if status != 200 {
+		t.Fatalf("status %d", status)
+	}
+	e := srv.Endpoint()
+	for name, want := range map[string]string{
+		"issuer":                 "https://accounts.google.com",
+		"authorization_endpoint": e.AuthURL,
+		"token_endpoint":         e.TokenURL,
+		"revocation_endpoint":    e.RevokeURL,
+		"userinfo_endpoint":      srv.URL + "/v1/userinfo",
+		"jwks_uri":               srv.CertsURL(),
+	} {
+		if doc[name] != want {
+			t.Errorf("%s is %v, want %s", name, doc[name], want)
+		}
+	}
+	if _, ok := doc["authorization_response_iss_parameter_supported"]; ok {
+		t.Error("announces iss on redirects, which it does not send")
+	}
+	for _, name := range []string{"token_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri"} {
+		resp, err := srv.Client().Get(doc.str(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode == 404 {
+			t.Errorf("%s leads nowhere", name)
+		}
+	}
+}
+
+func TestCerts(t *testing.T) {
+	own := idtokentest.NewIssuer()
+	srv := exchangetest.NewServer(exchangetest.Options{Issuer: own})
+	defer srv.Close()
+	first := own.KeyID()
+	own.Rotate()
+	for _, path := range []string{"/oauth2/v3/certs", "/oauth2/v1/certs"} {
+		resp, err := srv.Client().Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if got := resp.Header.Get("Cache-Control"); !strings.Contains(got, "max-age=") {
+			t.Errorf("%s: Cache-Control %q", path, got)
+		}
+		var found []string
+		if path == "/oauth2/v3/certs" {
+			var set struct{ Keys []struct{ Kid string } }
+			if err := json.NewDecoder(resp.Body).Decode(&set); err != nil {
+				t.Fatal(err)
+			}
+			for _, k := range set.Keys {
+				found = append(found, k.Kid)
+			}
+		} else {
+			certs := map[string]string{}
+			if err := json.NewDecoder(resp.Body).Decode(&certs); err != nil {
+				t.Fatal(err)
+			}
+			for kid, text := range certs {
+				block, _ := pem.Decode([]byte(text))
+				if _, err := x509.ParseCertificate(block.Bytes); err != nil {
+					t.Error(err)
+				}
+				found = append(found, kid)
+			}
+		}
+		if len(found) != 2 || !slices.Contains(found, first) || !slices.Contains(found, own.KeyID()) {
+			t.Errorf("%s has %q, want the old key and the new", path, found)
+		}
+	}
+}
+
+func TestClientReachesGoogleHosts(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	for _, at := range []string{
+		"https://accounts.google.com/.well-known/openid-configuration",
+		"https://www.googleapis.com/oauth2/v3/certs",
+		"https://www.googleapis.com/oauth2/v1/certs",
+	} {
+		resp, err := srv.Client().Get(at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Errorf("%s: %s", at, resp.Status)
+		}
+	}
+	status, _ := send(t, srv, request("POST", "https://oauth2.googleapis.com/token", exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))))
+	if status != 200 {
+		t.Errorf("token endpoint: %d", status)
+	}
+}
+
+func TestRequestLog(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	form := exchangeForm(srv, "4/0A-wrong")
+	r := request("POST", srv.URL+"/token?trace=1", form)
+	r.Header.Set("X-Test", "yes")
+	send(t, srv, r)
+	resp, err := srv.Client().Get(srv.URL + "/nowhere")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+
+	all := srv.Requests()
+	if len(all) != 2 || all[1].Endpoint != exchangetest.NoEndpoint || all[1].Status != 404 {
+		t.Fatalf("%d requests, the last %+v", len(all), all[len(all)-1])
+	}
+	got := srv.Requests(exchangetest.TokenEndpoint)[0]
+	if got.Method != "POST" || got.Path != "/token" || got.Query.Get("trace") != "1" || got.Status != 400 ||
+		got.Header.Get("X-Test") != "yes" || got.Form.Get("code") != "4/0A-wrong" || got.Body != form.Encode() {
+		t.Errorf("logged %+v", got)
+	}
+	if !got.Time.Equal(srv.Now()) {
+		t.Errorf("logged at %v, by the server's clock it was %v", got.Time, srv.Now())
+	}
+}
+
+func TestUnreadableRequests(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	for name, text := range map[string]string{
+		"a form with a bad escape": "code=%zz",
+		"a body of 2 MB":           strings.Repeat("x", 2<<20),
+	} {
+		resp, err := srv.Client().Post(srv.URL+"/token", "application/x-www-form-urlencoded", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 400 {
+			t.Errorf("%s: %s, want 400", name, resp.Status)
+		}
+	}
+}
+
+func TestUsers(t *testing.T) {
+	users := []exchangetest.User{
+		{Email: "a@example.com", EmailUnverified: true, HostedDomain: "example.com", Picture: "https://example.com/a.png"},
+		{Subject: "42", Email: "b@example.com", Claims: map[string]any{
+			"iss": "accounts.google.com", "email_verified": "true", "locale": "de", "at_hash": nil,
+		}},
+	}
+	srv := start(t, exchangetest.Options{Users: users})
+	tests := []struct {
+		user string
+		want body
+	}{
+		{"a@example.com", body{"email_verified": false, "hd": "example.com", "iss": "https://accounts.google.com", "picture": "https://example.com/a.png"}},
+		{"A@Example.com", body{"email": "a@example.com"}},
+		{"42", body{"sub": "42", "email_verified": "true", "hd": nil, "iss": "accounts.google.com", "locale": "de", "at_hash": nil}},
+		{"", body{"email": "a@example.com"}},
+	}
+	for _, tt := range tests {
+		c := claims(t, redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: tt.user})).str("id_token"))
+		for name, want := range tt.want {
+			if c[name] != want {
+				t.Errorf("user %q: %s is %#v, want %#v", tt.user, name, c[name], want)
+			}
+		}
+	}
+}
+
+func TestAuthorizedParty(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	tests := []struct {
+		name, code, origin, want string
+	}{
+		{"app", srv.AppCode(exchangetest.CodeRequest{}), "", "123456789012-app.apps.googleusercontent.com"},
+		{"named app", srv.AppCode(exchangetest.CodeRequest{AppID: "123456789012-ios.apps.googleusercontent.com"}), "", "123456789012-ios.apps.googleusercontent.com"},
+		{"popup", srv.PopupCode(exchangetest.CodeRequest{}), "postmessage", srv.ClientID()},
+	}
+	for _, tt := range tests {
+		form := exchangeForm(srv, tt.code)
+		form.Set("redirect_uri", tt.origin)
+		_, b := post(t, srv, "/token", form)
+		if got := claims(t, b.str("id_token"))["azp"]; got != tt.want {
+			t.Errorf("%s: azp %v, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestInstalledClient(t *testing.T) {
+	srv := start(t, exchangetest.Options{Clients: []exchangetest.Client{{Installed: true}}})
+	for n := range 2 {
+		b := redeemAs(t, srv, srv.ClientID(), "", srv.AppCode(exchangetest.CodeRequest{}))
+		if b.str("refresh_token") == "" {
+			t.Errorf("sign-in %d: no refresh token", n+1)
+		}
+	}
+}
+
+func TestClientSecretJSON(t *testing.T) {
+	for _, o := range []exchangetest.Options{
+		{},
+		{Clients: []exchangetest.Client{{RedirectURIs: []string{"https://app.example.com/callback"}}}},
+	} {
+		srv := start(t, o)
+		cfg, err := exchange.ConfigFromJSON(srv.ClientSecretJSON())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.ClientID != srv.ClientID() || cfg.ClientSecret != srv.ClientSecret() {
+			t.Errorf("client %s, want %s", cfg.ClientID, srv.ClientID())
+		}
+		if got := strings.Contains(string(srv.ClientSecretJSON()), "redirect_uris"); got != (len(o.Clients) > 0) {
+			t.Errorf("redirect_uris present: %v", got)
+		}
+	}
+}
+
+func TestMistakesPanic(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid", appdata}})
+	tests := []struct {
+		name string
+		want string
+		do   func()
+	}{
+		{"unknown user", "no user", func() { srv.AppCode(exchangetest.CodeRequest{User: "x"}) }},
+		{"unknown client", "no client", func() { srv.AppCode(exchangetest.CodeRequest{ClientID: "x"}) }},
+		{"declined identity", "no box", func() {
+			srv.AppCode(exchangetest.CodeRequest{ForceConsent: true, Declined: []string{"email"}})
+		}},
+		{"declined without a consent screen", "nothing to decline", func() {
+			srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}, Declined: []string{appdata}})
+		}},
+		{"declined everything", "access_denied", func() {
+			srv.AppCode(exchangetest.CodeRequest{Scopes: []string{gmail}, Declined: []string{gmail}})
+		}},
+		{"user without an address", "without Email", func() { exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{}}}) }},
+		{"same user twice", "two users", func() {
+			exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{Email: jane}, {Email: jane}}})
+		}},
+		{"same client twice", "two clients", func() {
+			exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{ID: "1-a"}, {ID: "1-a"}}})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.Contains(got, tt.want) {
+					t.Errorf("panic %q, want one with %q", got, tt.want)
+				}
+			}()
+			tt.do()
+		})
+	}
+}
+
+func request(method, at string, form url.Values) *http.Request {
+	r, err := http.NewRequest(method, at, strings.NewReader(form.Encode()))
+	if err != nil {
+		panic(err)
+	}
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return r
+}

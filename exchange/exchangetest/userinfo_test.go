@@ -1,0 +1,121 @@
+package exchangetest_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+)
+
+func withBearer(r *http.Request, token string) *http.Request {
+	r.Header.Set("Authorization", "Bearer "+token)
+	return r
+}
+
+func TestUserInfo(t *testing.T) {
+	tests := []struct {
+		name   string
+		scopes []string
+		want   []string
+	}{
+		{"all", []string{"openid", "email", "profile"}, []string{"email", "email_verified", "family_name", "given_name", "hd", "name", "sub"}},
+		{"email", []string{"email"}, []string{"email", "email_verified", "hd", "sub"}},
+		{"profile", []string{"profile"}, []string{"family_name", "given_name", "hd", "name", "sub"}},
+		{"openid", []string{"openid"}, []string{"hd", "sub"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, exchangetest.Options{})
+			b := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: "john.roe@example.com", Scopes: tt.scopes}))
+			for _, path := range []string{"/v1/userinfo", "/oauth2/v3/userinfo"} {
+				status, info := send(t, srv, withBearer(request("GET", srv.URL+path, nil), b.str("access_token")))
+				if got := names(info); status != 200 || !slices.Equal(got, tt.want) {
+					t.Errorf("%s: %d with %q, want %q", path, status, got, tt.want)
+				}
+				if v, ok := info["email_verified"]; ok && v != true {
+					t.Errorf("email_verified is %#v, want a JSON true", v)
+				}
+			}
+		})
+	}
+}
+
+func TestUserInfoRefusals(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	good := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("access_token")
+	drive := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}})).str("access_token")
+	tests := []struct {
+		name string
+		r    *http.Request
+		want int
+		code string
+	}{
+		{"good", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), good), 200, ""},
+		{"no token", request("GET", srv.URL+"/v1/userinfo", nil), 401, "invalid_request"},
+		{"unknown token", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), "ya29.x"), 401, "invalid_request"},
+		{"in the query", request("GET", srv.URL+"/v1/userinfo?access_token="+good, nil), 401, "invalid_request"},
+		{"no identity scope", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), drive), 403, "insufficient_scope"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if status, b := send(t, srv, tt.r); status != tt.want || b.str("error") != tt.code {
+				t.Errorf("%d %v, want %d %s", status, b, tt.want, tt.code)
+			}
+		})
+	}
+}
+
+func TestTokenInfoOfAnAccessToken(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	token := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("access_token")
+	requests := map[string]*http.Request{
+		"GET":    request("GET", srv.URL+"/tokeninfo?access_token="+token, nil),
+		"POST":   request("POST", srv.URL+"/tokeninfo", url.Values{"access_token": {token}}),
+		"bearer": withBearer(request("POST", srv.URL+"/oauth2/v3/tokeninfo", nil), token),
+	}
+	srv.Advance(10 * time.Minute)
+	for name, r := range requests {
+		status, info := send(t, srv, r)
+		want := []string{"access_type", "aud", "azp", "email", "email_verified", "exp", "expires_in", "scope", "sub"}
+		if got := names(info); status != 200 || !slices.Equal(got, want) {
+			t.Errorf("%s: %d with %q, want %q", name, status, got, want)
+		}
+		if info["email_verified"] != "true" || info["expires_in"] != "2999" || info["access_type"] != "offline" ||
+			info["aud"] != srv.ClientID() || info["azp"] != "123456789012-app.apps.googleusercontent.com" {
+			t.Errorf("%s: %v", name, info)
+		}
+	}
+	srv.Advance(time.Hour)
+	status, b := send(t, srv, request("GET", srv.URL+"/tokeninfo?access_token="+token, nil))
+	wantRefusal(t, status, b, 400, "invalid_token", "Invalid Value")
+}
+
+func TestTokenInfoOfAnIDToken(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	raw := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("id_token")
+	info := func(raw string) (int, body) {
+		return send(t, srv, request("GET", srv.URL+"/tokeninfo?id_token="+raw, nil))
+	}
+	status, b := info(raw)
+	if status != 200 || b["email_verified"] != "true" || b["exp"] != "1795525200" || b["alg"] != "RS256" || b["kid"] != issuer.KeyID() {
+		t.Errorf("%d %v", status, b)
+	}
+	signed, signature, _ := strings.Cut(raw, ".")
+	for name, bad := range map[string]string{
+		"not a token":     "x",
+		"header changed":  "e30." + signature,
+		"signature short": signed + "." + signature[:len(signature)-8],
+	} {
+		status, b := info(bad)
+		if wantRefusal(t, status, b, 400, "invalid_token", "Invalid Value"); t.Failed() {
+			t.Log(name)
+		}
+	}
+	srv.Advance(2 * time.Hour)
+	status, b = info(raw)
+	wantRefusal(t, status, b, 400, "invalid_token", "Invalid Value")
+}
