@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -81,22 +82,31 @@ func again(ctx context.Context, op string, call func() (*answer, *Error)) (*answ
 		return failed.RetryAfter, failed.retry
 	})
 	if err != nil {
-		return nil, asError(op, err)
+		return nil, givenUp(ctx, op, err)
 	}
 	return a, nil
 }
 
-// asError returns err as an *Error: that of a call, or else a context has
-// ended, during a wait between calls (the last failure is then in err too) or
-// during another caller's call.
+// givenUp returns the last failure as an *Error, which says so if ctx has ended
+// while waiting to try again.
+func givenUp(ctx context.Context, op string, err error) *Error {
+	last, ok := errors.AsType[*Error](err)
+	if !ok || err == error(last) {
+		return asError(op, err)
+	}
+	e := *last
+	e.cause = fmt.Errorf("%w while waiting to try again", context.Cause(ctx))
+	if last.cause != nil {
+		e.cause = fmt.Errorf("%w, and %w", last.cause, e.cause)
+	}
+	return &e
+}
+
+// asError returns err if it is an *Error. Else a context has ended before there
+// was anything to say.
 func asError(op string, err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
 	}
-	e := &Error{Op: op, kind: ErrTemporary}
-	if last, ok := errors.AsType[*Error](err); ok {
-		*e = *last
-	}
-	e.cause = err
-	return e
+	return &Error{Op: op, kind: ErrTemporary, cause: err}
 }

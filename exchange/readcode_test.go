@@ -1,0 +1,178 @@
+package exchange_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+// codeRequest is a good request, which each negative case changes in one thing.
+func codeRequest(change func(*http.Request)) *http.Request {
+	r := httptest.NewRequest("POST", "https://api.example.com/auth/google", strings.NewReader(url.Values{"code": {goodCode}}.Encode()))
+	r.Header.Set("X-Requested-With", "XmlHttpRequest")
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func body(contentType, text string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.Header.Set("Content-Type", contentType)
+		r.Body = io.NopCloser(strings.NewReader(text))
+	}
+}
+
+func header(name, value string) func(*http.Request) {
+	return func(r *http.Request) { r.Header.Set(name, value) }
+}
+
+func TestReadCode(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*http.Request)
+	}{
+		{"form", nil},
+		{"form, other fields", body("application/x-www-form-urlencoded", "state=x&code="+url.QueryEscape(goodCode))},
+		{"form, charset", header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")},
+		{"form parsed in front", func(r *http.Request) { r.ParseForm() }},
+		{"JSON", body("application/json", `{"code":"`+goodCode+`"}`)},
+		{"JSON, escaped slash", body("application/json; charset=utf-8", `{"code":"`+strings.Replace(goodCode, "/", `\/`, 1)+`"}`)},
+		{"JSON, other members", body("application/json", `{"Code":1,"CODE":"x","user":{"code":"y"},"code":"`+goodCode+`","a":[null]}`+"\n")},
+		{"octets", body("application/octet-stream", goodCode)},
+		{"text", body("text/plain; charset=utf-8", goodCode)},
+		{"browser, same origin", header("Sec-Fetch-Site", "same-origin")},
+		{"as long as allowed", body("application/x-www-form-urlencoded", "code="+url.QueryEscape(goodCode)+"&pad="+strings.Repeat("x", 4096-10-len(url.QueryEscape(goodCode))))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), codeRequest(tt.change))
+			if got != goodCode || err != nil {
+				t.Errorf("ReadCode = %q, %v; want %q", got, err, goodCode)
+			}
+		})
+	}
+}
+
+func TestReadCodeRefuses(t *testing.T) {
+	tests := []struct {
+		name     string
+		change   func(*http.Request)
+		status   int
+		readBody bool
+	}{
+		{"GET", func(r *http.Request) { r.Method = "GET" }, 405, false},
+		{"PUT", func(r *http.Request) { r.Method = "PUT" }, 405, false},
+		{"preflight", func(r *http.Request) { r.Method = "OPTIONS" }, 405, false},
+		{"no X-Requested-With", func(r *http.Request) { r.Header.Del("X-Requested-With") }, 403, false},
+		{"empty X-Requested-With", header("X-Requested-With", ""), 403, false},
+		{"cross-site", header("Sec-Fetch-Site", "cross-site"), 403, false},
+		{"other origin", header("Origin", "https://evil.example"), 403, false},
+		{"no content type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415, false},
+		{"multipart", header("Content-Type", "multipart/form-data; boundary=x"), 415, false},
+		{"XML", header("Content-Type", "application/xml"), 415, false},
+		{"broken content type", header("Content-Type", "application/json; charset"), 415, false},
+		{"one byte too much", body("text/plain", strings.Repeat("x", 4097)), 413, true},
+		{"1 MB", body("application/json", `{"code":"`+strings.Repeat("x", 1<<20)+`"}`), 413, true},
+		{"code in the query alone", func(r *http.Request) {
+			r.URL.RawQuery = "code=" + url.QueryEscape(goodCode)
+			r.Body = http.NoBody
+		}, 400, true},
+		{"no code", body("application/x-www-form-urlencoded", "Code=x"), 400, true},
+		{"two codes", body("application/x-www-form-urlencoded", "code=a&code=b"), 400, true},
+		{"broken form", body("application/x-www-form-urlencoded", "code=%zz"), 400, true},
+		{"encoded twice", body("application/x-www-form-urlencoded", "code=4%252F0Amarked"), 400, true},
+		{"JSON, no code", body("application/json", `{"Code":"x"}`), 400, true},
+		{"JSON, number", body("application/json", `{"code":4}`), 400, true},
+		{"JSON, null", body("application/json", `{"code":null}`), 400, true},
+		{"JSON, two codes", body("application/json", `{"code":"a","code":"a"}`), 400, true},
+		{"JSON, array", body("application/json", `["code","x"]`), 400, true},
+		{"JSON, string", body("application/json", `"x"`), 400, true},
+		{"JSON, truncated", body("application/json", `{"code":"a"`), 400, true},
+		{"JSON, more after it", body("application/json", `{"code":"a"}{}`), 400, true},
+		{"empty", body("text/plain", ""), 400, true},
+		{"line end", body("text/plain", goodCode+"\n"), 400, true},
+		{"compressed", body("application/octet-stream", "\x1f\x8b\x08\x00"), 400, true},
+		{"broken off", func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader("code="), brokenReader{})) }, 400, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := codeRequest(tt.change)
+			watched := &watchedBody{ReadCloser: r.Body}
+			r.Body = watched
+			got, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), r)
+			if got != "" || !errors.Is(err, exchange.ErrRequest) || exchange.HTTPStatus(err) != tt.status {
+				t.Errorf("ReadCode = %q, %v (%d); want ErrRequest (%d)", got, err, exchange.HTTPStatus(err), tt.status)
+			}
+			if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Hint() == "" {
+				t.Errorf("no hint in %v", err)
+			}
+			if watched.read != tt.readBody {
+				t.Errorf("body read: %t, want %t", watched.read, tt.readBody)
+			}
+		})
+	}
+}
+
+func TestReadCodeFromTrustedOrigin(t *testing.T) {
+	trusting := http.NewCrossOriginProtection()
+	if err := trusting.AddTrustedOrigin("https://app.example.com"); err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, scripted(), func(cfg *exchange.Config) { cfg.CrossOrigin = trusting })
+	r := codeRequest(header("Origin", "https://app.example.com"))
+	if _, err := c.ReadCode(httptest.NewRecorder(), r); err != nil {
+		t.Errorf("trusted origin: %v", err)
+	}
+}
+
+// FuzzReadCode: what is accepted is a code, and whatever else is said in the
+// body does not change it.
+func FuzzReadCode(f *testing.F) {
+	for _, seed := range []string{"code=4%2F0A", `{"code":"4/0A"}`, "4/0A", `{"code":"a","code":"b"}`, "code=%", "{"} {
+		for i := range 3 {
+			f.Add(i, []byte(seed))
+		}
+	}
+	c := newClient(f, scripted())
+	types := []string{"application/x-www-form-urlencoded", "application/json", "text/plain"}
+	f.Fuzz(func(t *testing.T, kind int, b []byte) {
+		if kind < 0 || kind >= len(types) {
+			return
+		}
+		r := codeRequest(header("Content-Type", types[kind]))
+		r.Body = io.NopCloser(bytes.NewReader(b))
+		code, err := c.ReadCode(httptest.NewRecorder(), r)
+		if err != nil {
+			if !errors.Is(err, exchange.ErrRequest) || code != "" {
+				t.Fatalf("%q: %q, %v", b, code, err)
+			}
+			return
+		}
+		if code == "" || len(code) > 512 || strings.ContainsFunc(code, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Fatalf("%q: accepted %q", b, code)
+		}
+	})
+}
+
+type watchedBody struct {
+	io.ReadCloser
+	read bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.read = true
+	return b.ReadCloser.Read(p)
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("connection reset by peer") }

@@ -1,0 +1,216 @@
+package exchange_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+const refreshToken = "1//marked-refresh-token"
+
+func TestRefreshOnTheWire(t *testing.T) {
+	g := scripted(says(200, `{"access_token":"ya29.new","expires_in":3599,"scope":"openid","token_type":"Bearer",`+
+		`"id_token":"e.i.s","refresh_token_expires_in":604799}`))
+	tok, err := newClient(t, g).Refresh(t.Context(), refreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []url.Values{{
+		"grant_type": {"refresh_token"}, "client_id": {clientID}, "client_secret": {clientSecret},
+		"refresh_token": {refreshToken},
+	}}
+	if !reflect.DeepEqual(g.got, want) {
+		t.Errorf("sent %v, want %v", g.got, want)
+	}
+	if tok.AccessToken != "ya29.new" || tok.Type() != "Bearer" || !tok.Expiry.Equal(start.Add(3599*time.Second)) {
+		t.Errorf("token %v", tok)
+	}
+	if tok.RefreshToken != refreshToken {
+		t.Error("the refresh token is gone from the result")
+	}
+	for key, want := range map[string]any{"scope": "openid", "id_token": "e.i.s", "refresh_token_expires_in": 604799.0} {
+		if got := tok.Extra(key); got != want {
+			t.Errorf("Extra(%q) = %v, want %v", key, got, want)
+		}
+	}
+}
+
+func TestRefreshReturnsRotatedToken(t *testing.T) {
+	g := scripted(says(200, `{"access_token":"ya29.new","expires_in":3599,"refresh_token":"1//rotated"}`))
+	tok, err := newClient(t, g).Refresh(t.Context(), refreshToken)
+	if err != nil || tok.RefreshToken != "1//rotated" {
+		t.Errorf("%v, %v; want the new refresh token", tok, err)
+	}
+}
+
+func TestRefreshRetries(t *testing.T) {
+	good := says(200, `{"access_token":"ya29.new","expires_in":3599}`)
+	untrusted := &tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}
+	tests := []struct {
+		name  string
+		first answerFunc
+		retry bool
+		kind  error
+	}{
+		{"500", says(500, ""), true, exchange.ErrTemporary},
+		{"502 HTML", says(502, "<html>"), true, exchange.ErrTemporary},
+		{"503 invalid_grant", says(503, `{"error":"invalid_grant"}`), true, exchange.ErrTemporary},
+		{"504", says(504, ""), true, exchange.ErrTemporary},
+		{"429", says(429, ""), true, exchange.ErrTemporary},
+		{"429 invalid_grant", says(429, `{"error":"invalid_grant"}`), true, exchange.ErrTemporary},
+		{"408", says(408, ""), true, exchange.ErrTemporary},
+		{"403 HTML", says(403, "<html>User Rate Limit Exceeded"), true, exchange.ErrTemporary},
+		{"403 rate_limit_exceeded", says(403, `{"error":"rate_limit_exceeded"}`), true, exchange.ErrTemporary},
+		{"400 internal_failure", says(400, `{"error":"internal_failure"}`), true, exchange.ErrTemporary},
+		{"400 server_error", says(400, `{"error":"server_error"}`), true, exchange.ErrTemporary},
+		{"400 temporarily_unavailable", says(400, `{"error":"temporarily_unavailable"}`), true, exchange.ErrTemporary},
+		{"connection broken", fails(errors.New("connection reset by peer")), true, exchange.ErrTemporary},
+		{"expired certificate", fails(untrusted), false, exchange.ErrTemporary},
+		{"200 HTML", says(200, "<html>"), false, exchange.ErrTemporary},
+		{"400 invalid_grant", says(400, `{"error":"invalid_grant"}`), false, exchange.ErrInvalidGrant},
+		{"401 invalid_client", says(401, `{"error":"invalid_client"}`), false, exchange.ErrClient},
+		{"401 deleted_client", says(401, `{"error":"deleted_client"}`), false, exchange.ErrClient},
+		{"401 unauthorized_client", says(401, `{"error":"unauthorized_client"}`), false, exchange.ErrClient},
+		{"400 invalid_scope", says(400, `{"error":"invalid_scope"}`), false, exchange.ErrClient},
+		{"400 HTML", says(400, "<html>"), false, exchange.ErrClient},
+		{"403 JSON", says(403, `{"error":{"code":403}}`), false, exchange.ErrClient},
+		{"400 admin_policy_enforced", says(400, `{"error":"admin_policy_enforced"}`), false, exchange.ErrDenied},
+		{"307", says(307, "", "Location", "https://example.com/"), false, exchange.ErrClient},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := scripted(tt.first, good)
+				_, err := newClient(t, g).Refresh(t.Context(), refreshToken)
+				if tt.retry && (err != nil || g.posts() != 2) {
+					t.Errorf("%v after %d posts, want success after 2", err, g.posts())
+				}
+				if !tt.retry && (!errors.Is(err, tt.kind) || g.posts() != 1) {
+					t.Errorf("%v after %d posts, want %v after 1", err, g.posts(), tt.kind)
+				}
+				g = scripted(tt.first)
+				_, err = newClient(t, g).Refresh(t.Context(), refreshToken)
+				if !errors.Is(err, tt.kind) {
+					t.Errorf("in the end %v, want %v", err, tt.kind)
+				}
+				if tt.retry && g.posts() != 5 {
+					t.Errorf("%d posts, want 5", g.posts())
+				}
+			})
+		})
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	tests := []struct {
+		name, header string
+		wait         time.Duration // at least; 0: it is not tried again
+		tells        time.Duration
+	}{
+		{"seconds", "20", 20 * time.Second, 20 * time.Second},
+		{"date", start.Add(20 * time.Second).Format(http.TimeFormat), 20 * time.Second, 20 * time.Second},
+		{"more than a minute", "3600", 0, time.Hour},
+		{"date far ahead of a clock that jumped", start.AddDate(1, 0, 0).Format(http.TimeFormat), 0, 365 * 24 * time.Hour},
+		{"date in the past", start.AddDate(-1, 0, 0).Format(http.TimeFormat), 500 * time.Millisecond, 0},
+		{"nonsense", "soon", 500 * time.Millisecond, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := scripted(says(503, "", "Retry-After", tt.header), says(400, `{"error":"invalid_grant"}`))
+				began := time.Now()
+				_, err := newClient(t, g).Refresh(t.Context(), refreshToken)
+				if tt.wait > 0 {
+					if waited := time.Since(began); g.posts() != 2 || waited < tt.wait || waited > 2*tt.wait+time.Second {
+						t.Errorf("%d posts, the last after %v, want 2, %v", g.posts(), waited, tt.wait)
+					}
+					return
+				}
+				if e, ok := errors.AsType[*exchange.Error](err); !ok || e.RetryAfter != tt.tells || g.posts() != 1 {
+					t.Errorf("%v after %d posts", err, g.posts())
+				}
+			})
+		})
+	}
+}
+
+func TestRefreshWaitsNoLongerThanItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(says(503, `{"error":"internal_failure"}`))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(200*time.Millisecond, cancel)
+		began := time.Now()
+		_, err := newClient(t, g).Refresh(ctx, refreshToken)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, exchange.ErrTemporary) {
+			t.Errorf("error %v, want Canceled and ErrTemporary", err)
+		}
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Status != 503 || e.Code != "internal_failure" {
+			t.Errorf("error %v does not tell the last failure", err)
+		}
+		if strings.Count(err.Error(), "exchange: ") != 1 {
+			t.Errorf("the prefix of %q is not there once", err)
+		}
+		if d := time.Since(began); d != 200*time.Millisecond {
+			t.Errorf("returned after %v", d)
+		}
+	})
+}
+
+func TestRevoke(t *testing.T) {
+	tests := []struct {
+		name  string
+		reply answerFunc
+		want  error
+		posts int
+	}{
+		{"done", says(200, "{}"), nil, 1},
+		{"done, empty", says(200, ""), nil, 1},
+		{"dead already", says(400, `{"error":"invalid_token","error_description":"Token expired or revoked"}`), nil, 1},
+		{"refused", says(400, `{"error":"invalid_request"}`), exchange.ErrClient, 1},
+		{"not a 400", says(401, `{"error":"invalid_token"}`), exchange.ErrClient, 1},
+		{"not now", says(503, `{"error":"invalid_token"}`), exchange.ErrTemporary, 5},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := scripted(tt.reply)
+				if err := newClient(t, g).Revoke(t.Context(), refreshToken); !errors.Is(err, tt.want) {
+					t.Errorf("Revoke = %v, want %v", err, tt.want)
+				}
+				if g.posts() != tt.posts {
+					t.Errorf("%d posts, want %d", g.posts(), tt.posts)
+				}
+				if want := (url.Values{"token": {refreshToken}}); !reflect.DeepEqual(g.got[0], want) {
+					t.Errorf("sent %v, want %v", g.got[0], want)
+				}
+				if p := "POST https://oauth2.googleapis.com/revoke application/x-www-form-urlencoded"; g.paths[0] != p {
+					t.Errorf("sent as %q, want %q", g.paths[0], p)
+				}
+			})
+		})
+	}
+}
+
+func TestEmptyTokensAreNotSent(t *testing.T) {
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g)
+	if _, err := c.Refresh(t.Context(), ""); !errors.Is(err, exchange.ErrInvalidGrant) {
+		t.Errorf("Refresh: %v, want ErrInvalidGrant", err)
+	}
+	if err := c.Revoke(t.Context(), ""); !errors.Is(err, exchange.ErrRequest) {
+		t.Errorf("Revoke: %v, want ErrRequest", err)
+	}
+	if g.posts() != 0 {
+		t.Errorf("%d posts, want none", g.posts())
+	}
+}
