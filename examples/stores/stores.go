@@ -10,8 +10,11 @@ import (
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
 	_ "modernc.org/sqlite"
 
+	"github.com/seed3a054f9c/googlesignin/tokenstore/redisstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
@@ -52,4 +55,22 @@ func open(ctx context.Context, driver, dsn string, dialect sqlstore.Dialect) (*s
 		return nil, nil, err
 	}
 	return store, db, nil
+}
+
+// GoRedis keeps grants through github.com/redis/go-redis, also in a cluster.
+func GoRedis(rdb redis.Scripter) (*redisstore.Store, error) {
+	return redisstore.New(redisstore.Config{
+		Eval: func(ctx context.Context, script string, keys, args []string) (any, error) {
+			return redis.NewScript(script).Run(ctx, rdb, keys, args).Result()
+		},
+	})
+}
+
+// Rueidis keeps grants through github.com/redis/rueidis, also in a cluster.
+func Rueidis(client rueidis.Client) (*redisstore.Store, error) {
+	return redisstore.New(redisstore.Config{
+		Eval: func(ctx context.Context, script string, keys, args []string) (any, error) {
+			return rueidis.NewLuaScript(script).Exec(ctx, client, keys, args).ToAny()
+		},
+	})
 }

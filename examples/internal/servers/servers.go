@@ -36,6 +36,7 @@ type Server struct {
 	DSN string
 
 	dir     string
+	bus     string // of a cluster node: the port on which it talks to the others
 	args    []string
 	ready   func() error
 	stopSig syscall.Signal

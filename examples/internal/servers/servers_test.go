@@ -28,3 +28,9 @@ func TestServers(t *testing.T) {
 		})
 	}
 }
+
+func TestRedisCluster(t *testing.T) {
+	if n := len(servers.RedisCluster(t)); n != 3 {
+		t.Errorf("%d nodes, want 3", n)
+	}
+}

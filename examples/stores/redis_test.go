@@ -1,0 +1,166 @@
+//go:build unix
+
+package stores_test
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/rueidis"
+
+	"github.com/seed3a054f9c/googlesignin/examples/internal/servers"
+	"github.com/seed3a054f9c/googlesignin/examples/stores"
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/redisstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
+)
+
+func goRedis(t *testing.T, server *servers.Server) *redis.Client {
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr})
+	t.Cleanup(func() { rdb.Close() })
+	return rdb
+}
+
+func flush(t *testing.T, server *servers.Server) {
+	t.Helper()
+	if err := goRedis(t, server).FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRedis(t *testing.T) {
+	server := servers.Redis(t)
+	rdb := goRedis(t, server)
+	open := func(t *testing.T) *redisstore.Store {
+		store, err := stores.GoRedis(rdb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	}
+	t.Run("GoRedis", func(t *testing.T) {
+		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+			flush(t, server)
+			return open(t)
+		})
+	})
+	t.Run("Rueidis", func(t *testing.T) {
+		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr}, DisableCache: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+			flush(t, server)
+			store, err := stores.Rueidis(client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return store
+		})
+	})
+	t.Run("Reopen", func(t *testing.T) {
+		flush(t, server)
+		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return open(t) })
+	})
+	t.Run("ListManyPages", func(t *testing.T) {
+		flush(t, server)
+		const users = 5000 // some pages of each bucket
+		store := open(t)
+		var wg sync.WaitGroup
+		for w := range 16 {
+			wg.Go(func() {
+				for i := w; i < users; i += 16 {
+					key := tokenstore.Key{ClientID: "a", Subject: strconv.Itoa(i)}
+					if _, err := store.Save(t.Context(), key, tokenstore.Grant{}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		n := 0
+		var last tokenstore.Key
+		for key, err := range store.Keys(t.Context(), tokenstore.Key{}) {
+			if err != nil || key.Compare(last) <= 0 {
+				t.Fatalf("%q after %q, %v", key, last, err)
+			}
+			last = key
+			n++
+		}
+		if n != users {
+			t.Errorf("%d keys are listed, want %d", n, users)
+		}
+	})
+	t.Run("LeavesNothing", func(t *testing.T) {
+		flush(t, server)
+		store := open(t)
+		key := tokenstore.Key{ClientID: "a", Subject: "jane"}
+		version, err := store.Save(t.Context(), key, tokenstore.Grant{RefreshToken: "1//jane"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(t.Context(), key, version); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := rdb.Keys(t.Context(), "*").Result(); err != nil || len(keys) > 0 {
+			t.Errorf("after Delete there still are %q, %v", keys, err)
+		}
+	})
+}
+
+func TestRedisCluster(t *testing.T) {
+	cluster := servers.RedisCluster(t)
+	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{cluster[0].Addr}})
+	t.Cleanup(func() { rdb.Close() })
+	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+		for _, node := range cluster {
+			flush(t, node)
+		}
+		store, err := stores.GoRedis(rdb)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return store
+	})
+}
+
+func TestRedisEviction(t *testing.T) {
+	server := servers.Redis(t)
+	rdb := goRedis(t, server)
+	store, err := stores.GoRedis(rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		maxmemory, policy string
+		fine              bool
+	}{
+		{"0", "noeviction", true},
+		{"0", "allkeys-lru", true},
+		{"100mb", "noeviction", true},
+		{"100mb", "volatile-lru", true},
+		{"100mb", "allkeys-lru", false},
+		{"100mb", "allkeys-random", false},
+	}
+	for _, test := range tests {
+		t.Run(fmt.Sprint(test.maxmemory, test.policy), func(t *testing.T) {
+			ctx := context.WithoutCancel(t.Context())
+			if err := rdb.ConfigSet(ctx, "maxmemory", test.maxmemory).Err(); err != nil {
+				t.Fatal(err)
+			}
+			if err := rdb.ConfigSet(ctx, "maxmemory-policy", test.policy).Err(); err != nil {
+				t.Fatal(err)
+			}
+			err := store.CheckEviction(ctx)
+			if (err == nil) != test.fine || err != nil && !strings.Contains(err.Error(), test.policy) {
+				t.Errorf("CheckEviction = %v", err)
+			}
+		})
+	}
+}
