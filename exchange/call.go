@@ -28,11 +28,12 @@ const (
 
 // The operations, as Error.Op names them.
 const (
-	opExchange = "exchange"
-	opRefresh  = "refresh"
-	opRevoke   = "revoke"
-	opCallback = "callback"
-	opReadCode = "read code"
+	opAuthorize = "authorize"
+	opExchange  = "exchange"
+	opRefresh   = "refresh"
+	opRevoke    = "revoke"
+	opCallback  = "callback"
+	opReadCode  = "read code"
 )
 
 // An answer is what came back from one POST.

@@ -62,9 +62,11 @@ type Endpoint struct {
 	RevokeURL string // https://oauth2.googleapis.com/revoke
 }
 
+const googleIssuer = "https://accounts.google.com"
+
 func (e Endpoint) withDefaults() Endpoint {
 	return Endpoint{
-		Issuer:    cmp.Or(e.Issuer, "https://accounts.google.com"),
+		Issuer:    cmp.Or(e.Issuer, googleIssuer),
 		AuthURL:   cmp.Or(e.AuthURL, "https://accounts.google.com/o/oauth2/v2/auth"),
 		TokenURL:  cmp.Or(e.TokenURL, "https://oauth2.googleapis.com/token"),
 		RevokeURL: cmp.Or(e.RevokeURL, "https://oauth2.googleapis.com/revoke"),

@@ -67,7 +67,7 @@ func (s *sentinel) Unwrap() []error { return s.is }
 // it, whose Body and Response are nil. No code, token, secret or response body
 // is in any of its fields or in what it wraps.
 type Error struct {
-	Op          string        // "exchange", "refresh", "revoke", "callback" or "read code"
+	Op          string        // "authorize", "callback", "exchange", "refresh", "revoke" or "read code"
 	Code        string        // Google's error, such as "invalid_grant"; empty if it gave none
 	Subtype     string        // Google's error_subtype, such as "invalid_rapt"; mostly empty
 	Description string        // Google's error_description, for people: do not branch on it

@@ -2,7 +2,9 @@
 package exchange
 
 import (
+	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/seed3a054f9c/googlesignin/internal/flight"
 )
@@ -12,10 +14,11 @@ import (
 type Client struct {
 	// All fields are pointers: a copy shares them, and printing a Client from
 	// inside somebody's struct shows addresses instead of the secret.
-	cfg     *Config
-	http    *http.Client
-	flights *flight.Group[*answer]
-	codes   *codes
+	cfg      *Config
+	http     *http.Client
+	authPage *url.URL
+	flights  *flight.Group[*answer]
+	codes    *codes
 }
 
 // New returns a Client for cfg, of which it keeps a copy. An error names the
@@ -25,10 +28,15 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	authPage, err := url.Parse(cfg.Endpoint.AuthURL)
+	if err != nil {
+		return nil, errors.New("exchange: Config.Endpoint.AuthURL: not a URL")
+	}
 	return &Client{
-		cfg:     &cfg,
-		http:    cfg.client(),
-		flights: new(flight.Group[*answer]),
-		codes:   new(codes),
+		cfg:      &cfg,
+		authPage: authPage,
+		http:     cfg.client(),
+		flights:  new(flight.Group[*answer]),
+		codes:    new(codes),
 	}, nil
 }

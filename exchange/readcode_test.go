@@ -101,7 +101,9 @@ func TestReadCodeRefuses(t *testing.T) {
 		{"empty", body("text/plain", ""), 400, true},
 		{"line end", body("text/plain", goodCode+"\n"), 400, true},
 		{"compressed", body("application/octet-stream", "\x1f\x8b\x08\x00"), 400, true},
-		{"broken off", func(r *http.Request) { r.Body = io.NopCloser(io.MultiReader(strings.NewReader("code="), brokenReader{})) }, 400, true},
+		{"broken off", func(r *http.Request) {
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("code="), brokenReader{}))
+		}, 400, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

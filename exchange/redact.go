@@ -77,6 +77,24 @@ func (t Tokens) MarshalJSON() ([]byte, error) { return marshalAttrs(t.redacted()
 // UnmarshalJSON fails: a redacted token is none.
 func (t *Tokens) UnmarshalJSON([]byte) error { return errRedacted }
 
+func (r AuthRequest) redacted() []slog.Attr {
+	return []slog.Attr{
+		slog.String("redirect_uri", r.RedirectURI),
+		slog.Any("scopes", r.Scopes),
+		slog.String("state", redact.Secret(r.State)),
+		slog.String("nonce", redact.Secret(r.Nonce)),
+		slog.String("verifier", redact.Secret(r.Verifier)),
+	}
+}
+
+// Format prints r without URL, State, Nonce and Verifier, under every verb.
+func (r AuthRequest) Format(f fmt.State, _ rune) {
+	printAttrs(f, "exchange.AuthRequest", r.redacted())
+}
+
+// LogValue logs r without URL, State, Nonce and Verifier.
+func (r AuthRequest) LogValue() slog.Value { return slog.GroupValue(r.redacted()...) }
+
 func printAttrs(f fmt.State, name string, attrs []slog.Attr) {
 	fmt.Fprintf(f, "%s%v", name, attrs)
 }

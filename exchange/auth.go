@@ -1,0 +1,147 @@
+package exchange
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// AuthParams says what to ask the user for. Only Scopes is required.
+// https://developers.google.com/identity/protocols/oauth2/web-server#creatingclient
+// explains the parameters.
+type AuthParams struct {
+	// Scopes to ask for: openid and email to know who the user is, and those of
+	// the APIs to call. The user may grant fewer: see [Tokens.Missing].
+	Scopes []string
+
+	// ForceConsent shows the consent screen (prompt=consent), after which Google
+	// issues a refresh token. Do it only when no usable one is kept: at 100 live
+	// refresh tokens for a user and client, each new one silently ends the oldest.
+	ForceConsent bool
+
+	// SelectAccount lets the user choose among their accounts
+	// (prompt=select_account).
+	SelectAccount bool
+
+	// OnlineOnly asks for no refresh token (access_type=online).
+	OnlineOnly bool
+
+	// IncludeGranted adds the scopes granted before
+	// (include_granted_scopes=true).
+	IncludeGranted bool
+
+	// LoginHint is the user's email address or sub, if it is known, so that
+	// Google need not ask who signs in (login_hint).
+	LoginHint string
+
+	// HostedDomain makes Google offer accounts of that Workspace domain (hd). It
+	// is a convenience: whether the user is of that domain, the verified ID
+	// token says.
+	HostedDomain string
+
+	// Extra are further parameters. None may be one that this package sets.
+	Extra url.Values
+}
+
+// An AuthRequest is one user's visit to Google's authorization page: redirect
+// the browser to URL, and keep the rest until it comes back to RedirectURI.
+//
+// Keep it where the browser cannot change it, and others cannot read it: in a
+// server-side session, or in a cookie that is encrypted and authenticated. It
+// makes the round trip through encoding/json; that form, alone among those of
+// this package's types, has its secrets in it. fmt and slog print it without.
+// Use it once: delete it when the callback arrives, whatever comes of it.
+type AuthRequest struct {
+	URL         string   `json:"url"`
+	RedirectURI string   `json:"redirect_uri"`
+	State       string   `json:"state"`    // what the callback must bring
+	Nonce       string   `json:"nonce"`    // what the ID token must name
+	Verifier    string   `json:"verifier"` // of PKCE (RFC 7636)
+	Scopes      []string `json:"scopes"`   // as asked for
+}
+
+// NewAuthRequest returns the request for a browser that shall come back to
+// redirectURI, with a fresh state, nonce and PKCE verifier.
+//
+// Unless it is one of Config.RedirectURIs, if there are any, the error is
+// ErrRedirectMismatch. Other errors are mistakes in p.
+func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest, error) {
+	if err := c.checkRedirect(redirectURI); err != nil {
+		return nil, err
+	}
+	if len(p.Scopes) == 0 {
+		return nil, errors.New("exchange: NewAuthRequest: AuthParams.Scopes is empty")
+	}
+	req := &AuthRequest{
+		RedirectURI: redirectURI,
+		State:       rand.Text(),
+		Nonce:       rand.Text(),
+		Verifier:    oauth2.GenerateVerifier(),
+		Scopes:      slices.Clone(p.Scopes),
+	}
+	query := c.authQuery(req, p)
+	for name, values := range p.Extra {
+		if query.Has(name) {
+			return nil, fmt.Errorf("exchange: NewAuthRequest: AuthParams.Extra: %q is set already", name)
+		}
+		query[name] = values
+	}
+	page := *c.authPage
+	page.RawQuery = query.Encode()
+	req.URL = page.String()
+	return req, nil
+}
+
+func (c *Client) checkRedirect(uri string) error {
+	if err := checkRedirectURI(uri); err != nil {
+		return fmt.Errorf("exchange: NewAuthRequest: redirect URI: %w", err)
+	}
+	if len(c.cfg.RedirectURIs) > 0 && !slices.Contains(c.cfg.RedirectURIs, uri) {
+		return &Error{Op: opAuthorize, kind: ErrRedirectMismatch, reason: "the redirect URI is none of Config.RedirectURIs",
+			hint: "Register the redirect URI in Google's console, and add it to Config.RedirectURIs: scheme, case and trailing slash matter."}
+	}
+	return nil
+}
+
+// authQuery returns the parameters of OpenID Connect Core section 3.1.2.1,
+// RFC 7636 section 4.3, and Google's own.
+func (c *Client) authQuery(req *AuthRequest, p AuthParams) url.Values {
+	query := c.authPage.Query() // RFC 6749 section 3.1: an endpoint may have some of its own
+	query.Set("client_id", c.cfg.ClientID)
+	query.Set("redirect_uri", req.RedirectURI)
+	query.Set("response_type", "code")
+	query.Set("scope", strings.Join(p.Scopes, " "))
+	query.Set("state", req.State)
+	query.Set("nonce", req.Nonce)
+	query.Set("code_challenge", oauth2.S256ChallengeFromVerifier(req.Verifier))
+	query.Set("code_challenge_method", "S256")
+	query.Set("access_type", "offline")
+	if p.OnlineOnly {
+		query.Set("access_type", "online")
+	}
+	var prompt []string
+	if p.ForceConsent {
+		prompt = append(prompt, "consent")
+	}
+	if p.SelectAccount {
+		prompt = append(prompt, "select_account")
+	}
+	if prompt != nil {
+		query.Set("prompt", strings.Join(prompt, " "))
+	}
+	if p.IncludeGranted {
+		query.Set("include_granted_scopes", "true")
+	}
+	if p.LoginHint != "" {
+		query.Set("login_hint", p.LoginHint)
+	}
+	if p.HostedDomain != "" {
+		query.Set("hd", p.HostedDomain)
+	}
+	return query
+}

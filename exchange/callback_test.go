@@ -1,0 +1,206 @@
+package exchange_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+// idToken has the claims in its middle; its signature is not looked at here.
+func idToken(claims string) string {
+	return "eyJ0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+}
+
+// callbackAnswer is a token answer, with an ID token and a scope unless empty.
+func callbackAnswer(idToken, scope string) answerFunc {
+	body := `{"access_token":"ya29.marked-access-token","expires_in":3599,"refresh_token":"1//marked-refresh-token"`
+	if idToken != "" {
+		body += `,"id_token":"` + idToken + `"`
+	}
+	if scope != "" {
+		body += `,"scope":"` + scope + `"`
+	}
+	return says(200, body+"}")
+}
+
+func TestExchangeCallback(t *testing.T) {
+	for _, iss := range []string{"", "https://accounts.google.com", "accounts.google.com"} {
+		g := scripted(nil)
+		c := newClient(t, g)
+		req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+		g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"NONCE":"x","nonce":%q}`, req.Nonce)), "openid")
+		callback := url.Values{"state": {req.State}, "code": {goodCode}, "scope": {"openid"}, "authuser": {"0"}}
+		if iss != "" {
+			callback.Set("iss", iss)
+		}
+		tok, err := c.ExchangeCallback(t.Context(), callback, req)
+		if err != nil {
+			t.Fatalf("iss %q: %v", iss, err)
+		}
+		if got := g.got[0]; got.Get("redirect_uri") != callbackURI || !slices.Equal(got["code_verifier"], []string{req.Verifier}) {
+			t.Errorf("sent %v, want the redirect URI, and the verifier once", got)
+		}
+		if !slices.Equal(tok.Missing(req.Scopes...), []string{"email"}) {
+			t.Errorf("Scopes %q: a subset is data", tok.Scopes)
+		}
+	}
+}
+
+func TestCallbackScopesWhereGoogleNamesNone(t *testing.T) {
+	g := scripted(nil)
+	c := newClient(t, g)
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+	g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"nonce":%q}`, req.Nonce)), "")
+	tok, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"https://www.googleapis.com/auth/userinfo.email", "openid"}
+	if !slices.Equal(tok.Scopes, want) || (&tok.Token).Extra("scope") != strings.Join(want, " ") {
+		t.Errorf("Scopes %q, Extra %v; want %q", tok.Scopes, tok.Extra("scope"), want)
+	}
+}
+
+func TestCallbackWithoutIdentity(t *testing.T) {
+	const drive = "https://www.googleapis.com/auth/drive.appdata"
+	g := scripted(callbackAnswer("", drive))
+	c := newClient(t, g)
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{Scopes: []string{drive}})
+	if _, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req); err != nil {
+		t.Errorf("no scope asks for an ID token: %v", err)
+	}
+}
+
+func TestCallbackRefused(t *testing.T) {
+	set := func(pairs ...string) func(url.Values, *exchange.AuthRequest) {
+		return func(v url.Values, _ *exchange.AuthRequest) {
+			for i := 0; i < len(pairs); i += 2 {
+				v.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
+	says := func(code string) func(url.Values, *exchange.AuthRequest) {
+		return func(v url.Values, _ *exchange.AuthRequest) {
+			v.Del("code")
+			v.Set("error", code)
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(url.Values, *exchange.AuthRequest)
+		want   error
+		status int
+	}{
+		{"no state", func(v url.Values, _ *exchange.AuthRequest) { v.Del("state") }, exchange.ErrState, 400},
+		{"empty state", set("state", ""), exchange.ErrState, 400},
+		{"another state", set("state", "x"), exchange.ErrState, 400},
+		{"two states", func(v url.Values, _ *exchange.AuthRequest) { v.Add("state", "x") }, exchange.ErrState, 400},
+		{"nothing kept", func(v url.Values, r *exchange.AuthRequest) { v.Set("state", ""); *r = exchange.AuthRequest{} }, exchange.ErrState, 400},
+		{"error of a stranger", set("error", "access_denied", "state", "x"), exchange.ErrState, 400},
+		{"issuer", set("iss", "https://evil.example"), exchange.ErrState, 400},
+		{"issuer with a slash", set("iss", "https://accounts.google.com/"), exchange.ErrState, 400},
+		{"empty issuer", set("iss", ""), exchange.ErrState, 400},
+		{"two issuers", func(v url.Values, _ *exchange.AuthRequest) {
+			v["iss"] = []string{"https://accounts.google.com", "https://evil.example"}
+		}, exchange.ErrState, 400},
+		{"no code", func(v url.Values, _ *exchange.AuthRequest) { v.Del("code") }, exchange.ErrRequest, 400},
+		{"two codes", func(v url.Values, _ *exchange.AuthRequest) { v.Add("code", "x") }, exchange.ErrRequest, 400},
+		{"error and code", set("error", "access_denied"), exchange.ErrDenied, 403},
+		{"access_denied", says("access_denied"), exchange.ErrDenied, 403},
+		{"admin_policy_enforced", says("admin_policy_enforced"), exchange.ErrDenied, 403},
+		{"org_internal", says("org_internal"), exchange.ErrDenied, 403},
+		{"login_required", says("login_required"), exchange.ErrDenied, 403},
+		{"disallowed_useragent", says("disallowed_useragent"), exchange.ErrClient, 500},
+		{"deleted_client", says("deleted_client"), exchange.ErrClient, 500},
+		{"invalid_client", says("invalid_client"), exchange.ErrClient, 500},
+		{"invalid_request", says("invalid_request"), exchange.ErrClient, 500},
+		{"invalid_grant", says("invalid_grant"), exchange.ErrInvalidGrant, 400},
+		{"redirect_uri_mismatch", says("redirect_uri_mismatch"), exchange.ErrRedirectMismatch, 500},
+		{"server_error", says("server_error"), exchange.ErrTemporary, 503},
+		{"rate_limit_exceeded", says("rate_limit_exceeded"), exchange.ErrTemporary, 503},
+		{"an error of no shape", says("<script>"), exchange.ErrClient, 500},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(nil)
+			c := newClient(t, g)
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			callback := url.Values{"state": {req.State}, "code": {goodCode}}
+			tt.change(callback, req)
+			_, err := c.ExchangeCallback(t.Context(), callback, req)
+			if !errors.Is(err, tt.want) || exchange.HTTPStatus(err) != tt.status {
+				t.Errorf("error %v (%d), want %v (%d)", err, exchange.HTTPStatus(err), tt.want, tt.status)
+			}
+			if g.posts() != 0 {
+				t.Error("the code was sent")
+			}
+		})
+	}
+	t.Run("nil request", func(t *testing.T) {
+		_, err := newClient(t, scripted()).ExchangeCallback(t.Context(), url.Values{"state": {""}, "code": {goodCode}}, nil)
+		if !errors.Is(err, exchange.ErrState) {
+			t.Errorf("error %v, want ErrState", err)
+		}
+	})
+}
+
+func TestCallbackNonce(t *testing.T) {
+	tests := []struct{ name, token string }{
+		{"no ID token", ""},
+		{"no nonce", idToken(`{"sub":"1"}`)},
+		{"another nonce", idToken(`{"nonce":"x"}`)},
+		{"empty nonce", idToken(`{"nonce":""}`)},
+		{"other spelling", idToken(`{"NONCE":"N"}`)},
+		{"twice", idToken(`{"nonce":"N","nonce":"N"}`)},
+		{"nested", idToken(`{"a":{"nonce":"N"}}`)},
+		{"number", idToken(`{"nonce":1}`)},
+		{"list", idToken(`{"nonce":["N"]}`)},
+		{"claims are a list", idToken(`[{"nonce":"N"}]`)},
+		{"more after the claims", idToken(`{"nonce":"N"}{}`)},
+		{"four parts", idToken(`{"nonce":"N"}`) + ".x"},
+		{"two parts", strings.TrimSuffix(idToken(`{"nonce":"N"}`), ".c2ln")},
+		{"padded", strings.Replace(idToken(`{"nonce":"N"} `), ".c2ln", "=.c2ln", 1)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(nil)
+			c := newClient(t, g)
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			req.Nonce = "N"
+			g.script[0] = callbackAnswer(tt.token, "openid")
+			tok, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+			if tok != nil || !errors.Is(err, exchange.ErrState) {
+				t.Errorf("%v, %v; want ErrState", tok, err)
+			}
+		})
+	}
+	t.Run("none was kept", func(t *testing.T) {
+		g := scripted(callbackAnswer(idToken(`{"nonce":""}`), "openid"))
+		_, err := newClient(t, g).ExchangeCallback(t.Context(), url.Values{"state": {"s"}, "code": {goodCode}},
+			&exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Verifier: "v"})
+		if !errors.Is(err, exchange.ErrState) {
+			t.Errorf("error %v, want ErrState", err)
+		}
+	})
+}
+
+func TestSameCodeUnderAnotherVerifier(t *testing.T) {
+	g := scripted(callbackAnswer(idToken(`{"nonce":"N"}`), "openid"))
+	c := newClient(t, g)
+	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "one"}
+	callback := url.Values{"state": {"s"}, "code": {goodCode}}
+	if _, err := c.ExchangeCallback(t.Context(), callback, req); err != nil {
+		t.Fatal(err)
+	}
+	other := *req
+	other.Verifier = "two"
+	if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+	}
+}

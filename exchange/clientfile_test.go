@@ -1,0 +1,97 @@
+package exchange_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+const webFile = `{"web":{"client_id":"1234-web.apps.googleusercontent.com","project_id":"p",` +
+	`"auth_uri":"https://evil.example/auth","token_uri":"https://evil.example/token",` +
+	`"auth_provider_x509_cert_url":"https://www.googleapis.com/oauth2/v1/certs","client_secret":"GOCSPX-marked-client-secret"}}`
+
+func TestConfigFromJSON(t *testing.T) {
+	installed := strings.Replace(webFile, `"web"`, `"installed"`, 1)
+	withURIs := strings.Replace(webFile, `"project_id"`, `"redirect_uris":["https://example.com/cb"],"project_id"`, 1)
+	want := exchange.Config{ClientID: clientID, ClientSecret: clientSecret}
+	tests := []struct {
+		name, file string
+		uris       []string
+	}{
+		{"web", webFile, nil},
+		{"installed", installed, nil},
+		{"redirect URIs", withURIs, []string{"https://example.com/cb"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := exchange.ConfigFromJSON([]byte(tt.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := want
+			want.RedirectURIs = tt.uris
+			if !reflect.DeepEqual(got, want) { // the file's own addresses are not trusted
+				t.Errorf("got %v %q, want %v %q", got, got.Endpoint, want, want.Endpoint)
+			}
+		})
+	}
+}
+
+func TestConfigFromJSONRefuses(t *testing.T) {
+	tests := []struct{ name, file, want string }{
+		{"empty", "", "not the JSON"},
+		{"not JSON", "GOCSPX-marked-client-secret", "not the JSON"},
+		{"truncated", webFile[:len(webFile)-1], "not the JSON"},
+		{"two documents", webFile + webFile, "not the JSON"},
+		{"array", "[" + webFile + "]", "not the JSON"},
+		{"number as secret", `{"web":{"client_id":"x","client_secret":4711}}`, "not the JSON"},
+		{"null", "null", "neither"},
+		{"web null", `{"web":null}`, "neither"},
+		{"no client", "{}", "neither"},
+		{"two clients", webFile[:len(webFile)-1] + `,"installed":{"client_id":"y"}}`, "two clients"},
+		{"no client ID", strings.Replace(webFile, "client_id", "id", 1), "lacks client_id"},
+		{"service account", `{"type":"service_account","client_id":"1","private_key":"GOCSPX-marked"}`, "service account"},
+		{"authorized user", `{"type":"authorized_user","client_id":"1","refresh_token":"GOCSPX-marked"}`, "another kind"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := exchange.ConfigFromJSON([]byte(tt.file))
+			if err == nil || !strings.HasPrefix(err.Error(), "exchange: ") || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if err != nil && (strings.Contains(err.Error(), "GOCSPX") || strings.Contains(err.Error(), "4711")) {
+				t.Errorf("the file is quoted: %v", err)
+			}
+		})
+	}
+}
+
+func TestConfigFromFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret.json")
+	if _, err := exchange.ConfigFromFile(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("missing file: %v, want fs.ErrNotExist", err)
+	}
+	if err := os.WriteFile(path, []byte(webFile), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if cfg, err := exchange.ConfigFromFile(path); err != nil || cfg.ClientID != clientID {
+		t.Errorf("%v, %v", cfg, err)
+	}
+}
+
+func FuzzConfigFromJSON(f *testing.F) {
+	f.Add([]byte(webFile))
+	f.Add([]byte(`{"installed":{"client_id":"x"}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		cfg, err := exchange.ConfigFromJSON(b)
+		if (err == nil) != (cfg.ClientID != "") {
+			t.Errorf("%v, %v", cfg, err)
+		}
+	})
+}
