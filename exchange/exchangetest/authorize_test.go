@@ -313,9 +313,9 @@ func TestPages(t *testing.T) {
 		t.Fatal("the chooser does not show both accounts")
 	}
 	_, page = browse(t, srv, request("POST", srv.URL+"/signin/account", url.Values{"request": {hidden(t, page)}, "user": {jane}}))
-	for _, scope := range []string{"openid", email, appdata} {
-		if !strings.Contains(page, `value="`+scope+`"`) {
-			t.Errorf("the consent screen does not show %s", scope)
+	for _, shown := range []string{`title="openid"`, `title="` + email + `"`, `value="` + appdata + `" checked`} {
+		if !strings.Contains(page, shown) {
+			t.Errorf("the consent screen does not show %s", shown)
 		}
 	}
 	tests := []struct {

@@ -18,6 +18,9 @@ type Client struct {
 	// one of project 123456789012.
 	ID string
 
+	// Name is what the pages call the app; default "Example App".
+	Name string
+
 	// Secret has a default, except for an Installed client.
 	Secret string
 
@@ -40,6 +43,9 @@ func clientID(name string) string {
 func (c Client) withDefaults(n int) Client {
 	if c.ID == "" {
 		c.ID = clientID(fmt.Sprint("client ", n))
+	}
+	if c.Name == "" {
+		c.Name = "Example App"
 	}
 	if c.Secret == "" && !c.Installed {
 		sum := sha256.Sum256([]byte("secret of " + c.ID))

@@ -1,4 +1,53 @@
-// Package exchangetest is a fake of Google's sign-in endpoints for unit tests.
+// Package exchangetest is a fake of Google's sign-in endpoints, for unit tests
+// and for trying things out without a Google account.
+//
+//	google := exchangetest.NewServer(exchangetest.Options{})
+//	defer google.Close()
+//	client, err := exchange.New(exchange.Config{
+//		ClientID:     google.ClientID(),
+//		ClientSecret: google.ClientSecret(),
+//		Endpoint:     google.Endpoint(),
+//	})
+//	tokens, err := client.Exchange(ctx, google.AppCode(exchangetest.CodeRequest{}), exchange.App)
+//
+// It serves, on a loopback address, the authorization page, the token,
+// revocation, tokeninfo and userinfo endpoints, the discovery document and the
+// keys, under the paths that Google has them and with Google's statuses and
+// error bodies. Client libraries in any language can be pointed at it.
+//
+// # Codes
+//
+// [Server.AppCode] and [Server.PopupCode] issue codes as Google's SDKs do.
+// [Server.Authorize] walks through the authorization pages as a user would; a
+// person or a browser test can open the same address and click.
+//
+// A code works once, for its own client, redirect_uri and PKCE verifier, for ten
+// minutes. A refresh token comes with it if the user has seen the consent screen,
+// and the screen appears only for something not granted before, or on demand.
+// Users may decline scopes.
+//
+// # Ends
+//
+// Tokens end by time ([Server.Advance] moves the clock), by revocation, when
+// there are too many, and by what users and administrators do:
+// [Server.RemoveAccess], [Server.ChangePassword], [Server.RequireReauth],
+// [Server.SetBlocked], [Server.DeleteUser], [Server.DeleteClient],
+// [Server.DisableClient]. Revocation ends everything that the user has granted to
+// any client of the Cloud project, as Google's does.
+//
+// # Failures and evidence
+//
+// [Server.Script] says what goes wrong with which request. [Server.Requests] is
+// the log, with every header and form field as sent, secrets too; the package
+// itself prints nothing.
+//
+// # What it is not
+//
+// Nobody proves who they are, so the server must stay on a loopback address.
+// Google does not promise the wording of error descriptions, and neither does
+// this package. Where Google's behaviour is not known, the stricter variant is
+// the default and [Options] has the other. There is no device flow, no service
+// account, no DPoP.
 package exchangetest
 
 import (

@@ -26,31 +26,35 @@ func accountOf(u *user) account {
 
 func showAccounts(w http.ResponseWriter, a *authRequest, users []*user) {
 	data := struct {
-		Title, Action, Request, Client string
-		Accounts                       []account
-	}{Title: "Choose an account", Action: accountPath, Request: a.query, Client: a.client.ID}
+		Title, Action, Request string
+		Client                 Client
+		Accounts               []account
+	}{Title: "Choose an account", Action: accountPath, Request: a.query, Client: a.client.Client}
 	for _, u := range users {
 		data.Accounts = append(data.Accounts, accountOf(u))
 	}
 	show(w, http.StatusOK, "accounts.html", data)
 }
 
-type permission struct {
-	Scope, Text string
-	Fixed       bool // part of signing in: there is nothing to untick
-}
+type permission struct{ Scope, Text string }
 
+// showConsent asks for each scope that is not part of signing in.
 func showConsent(w http.ResponseWriter, a *authRequest, u *user) {
 	data := struct {
-		Title, Action, Request, Client string
-		User                           account
-		Permissions                    []permission
+		Title, Action, Request string
+		Client                 Client
+		User                   account
+		Fixed, Choices         []permission
 	}{
-		Title: "Grant access", Action: consentPath, Request: a.query, Client: a.client.ID,
+		Title: "Grant access", Action: consentPath, Request: a.query, Client: a.client.Client,
 		User: accountOf(u),
 	}
 	for _, name := range a.scopes {
-		data.Permissions = append(data.Permissions, permission{name, scopeText(name), isIdentity(name)})
+		to := &data.Choices
+		if isIdentity(name) {
+			to = &data.Fixed
+		}
+		*to = append(*to, permission{name, scopeText(name)})
 	}
 	show(w, http.StatusOK, "consent.html", data)
 }
