@@ -1,0 +1,62 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+)
+
+// Delete deletes the document called name for good, with every file of that
+// name. Where there is none the error is fs.ErrNotExist.
+func (f *AppFolder) Delete(ctx context.Context, name string) error {
+	return failed("delete", name, f.deleteName(ctx, name))
+}
+
+func (f *AppFolder) deleteName(ctx context.Context, name string) error {
+	files, err := f.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return errNotExist
+	}
+	for i := len(files) - 1; i >= 0; i-- { // the winner last: half a Delete must not bring an older content back
+		if err := f.deleteID(ctx, files[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteAll deletes whatever the application keeps for the user, for good: all
+// documents, and also folders that other programs of the application made. It
+// returns how many it deleted.
+func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
+	var ids []string
+	for page, err := range f.pages(ctx, "trashed = false", "", "id") {
+		if err != nil {
+			return 0, failed("delete all", "", err)
+		}
+		for _, file := range page {
+			ids = append(ids, file.Id)
+		}
+	}
+	for n, id := range ids {
+		if err := f.deleteID(ctx, id); err != nil {
+			return n, failed("delete all", "", err)
+		}
+	}
+	return len(ids), nil
+}
+
+// deleteID deletes one file. One that is gone already is fine: the answer to an
+// earlier attempt may have been lost.
+func (f *AppFolder) deleteID(ctx context.Context, id string) error {
+	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, f.files.Delete(id).Context(ctx).Do()
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,177 @@
+// Package drive keeps documents in the application-data folder of a user's
+// Google Drive: a folder that only this application sees, that the user's
+// devices share, and that counts against the user's own quota
+// (https://developers.google.com/workspace/drive/api/guides/appdata).
+//
+//	folder, err := drive.New(drive.Config{HTTPClient: grants.HTTPClient(user.Subject)})
+//	file, err := folder.Put(ctx, "settings.json", strings.NewReader(`{"theme":"dark"}`), drive.PutOptions{})
+//	settings, file, err := drive.ReadJSON[Settings](ctx, folder, "settings.json")
+//
+// The token must carry the scope [Scope]. An [AppFolder] cannot leave the
+// folder: it sees the files that lie in it directly, by name, and no others.
+//
+// # Names
+//
+// Drive lets any number of files have one name; here a name is one document.
+// [AppFolder.Put] creates under an ID fetched beforehand, so that a lost answer
+// is asked for again without a second file. Two processes that create one name
+// at the same moment still make two files. Then the winner is the file that
+// was modified last, and among equals the one with the greatest ID. Everything
+// here sees the winner; the next Put of the name replaces its content and
+// deletes the others, and [AppFolder.Delete] deletes all. Who lost finds out by
+// [PutOptions.IfRevision], because the winner has another [File.Revision].
+//
+// # Retries
+//
+// What Google says to retry is tried up to five times, with waits of 1 s to 32 s,
+// jittered, or as long as Retry-After says if that is at most a minute; ctx bounds
+// it all. So are broken connections. Nothing else is: an error of the token source
+// or of the HTTP client comes back at once, for errors.Is and errors.As to find.
+//
+// # Errors
+//
+// A refusal by Drive is an [*Error] in the chain, and beside it a [*googleapi.Error]
+// without the body. The table, by status and reason
+// (https://developers.google.com/workspace/drive/api/guides/handle-errors):
+//
+//	answer                                                 tried again  errors.Is       HTTPStatus
+//	401 authError, required                                no                           401
+//	403 insufficientPermissions, insufficientScopes,       no           ErrScope        403
+//	    ACCESS_TOKEN_SCOPE_INSUFFICIENT
+//	403 userRateLimitExceeded, rateLimitExceeded,          yes          ErrRateLimited  429
+//	    sharingRateLimitExceeded; any 429
+//	403 dailyLimitExceeded                                 no           ErrRateLimited  429
+//	403 storageQuotaExceeded, activeItemCreation…,         no           ErrQuota        507
+//	    numChildrenInNonRootLimitExceeded
+//	403 accessNotConfigured, SERVICE_DISABLED              no                           500
+//	403 domainPolicy, any other                            no                           403
+//	404                                                    no           fs.ErrNotExist  404
+//	409, 412                                               no           ErrConflict     409
+//	any other 4xx                                          no                           500
+//	5xx                                                    yes                          503
+//	no or half an answer: connection refused, reset,       yes                          502
+//	    closed or timed out
+//
+// No error text contains a token, an upload session's address or a response
+// body.
+package drive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/oauth2"
+	gdrive "google.golang.org/api/drive/v3"
+	"google.golang.org/api/option"
+)
+
+// Scope is the OAuth scope that opens the application-data folder, and nothing
+// else of the user's Drive.
+const Scope = gdrive.DriveAppdataScope
+
+// DefaultEndpoint is where Google serves the Drive API.
+const DefaultEndpoint = "https://www.googleapis.com"
+
+// alias is the application-data folder wherever Drive wants a file ID, and also
+// the name of the space that holds it.
+const alias = "appDataFolder"
+
+// Config says whose folder it is. Exactly one of TokenSource and HTTPClient is
+// required. It prints itself without either.
+type Config struct {
+	// TokenSource gives the user's access tokens. They are sent over
+	// [http.DefaultTransport].
+	TokenSource oauth2.TokenSource
+
+	// HTTPClient adds the user's access tokens to requests by itself, as that of
+	// a tokenstore.Manager does. A Timeout of it bounds each request, a download
+	// to its last byte included.
+	HTTPClient *http.Client
+
+	// Endpoint is the root of the API; empty: [DefaultEndpoint]. It must be an
+	// https URL, or http on a loopback address.
+	Endpoint string
+
+	// ChunkSize is how many bytes one request of a large upload carries and how
+	// many of them are held in memory: a multiple of 256 KiB. Zero: fitted to the
+	// content, from 256 KiB to 8 MiB.
+	ChunkSize int
+}
+
+// An AppFolder is the application-data folder of one user. It is safe for
+// concurrent use.
+type AppFolder struct {
+	client   *http.Client
+	files    *gdrive.FilesService
+	endpoint *url.URL
+	chunk    int
+	ids      idPool
+}
+
+// New returns the folder that cfg describes. It makes no request.
+func New(cfg Config) (*AppFolder, error) {
+	if (cfg.TokenSource == nil) == (cfg.HTTPClient == nil) {
+		return nil, errors.New("drive: Config needs a TokenSource or an HTTPClient, and not both")
+	}
+	if cfg.ChunkSize < 0 || cfg.ChunkSize%minChunk != 0 {
+		return nil, fmt.Errorf("drive: Config.ChunkSize is %d, not a multiple of 256 KiB", cfg.ChunkSize)
+	}
+	endpoint, err := parseEndpoint(cfg.Endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("drive: Config.Endpoint: %w", err)
+	}
+	client := newHTTPClient(cfg, endpoint)
+	service, err := gdrive.NewService(context.Background(),
+		option.WithHTTPClient(client),
+		option.WithEndpoint(endpoint.JoinPath("drive/v3/").String()),
+		option.WithLogger(slog.New(slog.DiscardHandler))) // it would log whole answers
+	if err != nil {
+		return nil, fmt.Errorf("drive: %w", err)
+	}
+	return &AppFolder{client: client, files: service.Files, endpoint: endpoint, chunk: cfg.ChunkSize}, nil
+}
+
+// Info returns the folder itself, under its real ID. It is a cheap way to find
+// out whether the token opens the folder.
+func (f *AppFolder) Info(ctx context.Context) (*File, error) {
+	file, err := f.get(ctx, alias)
+	return file, failed("info", "", err)
+}
+
+// get returns the file that has id.
+func (f *AppFolder) get(ctx context.Context, id string) (*File, error) {
+	return try(ctx, func(ctx context.Context) (*File, error) {
+		file, err := f.files.Get(id).Fields(fileFields).Context(ctx).Do()
+		return newFile(file), err
+	})
+}
+
+func (c Config) redacted() string {
+	auth := "HTTPClient"
+	if c.TokenSource != nil {
+		auth = "TokenSource"
+	}
+	return fmt.Sprintf("drive.Config{%s: [redacted], Endpoint: %q, ChunkSize: %d}", auth, c.Endpoint, c.ChunkSize)
+}
+
+// Format prints cfg without its TokenSource and HTTPClient, whatever the verb.
+func (c Config) Format(s fmt.State, _ rune) { io.WriteString(s, c.redacted()) }
+
+// LogValue is cfg for log/slog, as [Config.Format] prints it.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
+
+// MarshalJSON encodes cfg as the string that [Config.Format] prints.
+func (c Config) MarshalJSON() ([]byte, error) { return quoted(c.redacted()) }
+
+func (f *AppFolder) redacted() string { return fmt.Sprintf("drive.AppFolder{%s}", f.endpoint.Host) }
+
+// Format prints the host of the API and nothing else, whatever the verb.
+func (f *AppFolder) Format(s fmt.State, _ rune) { io.WriteString(s, f.redacted()) }
+
+// LogValue is f for log/slog, as [AppFolder.Format] prints it.
+func (f *AppFolder) LogValue() slog.Value { return slog.StringValue(f.redacted()) }

@@ -1,0 +1,196 @@
+package drive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/retry"
+	"google.golang.org/api/googleapi"
+)
+
+// What a caller may want to tell apart, beside fs.ErrNotExist. The package
+// documentation lists which answers of Drive are which.
+var (
+	// ErrScope: the access token does not open the folder. Ask the user for
+	// consent to [Scope].
+	ErrScope error = &kind{text: "the scope " + Scope + " is not granted", status: http.StatusForbidden}
+
+	// ErrQuota: the user's Drive is full.
+	ErrQuota error = &kind{text: "no room in the user's Drive", status: http.StatusInsufficientStorage}
+
+	// ErrRateLimited: too many requests, also after the retries.
+	// [Error.RetryAfter] says when to come back, if Drive did.
+	ErrRateLimited error = &kind{text: "too many requests", status: http.StatusTooManyRequests}
+
+	// ErrConflict: the document is not at the revision that the caller has seen.
+	ErrConflict error = &kind{text: "the document has changed", status: http.StatusConflict}
+
+	// ErrChecksum: the bytes that arrived are not those that were sent. They were
+	// damaged, or the document was replaced while it was being read.
+	ErrChecksum error = &kind{text: "the content does not match its checksum", status: http.StatusBadGateway}
+)
+
+var (
+	errNotExist  error = &kind{text: "no such document", status: http.StatusNotFound, is: fs.ErrNotExist}
+	errBadAnswer error = &kind{text: "unreadable answer", status: http.StatusBadGateway}
+)
+
+// A kind is a sentinel that knows what to answer an app with.
+type kind struct {
+	text   string
+	status int
+	is     error
+}
+
+func (k *kind) Error() string   { return k.text }
+func (k *kind) HTTPStatus() int { return k.status }
+func (k *kind) Unwrap() error   { return k.is }
+
+// An Error is Drive's refusal of a request. Its text has no part of the response
+// but status and reason.
+type Error struct {
+	Status     int           // Drive's HTTP status
+	Reason     string        // Drive's word for it, such as "storageQuotaExceeded"; empty: none given
+	RetryAfter time.Duration // how long Drive asks to wait; zero: it did not say
+
+	kind error            // nil: no sentinel
+	api  *googleapi.Error // without its body
+}
+
+// Error returns what it means, with status and reason.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s (%s)", e.meaning(), strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Reason)))
+}
+
+// Unwrap returns the sentinel, if there is one, and the [*googleapi.Error].
+func (e *Error) Unwrap() []error {
+	if e.kind == nil {
+		return []error{e.api}
+	}
+	return []error{e.kind, e.api}
+}
+
+// HTTPStatus returns what to answer an app with whose request failed for this.
+func (e *Error) HTTPStatus() int {
+	var k *kind
+	switch {
+	case errors.As(e.kind, &k):
+		return k.status
+	case e.Status >= 500:
+		return http.StatusServiceUnavailable
+	case e.Status == http.StatusUnauthorized:
+		return http.StatusUnauthorized
+	case e.Status == http.StatusForbidden && !notEnabled(e.Reason):
+		return http.StatusForbidden
+	}
+	return http.StatusInternalServerError
+}
+
+func (e *Error) meaning() string {
+	switch {
+	case e.kind != nil:
+		return e.kind.Error()
+	case notEnabled(e.Reason):
+		return "the Drive API is not enabled in the Cloud project"
+	case e.Reason == "domainPolicy":
+		return "the administrator of the user's domain does not allow Drive apps"
+	case e.Status == http.StatusUnauthorized:
+		return "Drive does not accept the access token"
+	case e.Status >= 500:
+		return "Drive has a problem of its own"
+	}
+	return "Drive refuses"
+}
+
+// temporary reports whether Google says to try again.
+func (e *Error) temporary() bool {
+	return e.Status >= 500 || e.kind == ErrRateLimited && e.Reason != dailyLimit
+}
+
+const dailyLimit = "dailyLimitExceeded"
+
+func notEnabled(reason string) bool {
+	return reason == "accessNotConfigured" || reason == "SERVICE_DISABLED"
+}
+
+// newError reads what the generated client made of an answer.
+func newError(api *googleapi.Error) *Error {
+	e := &Error{
+		Status:     api.Code,
+		Reason:     reasonOf(api),
+		RetryAfter: retry.After(api.Header, time.Now()),
+		api:        &googleapi.Error{Code: api.Code, Message: api.Message, Errors: slices.Clone(api.Errors)},
+	}
+	e.kind = kindOf(e.Status, e.Reason)
+	return e
+}
+
+func kindOf(status int, reason string) error {
+	switch status {
+	case http.StatusNotFound:
+		return errNotExist
+	case http.StatusConflict, http.StatusPreconditionFailed:
+		return ErrConflict
+	case http.StatusTooManyRequests:
+		return ErrRateLimited
+	case http.StatusForbidden:
+		return kindOfForbidden(reason)
+	}
+	return nil
+}
+
+func kindOfForbidden(reason string) error {
+	switch reason {
+	case "insufficientPermissions", "insufficientScopes", "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
+		return ErrScope
+	case "userRateLimitExceeded", "rateLimitExceeded", "sharingRateLimitExceeded", dailyLimit:
+		return ErrRateLimited
+	case "storageQuotaExceeded", "activeItemCreationLimitExceeded", "numChildrenInNonRootLimitExceeded":
+		return ErrQuota
+	}
+	return nil
+}
+
+// reasonOf returns the reason of the first of error.errors, or else that of the
+// google.rpc.ErrorInfo in error.details.
+func reasonOf(api *googleapi.Error) string {
+	for _, item := range api.Errors {
+		if isReason(item.Reason) {
+			return item.Reason
+		}
+	}
+	for _, detail := range api.Details {
+		info, _ := detail.(map[string]any)
+		if reason, _ := info["reason"].(string); isReason(reason) {
+			return reason
+		}
+	}
+	return ""
+}
+
+// isReason keeps whatever is not one of Google's identifiers out of our texts.
+func isReason(s string) bool {
+	foreign := func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r == '_')
+	}
+	return s != "" && len(s) <= 64 && !strings.ContainsFunc(s, foreign)
+}
+
+// failed says at which operation err happened, at the exported edge.
+func failed(op, name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case name == "":
+		return fmt.Errorf("drive: %s: %w", op, err)
+	}
+	return fmt.Errorf("drive: %s %q: %w", op, name, err)
+}
+
+func quoted(s string) ([]byte, error) { return json.Marshal(s) }

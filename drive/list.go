@@ -1,0 +1,196 @@
+package drive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	gdrive "google.golang.org/api/drive/v3"
+	"google.golang.org/api/googleapi"
+)
+
+// An Order is that in which Drive lists files.
+type Order string
+
+// The orders. The zero Order leaves it to Drive.
+const (
+	ByName      Order = "name"
+	NewestFirst Order = "modifiedTime desc"
+	OldestFirst Order = "modifiedTime"
+)
+
+// A Query selects files: those that match all of its fields. The zero Query
+// matches every file.
+type Query struct {
+	Name          string    // is the name, exactly
+	Prefix        string    // starts the name; Drive itself compares without regard to case
+	ContentType   string    // is the content type
+	ModifiedAfter time.Time // is earlier than the last modification
+	Order         Order
+}
+
+// pageSize is the most that Drive lists in one answer.
+const pageSize = 1000
+
+// Files lists what q selects, in pages of 1000 that it asks for by itself, one
+// at a time. Where several files have one name it yields each. An error ends
+// the sequence, as its last pair.
+func (f *AppFolder) Files(ctx context.Context, q Query) iter.Seq2[*File, error] {
+	return func(yield func(*File, error) bool) {
+		for file, err := range f.list(ctx, q) {
+			if !yield(file, failed("list", "", err)) {
+				return
+			}
+		}
+	}
+}
+
+func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
+	return func(yield func(*File, error) bool) {
+		for page, err := range f.pages(ctx, q.expression(), q.Order, fileFields) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for _, item := range page {
+				if file := newFile(item); q.matches(file) && !yield(file, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// pages yields the answers to a search in the folder's space.
+func (f *AppFolder) pages(ctx context.Context, search string, order Order, fields googleapi.Field) iter.Seq2[[]*gdrive.File, error] {
+	return func(yield func([]*gdrive.File, error) bool) {
+		for token := ""; ; {
+			list, err := try(ctx, func(ctx context.Context) (*gdrive.FileList, error) {
+				call := f.files.List().Spaces(alias).Q(search).PageSize(pageSize).
+					Fields("nextPageToken,files(" + fields + ")").Context(ctx)
+				if order != "" {
+					call.OrderBy(string(order))
+				}
+				if token != "" {
+					call.PageToken(token)
+				}
+				return call.Do()
+			})
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(list.Files, nil) || list.NextPageToken == "" {
+				return
+			}
+			token = list.NextPageToken
+		}
+	}
+}
+
+// inFolder finds documents: no folders, and nothing inside a folder that somebody
+// made in this one.
+const inFolder = "'" + alias + "' in parents and trashed = false and mimeType != '" + folderType + "'"
+
+// expression is q in Drive's query language. What it finds may be more than what
+// q matches.
+func (q Query) expression() string {
+	var b strings.Builder
+	b.WriteString(inFolder)
+	term := func(format, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, " and "+format, escaper.Replace(value))
+		}
+	}
+	term("name = '%s'", q.Name)
+	term("name contains '%s'", q.Prefix)
+	term("mimeType = '%s'", q.ContentType)
+	if !q.ModifiedAfter.IsZero() {
+		term("modifiedTime > '%s'", q.ModifiedAfter.UTC().Format("2006-01-02T15:04:05.000Z"))
+	}
+	return b.String()
+}
+
+var escaper = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
+
+// matches is q to the letter. Drive's own comparisons of names overlook case,
+// and its clock knows milliseconds.
+func (q Query) matches(file *File) bool {
+	return file.ContentType != folderType &&
+		(q.Name == "" || file.Name == q.Name) &&
+		strings.HasPrefix(file.Name, q.Prefix) &&
+		(q.ContentType == "" || file.ContentType == q.ContentType) &&
+		(q.ModifiedAfter.IsZero() || file.Modified.After(q.ModifiedAfter))
+}
+
+// Stat returns the document called name, or an error that is fs.ErrNotExist.
+func (f *AppFolder) Stat(ctx context.Context, name string) (*File, error) {
+	file, err := f.stat(ctx, name)
+	return file, failed("stat", name, err)
+}
+
+func (f *AppFolder) stat(ctx context.Context, name string) (*File, error) {
+	files, err := f.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errNotExist
+	}
+	return files[0], nil
+}
+
+// find returns all files that are called name, the winner first.
+func (f *AppFolder) find(ctx context.Context, name string) ([]*File, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	var files []*File
+	for file, err := range f.list(ctx, Query{Name: name}) {
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, file)
+	}
+	slices.SortFunc(files, byRank)
+	return files, nil
+}
+
+// byRank puts the winner of several files of one name first.
+func byRank(a, b *File) int {
+	return cmp.Or(b.Modified.Compare(a.Modified), cmp.Compare(b.ID, a.ID))
+}
+
+func checkName(name string) error {
+	if name == "" || !utf8.ValidString(name) {
+		return fmt.Errorf("a name must be non-empty UTF-8: %w", fs.ErrInvalid)
+	}
+	return nil
+}
+
+// Usage is what the documents take up.
+type Usage struct {
+	Bytes int64 // of their contents; older revisions that Drive keeps are not counted
+	Files int
+}
+
+// Usage adds up all documents of the folder, a request per 1000.
+func (f *AppFolder) Usage(ctx context.Context) (Usage, error) {
+	var sum Usage
+	for page, err := range f.pages(ctx, inFolder, "", "size") {
+		if err != nil {
+			return Usage{}, failed("usage", "", err)
+		}
+		for _, file := range page {
+			sum.Bytes += file.Size
+			sum.Files++
+		}
+	}
+	return sum, nil
+}

@@ -1,0 +1,245 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"path"
+
+	gdrive "google.golang.org/api/drive/v3"
+)
+
+// Absent as [PutOptions.IfRevision] refuses to replace a document.
+const Absent = "absent"
+
+// PutOptions are the particulars of a Put. The zero value is a plain
+// create-or-replace.
+type PutOptions struct {
+	// ContentType is the media type; empty: by the extension of the name, else
+	// application/octet-stream.
+	ContentType string
+
+	// Size is the number of bytes the reader gives. Zero: as many as it gives; a
+	// reader that has a Len or Seek method tells by itself. A reader that gives
+	// more or fewer is an error.
+	Size int64
+
+	// Properties are merged into [File.Properties]; a key with an empty value is
+	// removed. Drive takes 124 bytes of key and value together, and 30 properties.
+	Properties map[string]string
+
+	// IfRevision, if set, is the [File.Revision] that the document must have, or
+	// [Absent]; else the error is ErrConflict and nothing is written. Drive has no
+	// conditional write: this is a read before the write, and another writer can
+	// come between the two. The loser's next IfRevision tells.
+	IfRevision string
+
+	// Progress, if set, hears how much Drive has stored. It is called by Put's own
+	// goroutine.
+	Progress func(Progress)
+
+	// Session, if set, gets the session of a large upload before any content is
+	// sent. Whoever keeps it can resume the upload in another process. It is
+	// called again if the upload had to start over.
+	Session func(*Upload)
+
+	// Resume continues a kept session, from where Drive says it stands. The reader
+	// must give the whole content from its beginning: the part that Drive has is
+	// read, too, for the checksum. If the session has ended, the upload starts
+	// over.
+	Resume *Upload
+}
+
+// Progress tells how far a transfer has come.
+type Progress struct {
+	Done  int64 // bytes; less than before if the transfer had to step back
+	Total int64 // bytes; -1: not known
+}
+
+// Put stores what r gives as the document called name, and replaces the content
+// and content type if there is one. However often an answer gets lost, there is
+// one file afterwards.
+//
+// It holds one chunk in memory. Content of up to a chunk, and at most 5 MB, goes
+// in one request; more in a resumable session, of which a broken connection
+// costs a chunk at most. When ctx ends the session remains, for a week, for
+// [PutOptions.Resume].
+func (f *AppFolder) Put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
+	file, err := f.put(ctx, name, r, opts)
+	return file, failed("put", name, err)
+}
+
+// maxRestarts bounds how often one Put begins anew because its session or the
+// file it replaces is gone.
+const maxRestarts = 2
+
+func (f *AppFolder) put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
+	if opts.ContentType == "" {
+		opts.ContentType = contentType(name)
+	}
+	if err := errors.Join(checkName(name), opts.check()); err != nil {
+		return nil, err
+	}
+	p := &put{folder: f, name: name, opts: opts, src: newSource(r, opts.Size, f.chunk)}
+	for restarts := 0; ; restarts++ {
+		file, err := p.run(ctx)
+		switch {
+		case err == nil:
+			return file, nil
+		case restarts == maxRestarts || !p.worthRestart(err):
+			return nil, err
+		}
+		if back := p.src.moveTo(0); back != nil {
+			return nil, fmt.Errorf("%w; cannot start over: %w", err, back)
+		}
+		p.opts.Resume = nil
+	}
+}
+
+func contentType(name string) string {
+	if t := mime.TypeByExtension(path.Ext(name)); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
+
+func (o *PutOptions) check() error {
+	if _, _, err := mime.ParseMediaType(o.ContentType); err != nil {
+		return fmt.Errorf("ContentType: %w: %w", fs.ErrInvalid, err)
+	}
+	if o.Size < 0 {
+		return fmt.Errorf("Size: %w", fs.ErrInvalid)
+	}
+	return checkProperties(o.Properties)
+}
+
+// A put is a Put under way.
+type put struct {
+	folder *AppFolder
+	name   string
+	opts   PutOptions
+	src    *source
+
+	target *File   // whose content is replaced; nil: a file is created
+	id     string  // of that which is created
+	rest   []*File // others of the name
+}
+
+func (p *put) run(ctx context.Context) (*File, error) {
+	if p.opts.Resume != nil {
+		return p.resume(ctx)
+	}
+	if done, err := p.aim(ctx); done != nil || err != nil {
+		return done, err
+	}
+	file, err := p.send(ctx)
+	return p.finish(ctx, file, err)
+}
+
+// aim finds out what to replace, or gets an ID for what to create. It returns
+// the file if it is there already because the answer to an earlier attempt of
+// this Put was lost.
+func (p *put) aim(ctx context.Context) (done *File, err error) {
+	if err := p.look(ctx); err != nil {
+		if errors.Is(err, ErrConflict) && p.landed(p.target) {
+			return p.target, nil
+		}
+		return nil, err
+	}
+	if p.target == nil && p.id == "" {
+		p.id, err = p.folder.newID(ctx)
+	}
+	return nil, err
+}
+
+// look finds the files of the name, and compares the winner with IfRevision.
+func (p *put) look(ctx context.Context) error {
+	files, err := p.folder.find(ctx, p.name)
+	if err != nil {
+		return err
+	}
+	p.target, p.rest = nil, nil
+	if len(files) > 0 {
+		p.target, p.rest = files[0], files[1:]
+	}
+	switch want := p.opts.IfRevision; {
+	case want == "", want == Absent && p.target == nil, p.target != nil && p.target.Revision == want:
+		return nil
+	}
+	return ErrConflict
+}
+
+func (p *put) send(ctx context.Context) (*File, error) {
+	if err := p.src.fill(); err != nil {
+		return nil, err
+	}
+	if p.src.start == 0 && p.src.last() && p.src.size <= maxSimple {
+		return p.sendSimple(ctx)
+	}
+	return p.sendResumable(ctx)
+}
+
+// finish judges the outcome of an upload.
+func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) {
+	if p.target == nil && errors.Is(err, ErrConflict) { // the ID is in use: by whom but ourselves?
+		file, err = p.folder.get(ctx, p.id)
+		if err == nil && !p.landed(file) {
+			return nil, ErrConflict
+		}
+	}
+	if p.target != nil && p.opts.IfRevision != "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: it was deleted", ErrConflict)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if sum := p.src.sha256(); sum != "" && file.SHA256 != "" && sum != file.SHA256 {
+		return nil, ErrChecksum
+	}
+	p.progress(file.Size)
+	p.fold(ctx, file)
+	return file, nil
+}
+
+// worthRestart reports whether another run may succeed: the session has ended,
+// or the file to replace was deleted or folded by somebody else meanwhile.
+func (p *put) worthRestart(err error) bool {
+	return errors.Is(err, errSessionEnded) ||
+		p.target != nil && p.opts.IfRevision == "" && errors.Is(err, fs.ErrNotExist)
+}
+
+// landed reports whether file has the content of this Put.
+func (p *put) landed(file *File) bool {
+	sum := p.src.sha256()
+	return file != nil && sum != "" && sum == file.SHA256
+}
+
+// fold deletes the other files of the name. The document is stored, and as it is
+// the newest it wins even if one of them remains: the next Put tries again.
+func (p *put) fold(ctx context.Context, winner *File) {
+	for _, file := range p.rest {
+		if file.ID != winner.ID {
+			_ = p.folder.deleteID(ctx, file.ID)
+		}
+	}
+	p.rest = nil
+}
+
+func (p *put) progress(done int64) {
+	if p.opts.Progress != nil {
+		p.opts.Progress(Progress{Done: done, Total: p.src.size})
+	}
+}
+
+// metadata is what an upload says about the file, beside its content.
+func (p *put) metadata() *gdrive.File {
+	file := &gdrive.File{MimeType: p.opts.ContentType}
+	setProperties(file, p.opts.Properties)
+	if p.target == nil {
+		file.Id, file.Name, file.Parents = p.id, p.name, []string{alias}
+	}
+	return file
+}

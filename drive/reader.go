@@ -1,0 +1,162 @@
+package drive
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"io"
+	"io/fs"
+)
+
+// A Reader reads a document from Drive as it goes along. It is an
+// io.ReadSeekCloser, fit for http.ServeContent, and an io.ReaderAt.
+//
+// What breaks off is resumed where it was. What is read from the first byte to
+// the last is compared with the checksum that Drive has of it (SHA-256, or MD5
+// where there is no other): the last Read gives ErrChecksum in place of io.EOF
+// if the document was damaged, or replaced while it was being read.
+//
+// Only ReadAt may be called concurrently.
+type Reader struct {
+	// Progress, if set, hears how much of the document Read has given. It is
+	// called from within Read.
+	Progress func(Progress)
+
+	ctx    context.Context // of Open: io.Reader has no place for one
+	folder *AppFolder
+	file   *File
+	offset int64   // of the next Read
+	stream *stream // nil, or what an earlier Read has left
+	sum    hash.Hash
+	summed int64 // how far sum has come from the first byte on
+	closed bool
+}
+
+// Open opens the document called name for reading. Where there is none the error
+// is fs.ErrNotExist. The content is asked for by the first Read. When ctx ends,
+// reading ends.
+func (f *AppFolder) Open(ctx context.Context, name string) (*Reader, error) {
+	file, err := f.stat(ctx, name)
+	if err != nil {
+		return nil, failed("open", name, err)
+	}
+	return f.reader(ctx, file), nil
+}
+
+func (f *AppFolder) reader(ctx context.Context, file *File) *Reader {
+	r := &Reader{ctx: ctx, folder: f, file: file, sum: sha256.New()}
+	if file.SHA256 == "" {
+		r.sum = md5.New()
+	}
+	return r
+}
+
+// File returns what was known of the document when it was opened.
+func (r *Reader) File() *File { return r.file }
+
+// Read implements io.Reader.
+func (r *Reader) Read(p []byte) (int, error) {
+	switch {
+	case r.closed:
+		return 0, r.failed(fs.ErrClosed)
+	case r.offset >= r.file.Size:
+		return 0, r.verify()
+	case len(p) == 0:
+		return 0, nil
+	}
+	if r.stream == nil || r.stream.at != r.offset {
+		r.drop()
+		r.stream = r.open(r.offset, r.file.Size)
+	}
+	n, err := r.stream.Read(p)
+	if err != nil {
+		return 0, r.failed(err)
+	}
+	if r.offset == r.summed {
+		r.sum.Write(p[:n])
+		r.summed += int64(n)
+	}
+	r.offset += int64(n)
+	if r.Progress != nil {
+		r.Progress(Progress{Done: r.offset, Total: r.file.Size})
+	}
+	return n, nil
+}
+
+// verify compares the checksums, if all of the content has been seen.
+func (r *Reader) verify() error {
+	want := r.file.SHA256
+	if want == "" {
+		want = r.file.MD5
+	}
+	if r.summed == r.file.Size && want != "" && hex.EncodeToString(r.sum.Sum(nil)) != want {
+		return r.failed(ErrChecksum)
+	}
+	return io.EOF
+}
+
+// Seek implements io.Seeker. It makes no request.
+func (r *Reader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+	case io.SeekCurrent:
+		offset += r.offset
+	case io.SeekEnd:
+		offset += r.file.Size
+	default:
+		return 0, r.failed(fs.ErrInvalid)
+	}
+	if offset < 0 {
+		return 0, r.failed(fs.ErrInvalid)
+	}
+	if offset == 0 {
+		r.sum.Reset()
+		r.summed = 0
+	}
+	r.offset = offset
+	return offset, nil
+}
+
+// ReadAt implements io.ReaderAt, by a request of its own for just these bytes.
+// No checksum covers them.
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	switch {
+	case off < 0:
+		return 0, r.failed(fs.ErrInvalid)
+	case off >= r.file.Size:
+		return 0, io.EOF
+	}
+	until := min(off+int64(len(p)), r.file.Size)
+	part := r.open(off, until)
+	defer part.Close()
+	n, err := io.ReadFull(part, p[:until-off])
+	switch {
+	case err != nil:
+		return n, r.failed(err)
+	case n < len(p):
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// Close ends reading. It never fails.
+func (r *Reader) Close() error {
+	r.drop()
+	r.closed = true
+	return nil
+}
+
+func (r *Reader) open(from, until int64) *stream {
+	return &stream{ctx: r.ctx, folder: r.folder, file: r.file, at: from, until: until}
+}
+
+func (r *Reader) drop() {
+	if r.stream != nil {
+		r.stream.Close()
+		r.stream = nil
+	}
+}
+
+func (r *Reader) failed(err error) error { return failed("read", r.file.Name, err) }

@@ -1,0 +1,43 @@
+package drive
+
+import (
+	"context"
+
+	gdrive "google.golang.org/api/drive/v3"
+)
+
+// Rename calls the document from by the name to, and replaces a document that is
+// called so. The file keeps its ID. For a moment there may be two files called
+// to; if the renamed one is lost sight of there, it is only until the other is
+// deleted.
+func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
+	file, err := f.rename(ctx, from, to)
+	return file, failed("rename", from, err)
+}
+
+func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) {
+	files, err := f.find(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errNotExist
+	}
+	if from == to {
+		return files[0], nil
+	}
+	replaced, err := f.find(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	file, err := f.update(ctx, files[0].ID, &gdrive.File{Name: to})
+	if err != nil {
+		return nil, err
+	}
+	for _, old := range append(replaced, files[1:]...) {
+		if err := f.deleteID(ctx, old.ID); err != nil {
+			return nil, err
+		}
+	}
+	return file, nil
+}

@@ -1,0 +1,155 @@
+package drive
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// errSessionEnded: Drive does not know the session any more, or has given it up.
+var errSessionEnded = errors.New("the upload session has ended")
+
+// sendResumable uploads the content in chunks
+// (https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable).
+func (p *put) sendResumable(ctx context.Context) (*File, error) {
+	session, err := p.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.transfer(ctx, session)
+}
+
+// resume takes up the session of an earlier Put where Drive says it stands.
+func (p *put) resume(ctx context.Context) (*File, error) {
+	if err := p.opts.Resume.check(p.name, p.src.size, p.folder.endpoint); err != nil {
+		return nil, err
+	}
+	state := p.opts.Resume.get()
+	p.id = state.FileID
+	session := &session{folder: p.folder, url: state.URL}
+	now, err := try(ctx, func(ctx context.Context) (answer, error) { return session.ask(ctx, state.Size) })
+	if now.file != nil {
+		p.progress(now.file.Size)
+		return now.file, nil
+	}
+	if err != nil {
+		return nil, ended(err)
+	}
+	if err := p.look(ctx); err != nil {
+		return nil, err
+	}
+	p.progress(now.stored)
+	if err := p.src.moveTo(now.stored); err != nil {
+		return nil, err
+	}
+	file, err := p.transfer(ctx, session)
+	return p.finish(ctx, file, err)
+}
+
+// open starts a session, and hands it to the caller for keeping.
+func (p *put) open(ctx context.Context) (*session, error) {
+	metadata, err := json.Marshal(p.metadata())
+	if err != nil {
+		return nil, err
+	}
+	res, err := try(ctx, func(ctx context.Context) (*http.Response, error) {
+		req, err := p.request(ctx, "resumable", bytes.NewReader(metadata))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
+		req.Header.Set("X-Upload-Content-Type", p.opts.ContentType)
+		if p.src.size >= 0 {
+			req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(p.src.size, 10))
+		}
+		return p.folder.do(req)
+	})
+	if err != nil {
+		return nil, err
+	}
+	res.Body.Close()
+	at, err := res.Location()
+	if err != nil || checkSessionURL(at.String(), p.folder.endpoint) != nil {
+		return nil, errBadAnswer
+	}
+	p.keep(at.String())
+	return &session{folder: p.folder, url: at.String()}, nil
+}
+
+func (p *put) keep(session string) {
+	if p.opts.Session == nil {
+		return
+	}
+	state := &uploadState{URL: session, Name: p.name, FileID: p.id, Size: p.src.size, Started: time.Now().UTC()}
+	if p.target != nil {
+		state.FileID = p.target.ID
+	}
+	p.opts.Session(&Upload{state})
+}
+
+// transfer sends the content from the window on.
+func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
+	for {
+		now, err := p.sendChunk(ctx, s)
+		if err != nil {
+			return nil, ended(err)
+		}
+		if now.file != nil {
+			if !p.src.last() {
+				return nil, errBadAnswer
+			}
+			return now.file, nil
+		}
+		p.progress(now.stored)
+		if err := p.src.moveTo(now.stored); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// sendChunk sends the window. Before it tries again it asks how much has arrived,
+// and returns that if the window has to move.
+func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
+	from, interrupted := p.src.start, false
+	end := from + int64(len(p.src.window()))
+	return try(ctx, func(ctx context.Context) (answer, error) {
+		if interrupted {
+			now, err := s.ask(ctx, p.src.size)
+			if err != nil || now.file != nil || now.stored < p.src.start || now.stored >= end && !p.src.last() {
+				return now, err
+			}
+			from = min(now.stored, end)
+		}
+		interrupted = true
+		now, err := s.send(ctx, p.src, from)
+		switch {
+		case err != nil || now.file != nil:
+			return now, err
+		case now.stored > end:
+			return answer{}, errBadAnswer
+		case now.stored == from:
+			return answer{}, &brokenError{errors.New("nothing of the chunk was stored")}
+		}
+		return now, nil
+	})
+}
+
+// ended turns a refusal of the session itself into errSessionEnded: by Google's
+// documentation any 4xx means to start over. The exceptions speak of the token,
+// of the user's Drive or of the file instead.
+func ended(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Status >= 500 {
+		return err
+	}
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests:
+		return err
+	}
+	return fmt.Errorf("%w (%d)", errSessionEnded, e.Status)
+}

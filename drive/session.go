@@ -1,0 +1,123 @@
+package drive
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// A session is a resumable upload at Drive.
+type session struct {
+	folder *AppFolder
+	url    string
+}
+
+// An answer says how far a session has come.
+type answer struct {
+	file   *File // of the completed upload; nil: there is more to send
+	stored int64 // bytes that Drive has
+}
+
+// ask asks how much Drive has of the size bytes (-1: not known).
+func (s *session) ask(ctx context.Context, size int64) (answer, error) {
+	return s.put(ctx, nothing, 0, "bytes */"+total(size))
+}
+
+func nothing() io.ReadCloser { return http.NoBody }
+
+// send sends the window of src, from the offset given.
+func (s *session) send(ctx context.Context, src *source, from int64) (answer, error) {
+	content := src.window()[from-src.start:]
+	if len(content) == 0 {
+		return s.ask(ctx, src.size)
+	}
+	lease := &lease{p: content}
+	defer lease.end()
+	return s.put(ctx, lease.body, len(content),
+		fmt.Sprintf("bytes %d-%d/%s", from, from+int64(len(content))-1, total(src.size)))
+}
+
+// put makes one request of the session. body gives length bytes, as often as it
+// is called.
+func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int, contentRange string) (answer, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.url, body())
+	if err != nil {
+		return answer{}, err
+	}
+	req.GetBody = func() (io.ReadCloser, error) { return body(), nil }
+	req.ContentLength = int64(length)
+	req.Header.Set("Content-Range", contentRange)
+	res, err := s.folder.client.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	if res.StatusCode == http.StatusPermanentRedirect { // Drive's "resume incomplete"
+		res.Body.Close()
+		stored, err := storedOf(res.Header.Get("Range"))
+		return answer{stored: stored}, err
+	}
+	if err := checkResponse(res); err != nil {
+		return answer{}, err
+	}
+	file, err := readFile(res)
+	return answer{file: file}, err
+}
+
+// storedOf reads the Range header of an incomplete upload; without one nothing is
+// stored.
+func storedOf(header string) (int64, error) {
+	if header == "" {
+		return 0, nil
+	}
+	last, ok := strings.CutPrefix(header, "bytes=0-")
+	n, err := strconv.ParseInt(last, 10, 63)
+	if !ok || err != nil || n < 0 {
+		return 0, errBadAnswer
+	}
+	return n + 1, nil
+}
+
+func total(size int64) string {
+	if size < 0 {
+		return "*"
+	}
+	return strconv.FormatInt(size, 10)
+}
+
+// A lease lends bytes to request bodies. An HTTP transport may go on reading a
+// body after it has returned; once the lease has ended it gets no more bytes,
+// and the buffer can be used for others.
+type lease struct {
+	mu sync.Mutex
+	p  []byte
+}
+
+func (l *lease) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.p = nil
+}
+
+func (l *lease) body() io.ReadCloser { return &leased{lease: l} }
+
+type leased struct {
+	lease *lease
+	off   int
+}
+
+func (b *leased) Read(p []byte) (int, error) {
+	b.lease.mu.Lock()
+	defer b.lease.mu.Unlock()
+	if b.off >= len(b.lease.p) {
+		return 0, io.EOF
+	}
+	n := copy(p, b.lease.p[b.off:])
+	b.off += n
+	return n, nil
+}
+
+func (b *leased) Close() error { return nil }

@@ -1,0 +1,119 @@
+package drive
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	gdrive "google.golang.org/api/drive/v3"
+	"google.golang.org/api/googleapi"
+)
+
+// sendSimple uploads metadata and content, which is all in the window, in one
+// multipart/related request
+// (https://developers.google.com/workspace/drive/api/guides/manage-uploads#multipart).
+func (p *put) sendSimple(ctx context.Context) (*File, error) {
+	body, boundary, err := p.multipart()
+	if err != nil {
+		return nil, err
+	}
+	repeated := false
+	return try(ctx, func(ctx context.Context) (*File, error) {
+		if repeated {
+			if file, err := p.recheck(ctx); file != nil || err != nil {
+				return file, err
+			}
+		}
+		repeated = true
+		req, err := p.request(ctx, "multipart", bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
+		res, err := p.folder.do(req)
+		if err != nil {
+			return nil, err
+		}
+		return readFile(res)
+	})
+}
+
+// recheck looks, before a conditional write is repeated, at what became of the
+// attempt before: done, not done (nil), or overtaken by somebody else.
+func (p *put) recheck(ctx context.Context) (*File, error) {
+	if p.opts.IfRevision == "" || p.target == nil {
+		return nil, nil
+	}
+	now, err := p.folder.files.Get(p.target.ID).Fields(fileFields).Context(ctx).Do()
+	if err != nil {
+		return nil, err
+	}
+	switch file := newFile(now); {
+	case file.Revision == p.target.Revision:
+		return nil, nil
+	case p.landed(file):
+		return file, nil
+	}
+	return nil, ErrConflict
+}
+
+func (p *put) multipart() (body []byte, boundary string, err error) {
+	metadata, err := json.Marshal(p.metadata())
+	if err != nil {
+		return nil, "", err
+	}
+	boundary = rand.Text()
+	var b bytes.Buffer
+	b.Grow(len(metadata) + len(p.src.window()) + 512)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n", boundary, metadata)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, p.opts.ContentType)
+	b.Write(p.src.window())
+	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
+	return b.Bytes(), boundary, nil
+}
+
+// request makes the first or only request of an upload: a create or an update.
+func (p *put) request(ctx context.Context, uploadType string, body io.Reader) (*http.Request, error) {
+	method, path := http.MethodPost, p.folder.endpoint.JoinPath("upload/drive/v3/files")
+	if p.target != nil {
+		method, path = http.MethodPatch, path.JoinPath(p.target.ID)
+	}
+	path.RawQuery = url.Values{
+		"uploadType":  {uploadType},
+		"fields":      {string(fileFields)},
+		"prettyPrint": {"false"},
+	}.Encode()
+	return http.NewRequestWithContext(ctx, method, path.String(), body)
+}
+
+// do sends req. An answer that is not a success is an error, its body closed.
+func (f *AppFolder) do(req *http.Request) (*http.Response, error) {
+	res, err := f.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	return res, checkResponse(res)
+}
+
+// checkResponse closes the body of an answer that is not a success.
+func checkResponse(res *http.Response) error {
+	err := googleapi.CheckResponse(res)
+	if err != nil {
+		res.Body.Close()
+	}
+	return err
+}
+
+func readFile(res *http.Response) (*File, error) {
+	defer res.Body.Close()
+	file := new(gdrive.File)
+	if err := json.NewDecoder(res.Body).Decode(file); err != nil {
+		return nil, err
+	}
+	return newFile(file), nil
+}

@@ -1,0 +1,104 @@
+package drive
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"time"
+)
+
+// An Upload is the session of a large upload, which another process can resume:
+// see [PutOptions.Session] and [PutOptions.Resume].
+//
+// It is a capability: whoever has it can write the document without a token. So
+// it prints and encodes itself redacted, in fmt, log/slog and encoding/json.
+// [Upload.MarshalBinary] is the one way to its contents, for keeping; what it
+// returns is a JSON object in UTF-8, fit for a text or JSON column that is
+// protected as tokens are.
+type Upload struct {
+	state *uploadState // behind a pointer: a copy printed field by field shows an address
+}
+
+type uploadState struct {
+	URL     string    `json:"url"`
+	Name    string    `json:"name"`
+	FileID  string    `json:"file_id"`
+	Size    int64     `json:"size"` // -1: not known
+	Started time.Time `json:"started"`
+}
+
+// sessionLife is how long Drive keeps a session
+// (https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable).
+const sessionLife = 7 * 24 * time.Hour
+
+// Name is the name of the document.
+func (u Upload) Name() string { return u.get().Name }
+
+// Expires is when Drive is about to forget the session, a week after its start.
+func (u Upload) Expires() time.Time { return u.get().Started.Add(sessionLife) }
+
+func (u Upload) get() uploadState {
+	if u.state == nil {
+		return uploadState{}
+	}
+	return *u.state
+}
+
+// MarshalBinary returns the session for keeping, unredacted: a JSON object.
+func (u Upload) MarshalBinary() ([]byte, error) { return json.Marshal(u.get()) }
+
+// maxSession bounds what UnmarshalBinary reads.
+const maxSession = 64 << 10
+
+// UnmarshalBinary reads what [Upload.MarshalBinary] returned.
+func (u *Upload) UnmarshalBinary(data []byte) error {
+	state := new(uploadState)
+	if len(data) > maxSession || json.Unmarshal(data, state) != nil || state.URL == "" || state.Name == "" {
+		return errors.New("drive: not a kept upload session")
+	}
+	u.state = state
+	return nil
+}
+
+func (u Upload) redacted() string {
+	return fmt.Sprintf("drive.Upload{%q: [redacted]}", u.Name())
+}
+
+// Format prints the name and nothing else, whatever the verb.
+func (u Upload) Format(s fmt.State, _ rune) { io.WriteString(s, u.redacted()) }
+
+// LogValue is u for log/slog, as [Upload.Format] prints it.
+func (u Upload) LogValue() slog.Value { return slog.StringValue(u.redacted()) }
+
+// MarshalJSON encodes u as the string that [Upload.Format] prints.
+func (u Upload) MarshalJSON() ([]byte, error) { return quoted(u.redacted()) }
+
+// UnmarshalJSON refuses: JSON holds no session but a redacted one.
+func (u *Upload) UnmarshalJSON([]byte) error {
+	return errors.New("drive: an Upload is kept by MarshalBinary, not as JSON")
+}
+
+// check refuses a session that is not for the document called name, or is not at
+// endpoint: it comes back from somebody's database, and the token would go there.
+func (u Upload) check(name string, size int64, endpoint *url.URL) error {
+	state := u.get()
+	switch {
+	case state.Name != name:
+		return fmt.Errorf("the session is for another document: %w", fs.ErrInvalid)
+	case size >= 0 && state.Size >= 0 && size != state.Size:
+		return fmt.Errorf("the session is for %d bytes, not %d: %w", state.Size, size, fs.ErrInvalid)
+	}
+	return checkSessionURL(state.URL, endpoint)
+}
+
+func checkSessionURL(session string, endpoint *url.URL) error {
+	u, err := url.Parse(session)
+	if err != nil || u.Scheme != endpoint.Scheme || u.Host != endpoint.Host || u.User != nil {
+		return fmt.Errorf("the session is not at the endpoint's host: %w", fs.ErrInvalid)
+	}
+	return nil
+}
