@@ -49,6 +49,7 @@
 package drivetest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -97,6 +98,10 @@ type Options struct {
 	// time. Default "fileIdInUse"; "duplicate" has been seen too.
 	IDInUse string
 
+	// FoldNames lets q compare names without regard to case, as has been
+	// reported. Otherwise names are compared exactly.
+	FoldNames bool
+
 	// ETags sends an ETag header with a file's metadata and honours If-Match in
 	// updates and deletions with 412, which version 3 of the API does not
 	// document. Otherwise there is no ETag, and If-Match is ignored.
@@ -110,10 +115,12 @@ type Server struct {
 	opts   Options
 	mux    *http.ServeMux
 	http   *http.Server
-	served sync.WaitGroup
+	stop   func() // ends the context of every request that came by http
 	client *http.Client
 
 	mu       sync.Mutex
+	idle     *sync.Cond // active has fallen to zero
+	active   int        // requests under way
 	version  int64
 	users    map[string]*user
 	sessions map[string]*session
@@ -130,6 +137,7 @@ func NewServer(opts Options) *Server {
 		users:    map[string]*user{},
 		sessions: map[string]*session{},
 	}
+	s.idle = sync.NewCond(&s.mu)
 	s.mux = s.routes()
 	s.client = &http.Client{Transport: &transport{
 		base:   http.DefaultTransport.(*http.Transport).Clone(),
@@ -140,8 +148,10 @@ func NewServer(opts Options) *Server {
 		panic(fmt.Sprintf("drivetest: %v", err))
 	}
 	s.URL = "http://" + listener.Addr().String()
-	s.http = &http.Server{Handler: s}
-	s.served.Go(func() { s.http.Serve(listener) })
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	s.http = &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context { return ctx }}
+	go s.http.Serve(listener)
 	return s
 }
 
@@ -172,9 +182,14 @@ func (s *Server) Client() *http.Client { return s.client }
 // Close stops listening, breaks all connections and waits for the requests
 // under way. The content stays readable through Folder.
 func (s *Server) Close() {
+	s.stop()
 	s.http.Close()
 	s.client.CloseIdleConnections()
-	s.served.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.active > 0 {
+		s.idle.Wait()
+	}
 }
 
 // transport signs in where nobody has.

@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
@@ -81,7 +84,7 @@ func (c *client) try(method, path, body string, headers ...string) (*reply, erro
 		return nil, err
 	}
 	r := &reply{status: res.StatusCode, header: res.Header, body: raw}
-	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") {
+	if strings.HasPrefix(res.Header.Get("Content-Type"), "application/json") && len(raw) > 0 {
 		if err := json.Unmarshal(raw, &r.json); err != nil {
 			c.t.Fatalf("%s %s: %v", method, path, err)
 		}
@@ -194,4 +197,129 @@ func TestResumable(t *testing.T) {
 	if files := c.srv.Folder(drivetest.DefaultUser).Files(); len(files) != 1 || !bytes.Equal(files[0].Content, []byte(content)) {
 		t.Error("content differs")
 	}
+}
+
+// listed returns the names that files.list finds, with more parameters.
+func (c *client) listed(more string) []string {
+	c.t.Helper()
+	r := c.ok("GET", filesPath+"?spaces=appDataFolder"+strings.ReplaceAll(more, " ", "%20"), "")
+	names := []string{}
+	files, _ := r.json["files"].([]any)
+	for _, f := range files {
+		name, _ := f.(map[string]any)["name"].(string)
+		names = append(names, name)
+	}
+	return names
+}
+
+// A clock stands still until told otherwise.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Date(2026, 11, 2, 9, 30, 0, 0, time.UTC)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func TestServeHTTP(t *testing.T) {
+	srv := drivetest.NewServer(drivetest.Options{})
+	srv.Close()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", filesPath+"/appDataFolder", nil)
+	r.Header.Set("Authorization", "Bearer token")
+	srv.ServeHTTP(w, r)
+	if w.Code != 200 || !strings.Contains(w.Body.String(), `"drive#file"`) {
+		t.Errorf("status %d\n%s", w.Code, w.Body)
+	}
+}
+
+func TestClientIsSignedIn(t *testing.T) {
+	get := func(srv *drivetest.Server) int {
+		res, err := srv.Client().Get(srv.Endpoint() + "files/appDataFolder")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	srv := drivetest.NewServer(drivetest.Options{})
+	defer srv.Close()
+	if got := get(srv); got != 200 {
+		t.Errorf("status %d", got)
+	}
+	strict := drivetest.NewServer(drivetest.Options{CheckToken: byName})
+	defer strict.Close()
+	if got := get(strict); got != 401 {
+		t.Errorf("with CheckToken: status %d", got)
+	}
+}
+
+func TestNotThere(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	id := c.create("a", "")
+	for _, request := range []string{
+		"POST /batch/drive/v3", "GET /drive/v2/files", "GET /drive/v3/changes", "POST /drive/v3/files/" + id + "/copy",
+		"GET /drive/v3/files/" + id + "/revisions", "PUT /drive/v3/files/" + id, "PUT /upload/drive/v3/files",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		c.refused(501, "notImplemented", method, path, "")
+	}
+	if got := c.send("HEAD", filesPath+"/"+id, ""); got.status != 501 {
+		t.Errorf("HEAD: status %d", got.status)
+	}
+}
+
+func TestNotSupportedInFolder(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	id := c.create("a", "content")
+	for _, tt := range []struct{ name, method, path, body string }{
+		{"trash", "PATCH", filesPath + "/" + id, `{"trashed":true}`},
+		{"empty the trash", "DELETE", filesPath + "/trash", ""},
+		{"create in the trash", "POST", filesPath, `{"trashed":true,` + inFolder + `}`},
+		{"share", "POST", filesPath + "/" + id + "/permissions", `{"role":"reader","type":"anyone"}`},
+		{"who it is shared with", "GET", filesPath + "/" + id + "/permissions", ""},
+		{"stop sharing", "DELETE", filesPath + "/" + id + "/permissions/1", ""},
+		{"move in", "PATCH", filesPath + "/" + id + "?addParents=root", `{}`},
+		{"move out", "PATCH", filesPath + "/" + id + "?removeParents=appDataFolder", `{}`},
+		{"Google document", "POST", filesPath, `{"mimeType":"application/vnd.google-apps.document",` + inFolder + `}`},
+		{"folder", "POST", filesPath, `{"mimeType":"application/vnd.google-apps.folder",` + inFolder + `}`},
+		{"become a document", "PATCH", filesPath + "/" + id, `{"mimeType":"application/vnd.google-apps.document"}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c.refused(403, "notSupportedForAppDataFolderFiles", tt.method, tt.path, tt.body)
+		})
+	}
+	if files := c.srv.Folder(drivetest.DefaultUser).Files(); len(files) != 1 || files[0].Version != 1 {
+		t.Errorf("changed all the same: %+v", files)
+	}
+}
+
+func TestAbout(t *testing.T) {
+	c := newClient(t, drivetest.Options{Quota: 1000})
+	c.create("a", "12345")
+	r := c.ok("GET", "/drive/v3/about?fields=storageQuota(usage,limit)", "")
+	if got := strings.Join(strings.Fields(string(r.body)), ""); got != `{"storageQuota":{"limit":"1000","usage":"5"}}` {
+		t.Error(got)
+	}
+	c.refused(400, "required", "GET", "/drive/v3/about", "")
+}
+
+// inProcess makes a GET without a connection.
+func (c *client) inProcess(path string) (status int, body string) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", path, nil)
+	r.Header.Set("Authorization", "Bearer "+c.token)
+	c.srv.ServeHTTP(w, r)
+	return w.Code, w.Body.String()
 }

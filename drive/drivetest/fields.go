@@ -1,8 +1,6 @@
 package drivetest
 
-import (
-	"strings"
-)
+import "strings"
 
 // A shape says which members a JSON value has, for checking a fields parameter.
 // A nil shape has none.
@@ -74,16 +72,14 @@ func (p *maskParser) list(of shape) (mask, bool) {
 
 // add merges a selection into those made before: a(b),a(c) is a(b,c).
 func (m mask) add(name string, sub mask) {
-	have, ok := m[name]
-	if !ok || have == nil || sub == nil {
-		if ok && have == nil {
-			return
-		}
+	have, selected := m[name]
+	switch {
+	case !selected || sub == nil:
 		m[name] = sub
-		return
-	}
-	for n, s := range sub {
-		have.add(n, s)
+	case have != nil: // else it is sent whole already
+		for n, s := range sub {
+			have.add(n, s)
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ func (c *call) selection() (match, func(a, b *stored) int, *apiError) {
 	if corpora := orElse(c.param("corpora"), "user"); corpora != "user" {
 		return nil, nil, invalid("corpora", "Invalid Value")
 	}
-	matches, err := parseQuery(c.param("q"))
+	matches, err := parseQuery(c.param("q"), c.srv.opts.FoldNames)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -10,14 +10,15 @@ type match = func(*view) bool
 
 // parseQuery reads a q parameter, of the terms that make sense in an app-data
 // folder: name, mimeType, createdTime, modifiedTime, trashed, starred, properties,
-// appProperties and parents. An empty one matches every file.
+// appProperties and parents. An empty one matches every file. With fold, the case
+// of names does not matter.
 // (https://developers.google.com/workspace/drive/api/guides/search-files)
-func parseQuery(q string) (match, *apiError) {
+func parseQuery(q string, fold bool) (match, *apiError) {
 	if strings.TrimSpace(q) == "" {
 		return func(*view) bool { return true }, nil
 	}
 	tokens, ok := lex(q)
-	p := &queryParser{tokens: tokens}
+	p := &queryParser{tokens: tokens, fold: fold}
 	if ok {
 		m, ok := p.or(0)
 		if ok && len(p.tokens) == 0 {
@@ -79,7 +80,10 @@ func unquote(s string) (text string, length int, ok bool) {
 	return "", 0, false
 }
 
-type queryParser struct{ tokens []token }
+type queryParser struct {
+	tokens []token
+	fold   bool
+}
 
 // next takes a token; past the end an empty, unquoted one.
 func (p *queryParser) next() (t token) {
@@ -150,7 +154,7 @@ func (p *queryParser) term() (match, bool) {
 	}
 	switch field.text {
 	case "name":
-		return p.text(operator, func(v *view) string { return v.name }, strings.HasPrefix)
+		return p.name(operator)
 	case "mimeType":
 		return p.text(operator, func(v *view) string { return v.mimeType }, strings.Contains)
 	case "createdTime":
@@ -167,6 +171,17 @@ func (p *queryParser) term() (match, bool) {
 		return p.has(operator, func(v *view) map[string]string { return v.appProperties })
 	}
 	return nil, false
+}
+
+// name compares names; "contains" matches their beginnings.
+func (p *queryParser) name(operator string) (match, bool) {
+	if !p.fold {
+		return p.text(operator, func(v *view) string { return v.name }, strings.HasPrefix)
+	}
+	if len(p.tokens) > 0 {
+		p.tokens[0].text = strings.ToLower(p.tokens[0].text)
+	}
+	return p.text(operator, func(v *view) string { return strings.ToLower(v.name) }, strings.HasPrefix)
 }
 
 // in reads 'folder' in parents.

@@ -1,8 +1,6 @@
 package drivetest
 
 import (
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -171,8 +169,8 @@ func anyMap(m map[string]string) any {
 		return nil
 	}
 	out := make(map[string]any, len(m))
-	for _, key := range slices.Sorted(maps.Keys(m)) {
-		out[key] = m[key]
+	for key, value := range m {
+		out[key] = value
 	}
 	return out
 }

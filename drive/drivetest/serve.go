@@ -22,8 +22,16 @@ type handler func(*call) (*answer, *apiError)
 
 // ServeHTTP answers as the Drive API does, at /drive/v3/ and /upload/drive/v3/.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.served.Add(1)
-	defer s.served.Done()
+	s.mu.Lock()
+	s.active++
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.active--; s.active == 0 {
+			s.idle.Broadcast()
+		}
+	}()
 	s.mux.ServeHTTP(w, r)
 }
 
