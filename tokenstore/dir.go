@@ -1,0 +1,198 @@
+package tokenstore
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+)
+
+// A Dir is a [Store] in a folder of a local file system, for command-line tools
+// and small services: one file a grant, which only its owner can read. It is a
+// [Lister], a [Finder] and a [Leaser] too; Keys and Find read all files.
+//
+// What Save has acknowledged is on the disk: it writes a file beside the former
+// one, syncs it and renames it. Processes that share the folder exclude each
+// other by advisory locks (flock), which a network file system may not have.
+//
+// The files hold the tokens in the clear unless a [Sealed] stands in front.
+// Their names are hashes of the keys: any key is a legal name everywhere.
+//
+// [OpenDir] makes a Dir.
+type Dir struct {
+	path    string
+	folders [dirFolders]chan struct{} // who holds the one element may ask for the folder's lock
+}
+
+var (
+	_ Store  = (*Dir)(nil)
+	_ Lister = (*Dir)(nil)
+	_ Finder = (*Dir)(nil)
+	_ Leaser = (*Dir)(nil)
+)
+
+// dirFolders is one for each first digit of a file's name, so that not all
+// writers wait for one lock and one disk sync.
+const dirFolders = 16
+
+// OpenDir opens the folder at path, and creates it if need be, for its owner
+// only. There is nothing to close. On a system without flock (Windows, AIX,
+// Solaris) the error wraps [errors.ErrUnsupported].
+func OpenDir(path string) (*Dir, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, dirError("opening", err)
+	}
+	d := &Dir{path: path}
+	for n := range d.folders {
+		d.folders[n] = make(chan struct{}, 1)
+		if err := os.MkdirAll(d.folder(n), 0o700); err != nil {
+			return nil, dirError("opening", err)
+		}
+	}
+	lock, err := d.lock(context.Background(), "0")
+	if err != nil {
+		return nil, dirError("opening", err)
+	}
+	lock.unlock()
+	return d, nil
+}
+
+func dirError(doing string, err error) error {
+	return fmt.Errorf("tokenstore: %s a folder of grants: %w", doing, err)
+}
+
+// fileName is a hash of parts; none of them can run into the next.
+func fileName(parts ...string) string {
+	h := sha256.New()
+	for _, part := range parts {
+		h.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		io.WriteString(h, part)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+const grantSuffix = ".grant"
+
+func grantName(key Key) string { return fileName(key.ClientID, key.Subject) + grantSuffix }
+
+func folderOf(name string) int {
+	n, _ := hex.DecodeString("0" + name[:1])
+	return int(n[0])
+}
+
+func (d *Dir) folder(n int) string { return filepath.Join(d.path, fmt.Sprintf("%x", n)) }
+
+func (d *Dir) file(name string) string { return filepath.Join(d.folder(folderOf(name)), name) }
+
+// Load implements [Store]. Where the file can be read only as far as the
+// Version, the error comes with that, so that a new sign-in can replace it.
+func (d *Dir) Load(ctx context.Context, key Key) (Grant, error) {
+	if err := enter(ctx, key); err != nil {
+		return Grant{}, err
+	}
+	g, err := d.load(key)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		err = dirError("reading from", err)
+	}
+	return g, err
+}
+
+func (d *Dir) load(key Key) (Grant, error) {
+	data, err := os.ReadFile(d.file(grantName(key)))
+	if errors.Is(err, os.ErrNotExist) {
+		return Grant{}, ErrNotFound
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	kept, g, err := parseGrantFile(data)
+	if err == nil && kept != key {
+		return Grant{}, errGrantFile // put there by hand
+	}
+	return g, err
+}
+
+// Save implements [Store].
+func (d *Dir) Save(ctx context.Context, key Key, g Grant) (version string, err error) {
+	if err := enter(ctx, key); err != nil {
+		return "", err
+	}
+	replaces := g.Version
+	g.Version = rand.Text()
+	data, err := grantFile(key, g)
+	if err != nil {
+		return "", err
+	}
+	err = d.change(ctx, grantName(key), func(lock *folderLock) error {
+		kept, err := d.version(key)
+		if err != nil {
+			return err
+		}
+		if kept != replaces {
+			return ErrConflict
+		}
+		return lock.write(grantName(key), data)
+	})
+	if err != nil {
+		return "", err
+	}
+	return g.Version, nil
+}
+
+// Delete implements [Store].
+func (d *Dir) Delete(ctx context.Context, key Key, version string) error {
+	if err := enter(ctx, key); err != nil {
+		return err
+	}
+	return d.change(ctx, grantName(key), func(lock *folderLock) error {
+		if version != AnyVersion {
+			kept, err := d.version(key)
+			if err != nil || kept == "" {
+				return err
+			}
+			if kept != version {
+				return ErrConflict
+			}
+		}
+		return lock.remove(grantName(key))
+	})
+}
+
+// version returns that of the kept grant, empty if there is none. It is an error
+// only where there is a file that does not say.
+func (d *Dir) version(key Key) (string, error) {
+	kept, err := d.load(key)
+	if kept.Version != "" || errors.Is(err, ErrNotFound) {
+		return kept.Version, nil
+	}
+	return "", err
+}
+
+// change lets f change files while nobody else, in this process or another,
+// changes one in the folder of name.
+func (d *Dir) change(ctx context.Context, name string, f func(*folderLock) error) error {
+	lock, err := d.lock(ctx, name)
+	if err != nil {
+		return dirError("locking", err)
+	}
+	defer lock.unlock()
+	err = f(lock)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		err = dirError("writing to", err)
+	}
+	return err
+}
+
+// Format writes no grant, under any verb.
+func (d *Dir) Format(f fmt.State, _ rune) { io.WriteString(f, "tokenstore.Dir{…}") }
+
+// LogValue holds no grant.
+func (d *Dir) LogValue() slog.Value { return slog.StringValue("tokenstore.Dir{…}") }

@@ -1,0 +1,221 @@
+//go:build unix
+
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
+)
+
+func openDir(t *testing.T, path string) *tokenstore.Dir {
+	t.Helper()
+	d, err := tokenstore.OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func TestDir(t *testing.T) {
+	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+		return openDir(t, filepath.Join(t.TempDir(), "grants"))
+	})
+}
+
+func TestDirReopen(t *testing.T) {
+	path := t.TempDir()
+	tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return openDir(t, path) })
+}
+
+var dirUser = tokenstore.Key{ClientID: "client.apps.googleusercontent.com", Subject: "../../etc/passwd"}
+
+// files lists the files in a folder and in those inside.
+func files(t *testing.T, path string) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(path, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+func TestDirModes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "not", "there", "yet")
+	d := openDir(t, path)
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.Lease(t.Context(), dirUser, "work", time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	err := filepath.WalkDir(path, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v, want none for others", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDirLeavesNothing(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	version, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := files(t, path)[0]
+	// What a process that was killed in the middle of a Save leaves.
+	if err := os.WriteFile(name+".new", []byte("1//jane"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Delete(t.Context(), dirUser, version); err != nil {
+		t.Fatal(err)
+	}
+	if left := files(t, path); len(left) > 0 {
+		t.Errorf("after Delete there are %q", left)
+	}
+}
+
+// TestDirBrokenFile checks that a file that cannot be read is never taken for an
+// absent grant, and is not written over unless it tells its version.
+func TestDirBrokenFile(t *testing.T) {
+	tests := map[string]struct {
+		damage      func([]byte) []byte
+		replaceable bool
+	}{
+		"empty":         {func([]byte) []byte { return nil }, false},
+		"other format":  {func(b []byte) []byte { b[0] = 9; return b }, false},
+		"cut in a key":  {func(b []byte) []byte { return b[:20] }, false},
+		"cut at end":    {func(b []byte) []byte { return b[:len(b)-1] }, false},
+		"more at end":   {func(b []byte) []byte { return append(b, 0) }, true},
+		"record broken": {func(b []byte) []byte { b[len(b)-len("1//jane")-3] ^= 0x40; return b }, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			path := t.TempDir()
+			d := openDir(t, path)
+			version, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := files(t, path)[0]
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, test.damage(data), 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			g, err := d.Load(t.Context(), dirUser)
+			if err == nil || errors.Is(err, tokenstore.ErrNotFound) || strings.Contains(err.Error(), "jane") {
+				t.Errorf("Load = %v", err)
+			}
+			if (g.Version == version) != test.replaceable {
+				t.Errorf("Load returns version %q of %q", g.Version, version)
+			}
+			if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{}); err == nil {
+				t.Error("Save creates over a file that is there")
+			}
+			_, err = d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//new", Version: version})
+			if (err == nil) != test.replaceable {
+				t.Errorf("Save over the version before the damage = %v", err)
+			}
+			if err := d.Delete(t.Context(), dirUser, tokenstore.AnyVersion); err != nil {
+				t.Errorf("Delete = %v", err)
+			}
+		})
+	}
+}
+
+// TestDirForeignFile checks that a grant does not become another user's by
+// renaming its file.
+func TestDirForeignFile(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane"}); err != nil {
+		t.Fatal(err)
+	}
+	janes := files(t, path)[0]
+	other := tokenstore.Key{ClientID: dirUser.ClientID, Subject: "other"}
+	version, err := d.Save(t.Context(), other, tokenstore.Grant{RefreshToken: "1//other"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files(t, path) {
+		if name != janes {
+			if err := os.Rename(janes, name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if g, err := d.Load(t.Context(), other); err == nil || g.RefreshToken != "" || g.Version == version {
+		t.Errorf("Load of a file that is another user's = %v, %v", g, err)
+	}
+}
+
+// TestDirLockWait checks that a lock that another process holds is waited for
+// only as long as the caller's context allows. flock does not care whether it
+// is another process or another handle.
+func TestDirLockWait(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	unlock := lockFolders(t, path)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	for range 2 { // the second waits behind nobody
+		if _, err := d.Save(ctx, dirUser, tokenstore.Grant{}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Save in a locked folder = %v, want DeadlineExceeded", err)
+		}
+	}
+	unlock()
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{}); err != nil {
+		t.Errorf("Save after the lock = %v", err)
+	}
+}
+
+// lockFolders locks all folders as another process would.
+func lockFolders(t *testing.T, path string) (unlock func()) {
+	t.Helper()
+	folders, err := filepath.Glob(filepath.Join(path, "?"))
+	if err != nil || len(folders) == 0 {
+		t.Fatal(folders, err)
+	}
+	var open []*os.File
+	for _, name := range folders {
+		folder, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, folder)
+	}
+	return func() {
+		for _, folder := range open {
+			folder.Close()
+		}
+	}
+}
