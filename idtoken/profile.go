@@ -41,7 +41,7 @@ type Profile struct {
 	IssuedAt time.Time
 	Expiry   time.Time
 
-	payload string // JSON
+	claims *jose.Object // a pointer, so that printing a Profile prints each claim once
 }
 
 // EmailAuthoritative reports whether Google is authoritative for Email, so that
@@ -62,12 +62,11 @@ func (p *Profile) EmailAuthoritative() bool {
 // stands in the token. The map is the caller's own. It is nil for a Profile
 // that did not come from this package, such as one read back from JSON.
 func (p *Profile) Claims() map[string]json.RawMessage {
-	members, err := jose.ParseObject(p.payload)
-	if err != nil {
+	if p.claims == nil {
 		return nil
 	}
-	claims := make(map[string]json.RawMessage, len(members))
-	for _, m := range members {
+	claims := make(map[string]json.RawMessage, len(*p.claims))
+	for _, m := range *p.claims {
 		claims[m.Name] = json.RawMessage(m.Value)
 	}
 	return claims

@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -29,7 +30,7 @@ func ParseObject(text string) (Object, error) {
 	if !utf8.ValidString(text) {
 		return nil, errUTF8
 	}
-	p := parser{text: text, members: make(Object, 0, 20)} // an ID token has 10 to 18
+	p := parser{text: text, members: make(Object, 0, min(1+strings.Count(text, ","), 20))}
 	p.space()
 	if p.peek() != '{' {
 		return nil, errNotObject
@@ -158,7 +159,8 @@ func (p *parser) array(depth int) error {
 func (p *parser) value(depth int) error {
 	switch c := p.peek(); {
 	case c == '"':
-		return p.skipString()
+		_, err := p.skipString()
+		return err
 	case c == '{':
 		return p.object(depth + 1)
 	case c == '[':
@@ -205,17 +207,24 @@ func (p *parser) digits() bool {
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// distinct refuses a name that comes twice.
+// distinct refuses a name that comes twice. Names are compared only with those
+// that have the same length and last byte in common, or nearly.
 func distinct(members Object) error {
 	if len(members) > fewNames {
 		return distinctMany(members)
 	}
-	for i := range members {
-		for j := range i {
-			if members[i].Name == members[j].Name {
+	var seen uint64
+	for i, m := range members {
+		bit := uint64(1) << (len(m.Name) & 63)
+		if n := len(m.Name); n > 0 {
+			bit = bits.RotateLeft64(bit, 7*int(m.Name[n-1]))
+		}
+		if seen&bit != 0 {
+			if _, twice := members[:i].Get(m.Name); twice {
 				return errDuplicate
 			}
 		}
+		seen |= bit
 	}
 	return nil
 }

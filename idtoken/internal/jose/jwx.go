@@ -21,14 +21,14 @@ const (
 
 // Verify reports whether the token is signed with RS256 under key.
 func (t *Token) Verify(key *rsa.PublicKey) bool {
-	if !usable(key) {
-		return false
-	}
 	verifier, err := jws.NewVerifier(jwa.RS256)
-	if err != nil {
+	if err != nil || !usable(key) {
 		return false
 	}
-	return verifier.Verify([]byte(t.signingInput), t.signature, key) == nil
+	buf := buffers.Get().(*buffer)
+	defer buffers.Put(buf)
+	input := append(buf[:0], t.signingInput...)
+	return verifier.Verify(input, t.signature, key) == nil
 }
 
 // ParseKeys returns the keys of a JWK set (RFC 7517) that RS256 signatures can

@@ -10,36 +10,40 @@ import (
 // is a part of the text, and costs no memory.
 func (p *parser) string() (string, error) {
 	start := p.pos
-	if err := p.skipString(); err != nil {
+	escaped, err := p.skipString()
+	if err != nil {
 		return "", err
+	}
+	if !escaped {
+		return p.text[start+1 : p.pos-1], nil
 	}
 	return unquote(p.text[start:p.pos]), nil
 }
 
 // skipString reads a string and checks it: RFC 8259 section 7, and both halves
-// of every surrogate pair.
-func (p *parser) skipString() error {
+// of every surrogate pair. It reports whether there is an escape in it.
+func (p *parser) skipString() (escaped bool, err error) {
 	if !p.take('"') {
-		return errSyntax
+		return false, errSyntax
 	}
-	for p.pos < len(p.text) {
-		switch c := p.text[p.pos]; {
+	text := p.text
+	for i := p.pos; i < len(text); i++ {
+		switch c := text[i]; {
 		case c == '"':
-			p.pos++
-			return nil
-		case c == '\\':
-			n := escapeLen(p.text[p.pos:])
-			if n == 0 {
-				return errEscape
-			}
-			p.pos += n
+			p.pos = i + 1
+			return escaped, nil
 		case c < ' ':
-			return errSyntax
-		default:
-			p.pos++
+			return false, errSyntax
+		case c == '\\':
+			n := escapeLen(text[i:])
+			if n == 0 {
+				return false, errEscape
+			}
+			escaped = true
+			i += n - 1
 		}
 	}
-	return errSyntax
+	return false, errSyntax
 }
 
 // escapeLen returns the length of the escape sequence that s begins with, a

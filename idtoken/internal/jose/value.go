@@ -71,14 +71,14 @@ func (v Value) Time() (time.Time, bool) {
 	}
 	if !strings.ContainsAny(string(v), ".eE") {
 		s, err := strconv.ParseInt(string(v), 10, 64)
-		return time.Unix(s, 0), err == nil && minSeconds <= s && s <= maxSeconds
+		return time.Unix(s, 0).UTC(), err == nil && minSeconds <= s && s <= maxSeconds
 	}
 	f, err := strconv.ParseFloat(string(v), 64)
 	if err != nil || f < minSeconds || f > maxSeconds {
 		return time.Time{}, false
 	}
 	whole, fraction := math.Modf(f)
-	return time.Unix(int64(whole), int64(fraction*1e9)), true
+	return time.Unix(int64(whole), int64(fraction*1e9)).UTC(), true
 }
 
 // Get returns the value of the member with exactly this name.

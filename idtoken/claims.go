@@ -1,0 +1,177 @@
+package idtoken
+
+import (
+	"crypto/rsa"
+	"time"
+	"unicode/utf8"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+)
+
+// claims is what a token says, read with the right types. It is immutable.
+type claims struct {
+	Profile
+	audiences []string
+	notBefore time.Time
+	atHash    string
+
+	keyID string         // of the key under which the signature was good;
+	key   *rsa.PublicKey // unset in a token that was not verified
+}
+
+// readClaims reads the claims of an ID token and checks what does not depend on
+// who asks, or when.
+func readClaims(t *jose.Token) (*claims, error) {
+	c := &claims{}
+	object := t.Claims
+	c.Profile.claims = &object
+	for _, m := range object {
+		if err := c.set(m); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case c.Subject == "":
+		return nil, &ClaimError{Claim: "sub", Want: wantSubject, rule: ErrClaim}
+	case c.IssuedAt.IsZero():
+		return nil, &ClaimError{Claim: "iat", Want: wantTime, rule: ErrClaim}
+	case c.Expiry.IsZero():
+		return nil, &ClaimError{Claim: "exp", Want: wantTime, rule: ErrClaim}
+	}
+	return c, nil
+}
+
+const (
+	wantString  = "a string"
+	wantSubject = "a string of 1 to 255 printable ASCII characters"
+	wantTime    = "a number of seconds"
+)
+
+func (c *claims) set(m jose.Member) error {
+	switch m.Name {
+	case "iss":
+		return text(&c.Issuer, m, ErrIssuer)
+	case "aud":
+		return c.setAudience(m)
+	case "azp":
+		return c.setAuthorizedParty(m)
+	case "sub":
+		return c.setSubject(m)
+	case "iat":
+		return seconds(&c.IssuedAt, m)
+	case "exp":
+		return seconds(&c.Expiry, m)
+	case "nbf":
+		return seconds(&c.notBefore, m)
+	case "events": // a security event token, of which the same keys sign many (RFC 8417)
+		return &ClaimError{Claim: "events", Want: "none in an ID token", rule: ErrClaim}
+	case "at_hash":
+		return text(&c.atHash, m, ErrClaim)
+	case "nonce":
+		return text(&c.Nonce, m, ErrClaim)
+	case "email":
+		return text(&c.Email, m, ErrClaim)
+	case "email_verified":
+		return truth(&c.EmailVerified, m)
+	case "name":
+		return text(&c.Name, m, ErrClaim)
+	case "given_name":
+		return text(&c.GivenName, m, ErrClaim)
+	case "family_name":
+		return text(&c.FamilyName, m, ErrClaim)
+	case "picture":
+		return text(&c.Picture, m, ErrClaim)
+	case "locale":
+		return text(&c.Locale, m, ErrClaim)
+	case "hd":
+		return text(&c.HostedDomain, m, ErrClaim)
+	}
+	return nil
+}
+
+func (c *claims) setAudience(m jose.Member) error {
+	var ok bool
+	if c.audiences, ok = m.Value.Strings(); !ok || len(c.audiences) == 0 {
+		return wrong(m, "a string or an array of strings", ErrAudience)
+	}
+	c.Audience = c.audiences[0]
+	return nil
+}
+
+// setAuthorizedParty takes no null: what must be checked if present is not
+// absent by being nothing.
+func (c *claims) setAuthorizedParty(m jose.Member) error {
+	if c.AuthorizedParty, _ = m.Value.Str(); c.AuthorizedParty == "" {
+		return wrong(m, "a client ID", ErrAuthorizedParty)
+	}
+	return nil
+}
+
+// setSubject checks the form that OpenID Connect Core section 2 gives sub.
+func (c *claims) setSubject(m jose.Member) error {
+	c.Subject, _ = m.Value.Str()
+	if n := len(c.Subject); n < 1 || n > 255 {
+		return wrong(m, wantSubject, ErrClaim)
+	}
+	for i := range len(c.Subject) {
+		if c.Subject[i] < ' ' || c.Subject[i] > '~' {
+			return wrong(m, wantSubject, ErrClaim)
+		}
+	}
+	return nil
+}
+
+// text reads an optional string; null is absent.
+func text(dst *string, m jose.Member, rule error) error {
+	if m.Value.IsNull() {
+		return nil
+	}
+	var ok bool
+	if *dst, ok = m.Value.Str(); !ok {
+		return wrong(m, wantString, rule)
+	}
+	return nil
+}
+
+// truth reads an optional boolean, also in a string, as Google has been seen to
+// write it.
+func truth(dst *bool, m jose.Member) error {
+	if m.Value.IsNull() {
+		return nil
+	}
+	b, ok := m.Value.Bool()
+	if s, isString := m.Value.Str(); isString {
+		b, ok = s == "true", s == "true" || s == "false"
+	}
+	if !ok {
+		return wrong(m, "true or false", ErrClaim)
+	}
+	*dst = b
+	return nil
+}
+
+// seconds reads a NumericDate; null is none.
+func seconds(dst *time.Time, m jose.Member) error {
+	var ok bool
+	if *dst, ok = m.Value.Time(); !ok {
+		return wrong(m, wantTime, ErrClaim)
+	}
+	return nil
+}
+
+func wrong(m jose.Member, want string, rule error) error {
+	return &ClaimError{Claim: m.Name, Got: shorten(string(m.Value)), Want: want, rule: rule}
+}
+
+// shorten keeps what a log line can hold.
+func shorten(s string) string {
+	const most = 80
+	if len(s) <= most {
+		return s
+	}
+	n := most
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

@@ -1,0 +1,184 @@
+// PLACEHOLDER
+package idtoken
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+)
+
+// A Config says whose tokens a [Verifier] accepts.
+type Config struct {
+	// Audiences are the OAuth client IDs for which this backend accepts tokens.
+	// At least one is required. With an iOS or Android app that names a server
+	// client ID, that is the server's (web) client, not the app's.
+	Audiences []string
+
+	// AuthorizedParties are clients that may have asked for the token (azp), in
+	// addition to Audiences and to the clients in the Cloud project of the
+	// token's audience. Few backends need any.
+	AuthorizedParties []string
+
+	// HostedDomains, if any, are the Google Workspace domains to whose accounts
+	// sign-in is restricted; "*" stands for any Workspace domain.
+	HostedDomains []string
+
+	// Leeway is the clock difference that is tolerated; 1 minute by default, and
+	// at most 10.
+	Leeway time.Duration
+
+	// Keys are the keys that sign tokens; nil means Google's, from [RemoteKeys],
+	// fetched with HTTPClient.
+	Keys KeySource
+
+	// CacheSize is the number of verified tokens to remember, so that a client
+	// that sends its ID token with every request costs one signature check.
+	// Everything but the signature is checked again. 0 means none. An entry
+	// takes a few KiB.
+	CacheSize int
+
+	// HTTPClient fetches Google's keys; nil means a plain one.
+	HTTPClient *http.Client
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultLeeway = time.Minute
+	maxLeeway     = 10 * time.Minute
+)
+
+func (c Config) validate() error {
+	if len(c.Audiences) == 0 {
+		return errors.New("idtoken: Config.Audiences: at least one client ID is required")
+	}
+	for field, names := range map[string][]string{
+		"Audiences":         c.Audiences,
+		"AuthorizedParties": c.AuthorizedParties,
+		"HostedDomains":     c.HostedDomains,
+	} {
+		if slices.Contains(names, "") {
+			return fmt.Errorf("idtoken: Config.%s: an empty name", field)
+		}
+	}
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		return fmt.Errorf("idtoken: Config.Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
+	}
+	if c.CacheSize < 0 {
+		return fmt.Errorf("idtoken: Config.CacheSize: %d is negative", c.CacheSize)
+	}
+	return nil
+}
+
+// A Verifier verifies ID tokens. It is immutable and safe for concurrent use;
+// make one with [New] and keep it, since it holds the keys.
+type Verifier struct {
+	rules rules
+	keys  KeySource
+	cache *cache // nil: none
+	now   func() time.Time
+}
+
+// New returns a Verifier. It does no I/O: Google's keys are fetched when the
+// first token comes; see [RemoteKeySet.Prefetch] to have them sooner.
+func New(cfg Config) (*Verifier, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	v := &Verifier{rules: newRules(cfg), keys: cfg.Keys, now: cfg.Now}
+	if v.now == nil {
+		v.now = time.Now
+	}
+	if v.keys == nil {
+		remote, err := RemoteKeys(RemoteConfig{HTTPClient: cfg.HTTPClient, Now: cfg.Now})
+		if err != nil {
+			return nil, err
+		}
+		v.keys = remote
+	}
+	if cfg.CacheSize > 0 {
+		v.cache = newCache(cfg.CacheSize)
+	}
+	return v, nil
+}
+
+// Verify checks that rawIDToken was signed by Google for this backend, is valid
+// now, and passes the checks, and returns what it says. The rules and the errors
+// are those of the table in the package documentation. ctx bounds the wait for
+// keys, which few calls have to fetch.
+//
+// The Profile is the caller's own.
+func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Check) (*Profile, error) {
+	c, cached, err := v.signed(ctx, rawIDToken)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.rules.check(c, v.now()); err != nil {
+		return nil, err
+	}
+	if !cached {
+		v.cache.put(rawIDToken, c)
+	}
+	for _, check := range checks {
+		if err := check.run(c); err != nil {
+			return nil, err
+		}
+	}
+	if v.cache == nil {
+		return &c.Profile, nil
+	}
+	p := c.Profile
+	return &p, nil
+}
+
+// signed returns the claims of a token whose form and signature are good.
+func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bool, err error) {
+	if c, ok := v.cache.get(raw); ok {
+		key, err := findKey(ctx, v.keys, c.keyID)
+		if err != nil {
+			return nil, false, err
+		}
+		if sameKey(key, c.key) {
+			return c, true, nil
+		}
+	}
+	t, err := jose.Parse(raw, "jwt")
+	if err != nil {
+		return nil, false, &refusal{ErrMalformed, err}
+	}
+	key, err := findKey(ctx, v.keys, t.KeyID)
+	if err != nil {
+		return nil, false, err
+	}
+	if !t.Verify(key) {
+		return nil, false, ErrSignature
+	}
+	if c, err = readClaims(t); err != nil {
+		return nil, false, err
+	}
+	c.keyID, c.key = t.KeyID, key
+	return c, false, nil
+}
+
+// ParseUnverified returns what a token says without knowing who wrote it: it
+// checks the token's form and the types of its claims, but neither signature nor
+// issuer, audience or time. It is for a token received straight from Google's
+// token endpoint over TLS, and for nothing that passed through an app or a
+// browser: anybody can write such a token about any user.
+func ParseUnverified(rawIDToken string) (*Profile, error) {
+	t, err := jose.Parse(rawIDToken, "jwt")
+	if err != nil {
+		return nil, &refusal{ErrMalformed, err}
+	}
+	c, err := readClaims(t)
+	if err != nil {
+		return nil, err
+	}
+	return &c.Profile, nil
+}
