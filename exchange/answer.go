@@ -28,6 +28,11 @@ func (a *answer) refusal(op string, quoted secrets) *Error {
 		RetryAfter:  a.after,
 	}
 	e.kind = a.meaning(e.Code)
+	if e.kind == ErrTemporary && meaningOf(e.Code) != ErrTemporary {
+		// The code of an answer that does not count: who reads it elsewhere
+		// must not conclude that a refresh token is dead.
+		e.Code, e.Subtype = "", ""
+	}
 	e.retry = e.kind == ErrTemporary && a.status >= 400
 	// An OAuth error code says that no token was issued, and a rate limit that
 	// nothing was tried. A bare 5xx may come from something in between.

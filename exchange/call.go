@@ -63,13 +63,13 @@ func (c *Client) post(ctx context.Context, op, address string, form url.Values) 
 	a := &answer{asked: c.cfg.Now()}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, noAnswer(op, secretsOf(form).cleanError(err), trace.unsent(err))
+		return nil, noAnswer(op, c.secretsOf(form).cleanError(err), trace.unsent(err))
 	}
 	defer resp.Body.Close()
 	// Read to the end, or the connection cannot be used again.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, noAnswer(op, secretsOf(form).cleanError(err), false)
+		return nil, noAnswer(op, c.secretsOf(form).cleanError(err), false)
 	}
 	a.status, a.after = resp.StatusCode, retry.After(resp.Header, a.asked)
 	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {

@@ -16,7 +16,8 @@ import (
 // ClientID is required, and a web client needs its secret. [ConfigFromFile]
 // reads both from the file that Google's console offers.
 //
-// It prints, logs and marshals without the secret.
+// It prints, logs and marshals without the secret, except as the value of an
+// unexported field of another struct, where fmt looks without asking.
 type Config struct {
 	// ClientID is the OAuth client that the codes were issued for: the web
 	// client, also for codes from apps (their "server client ID").

@@ -12,9 +12,11 @@ import (
 // A Client speaks to Google's token and revocation endpoints for one OAuth
 // client. It is safe for concurrent use and needs no closing.
 type Client struct {
-	// All fields are pointers: a copy shares them, and printing a Client from
-	// inside somebody's struct shows addresses instead of the secret.
-	cfg      *Config
+	// Where fmt finds a Client in an unexported field it looks inside without
+	// asking, through pointers too, but not into a function.
+	secret func() string
+
+	cfg      *Config // without ClientSecret
 	http     *http.Client
 	authPage *url.URL
 	flights  *flight.Group[*answer]
@@ -32,7 +34,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, errors.New("exchange: Config.Endpoint.AuthURL: not a URL")
 	}
+	secret := cfg.ClientSecret
+	cfg.ClientSecret = ""
 	return &Client{
+		secret:   func() string { return secret },
 		cfg:      &cfg,
 		authPage: authPage,
 		http:     cfg.client(),

@@ -48,7 +48,9 @@ func (c Client) redacted() []slog.Attr {
 	if c.cfg == nil {
 		return nil
 	}
-	return c.cfg.redacted()
+	cfg := *c.cfg
+	cfg.ClientSecret = c.secret()
+	return cfg.redacted()
 }
 
 func (t Tokens) redacted() []slog.Attr {

@@ -36,8 +36,8 @@ func (c *Client) exchange(ctx context.Context, code string, origin Origin, verif
 	if err := checkCode(opExchange, code); err != nil {
 		return nil, err
 	}
-	flight := strings.Join([]string{code, verifier, string(origin)}, "\x00")
-	a, err := c.flights.Do(ctx, flight, 0, func(ctx context.Context) (*answer, error) {
+	flight := idOf(strings.Join([]string{code, verifier, string(origin)}, "\x00"))
+	a, err := c.flights.Do(ctx, string(flight[:]), 0, func(ctx context.Context) (*answer, error) {
 		return c.redeem(ctx, code, origin, verifier)
 	})
 	if err != nil {
@@ -73,8 +73,8 @@ func (c *Client) redeem(ctx context.Context, code string, origin Origin, verifie
 // form returns what every token request has.
 func (c *Client) form(grantType string) url.Values {
 	form := url.Values{"grant_type": {grantType}, "client_id": {c.cfg.ClientID}}
-	if c.cfg.ClientSecret != "" {
-		form.Set("client_secret", c.cfg.ClientSecret)
+	if secret := c.secret(); secret != "" {
+		form.Set("client_secret", secret)
 	}
 	return form
 }
@@ -83,7 +83,7 @@ func (c *Client) form(grantType string) url.Values {
 func (c *Client) requestTokens(ctx context.Context, op string, form url.Values) (*answer, *Error) {
 	a, failed := c.post(ctx, op, c.cfg.Endpoint.TokenURL, form)
 	if failed == nil {
-		failed = a.failure(op, secretsOf(form))
+		failed = a.failure(op, c.secretsOf(form))
 	}
 	return a, failed
 }

@@ -59,7 +59,7 @@ func (c *Client) Revoke(ctx context.Context, token string) error {
 	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
 		a, failed := c.post(ctx, opRevoke, c.cfg.Endpoint.RevokeURL, form)
 		if failed == nil {
-			failed = a.refusal(opRevoke, secretsOf(form))
+			failed = a.refusal(opRevoke, c.secretsOf(form))
 		}
 		if failed != nil && failed.Status == http.StatusBadRequest && failed.Code == "invalid_token" {
 			return a, nil // dead already

@@ -11,12 +11,10 @@ import (
 // transport, may quote it.
 type secrets []string
 
-// secretParams are the form fields that no error may quote.
-var secretParams = []string{"client_secret", "code", "code_verifier", "refresh_token", "token"}
-
-func secretsOf(form url.Values) secrets {
-	s := make(secrets, 0, len(secretParams))
-	for _, name := range secretParams {
+// secretsOf returns what no failure of a request with that form may quote.
+func (c *Client) secretsOf(form url.Values) secrets {
+	s := secrets{c.secret()}
+	for _, name := range []string{"code", "code_verifier", "refresh_token", "token"} {
 		s = append(s, form.Get(name))
 	}
 	return s

@@ -17,8 +17,9 @@ import (
 // "refresh_token_expires_in" (float64, seconds).
 //
 // Tokens prints, logs and marshals without any token. The embedded Token does
-// not, once it is taken out, and neither can Tokens when it is the value of an
-// unexported field of another struct: keep a pointer there.
+// not, once it is taken out. Nor can Tokens in an unexported field of another
+// struct, where fmt looks without asking: keep a pointer there, which %v prints
+// as an address.
 type Tokens struct {
 	// Token has a RefreshToken only if the user has just consented to offline
 	// access. Never replace a kept refresh token with an empty one.

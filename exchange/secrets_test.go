@@ -1,0 +1,244 @@
+package exchange_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+// Every secret in these tests has "marked" in it.
+const mark = "marked"
+
+// discreet fails the test if v shows a secret in some way of printing it.
+func discreet(t *testing.T, name string, v any) {
+	t.Helper()
+	for how, text := range printed(v) {
+		if strings.Contains(text, mark) || strings.Contains(text, url.QueryEscape(goodCode)) {
+			t.Errorf("%s, %s: %s", name, how, text)
+		}
+	}
+}
+
+func printed(v any) map[string]string {
+	var text, js bytes.Buffer
+	all := map[string]any{
+		"alone": v, "slice": []any{v}, "map": map[string]any{"k": v},
+		"exported field": struct{ V any }{v}, "pointer to field": &struct{ V any }{v},
+	}
+	out := make(map[string]string)
+	for where, v := range all {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%s", "%d", "%x"} {
+			out[where+" "+verb] = fmt.Sprintf(verb, v)
+		}
+		slog.New(slog.NewTextHandler(&text, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		slog.New(slog.NewJSONHandler(&js, nil)).Info("m", "v", v, slog.Group("g", "v", v))
+		b, _ := json.Marshal(v)
+		out[where+" json"] = string(b)
+	}
+	out["slog text"], out["slog JSON"] = text.String(), js.String()
+	return out
+}
+
+func TestTypesAreDiscreet(t *testing.T) {
+	cfg := exchange.Config{ClientID: clientID, ClientSecret: clientSecret}
+	g := scripted(says(200, tokenAnswer))
+	client := newClient(t, g)
+	tok, err := client.Exchange(t.Context(), goodCode, exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	discreet(t, "Config", cfg)
+	discreet(t, "*Config", &cfg)
+	discreet(t, "Client", client)
+	discreet(t, "Client, dereferenced", *client)
+	discreet(t, "Tokens", tok)
+	discreet(t, "Tokens, dereferenced", *tok)
+	discreet(t, "Tokens, embedded", struct {
+		*exchange.Tokens
+		N int
+	}{tok, 1})
+	discreet(t, "*Client in an unexported field", struct{ c *exchange.Client }{client})
+	discreet(t, "Client in an unexported field", struct{ c exchange.Client }{*newClient(t, g)})
+	for _, verb := range []string{"%v", "%+v", "%#v"} { // fmt follows a pointer for %s and %q
+		hidden := fmt.Sprintf(verb, struct {
+			cfg *exchange.Config
+			tok *exchange.Tokens
+		}{&cfg, tok})
+		if strings.Contains(hidden, mark) {
+			t.Errorf("pointers in unexported fields, %s: %s", verb, hidden)
+		}
+	}
+	discreet(t, "zero Client", exchange.Client{})
+
+	for _, into := range []any{new(exchange.Config), new(exchange.Tokens)} {
+		if err := json.Unmarshal([]byte(`{"client_id":"x","access_token":"[redacted]"}`), into); err == nil {
+			t.Errorf("%T comes back from its redacted form", into)
+		}
+	}
+	shown := fmt.Sprint(tok, cfg)
+	for _, want := range []string{clientID, "access_token=[redacted]", "openid", "2026"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("%q does not show %q", shown, want)
+		}
+	}
+}
+
+func TestAuthRequestIsDiscreet(t *testing.T) {
+	req := exchange.AuthRequest{
+		URL: "https://accounts.google.com/?state=marked", RedirectURI: callbackURI,
+		State: "marked-state", Nonce: "marked-nonce", Verifier: "marked-verifier",
+	}
+	for _, v := range []any{req, &req, struct{ R exchange.AuthRequest }{req}} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%s"} {
+			if text := fmt.Sprintf(verb, v); strings.Contains(text, mark) {
+				t.Errorf("%s: %s", verb, text)
+			}
+		}
+	}
+	var b bytes.Buffer
+	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", req, "p", &req)
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", req, "p", &req)
+	if strings.Contains(b.String(), mark) {
+		t.Errorf("slog: %s", b.String())
+	}
+}
+
+// discreetError looks at an error, at what it wraps, and at what others make of
+// it.
+func discreetError(t *testing.T, name string, err error) {
+	t.Helper()
+	discreet(t, name, err)
+	discreet(t, name+", joined", errors.Join(errors.New("x"), err))
+	discreet(t, name+", wrapped", fmt.Errorf("sign-in: %w", err))
+	if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		discreet(t, name+", RetrieveError", *re)
+		discreet(t, name+", RetrieveError", re)
+	}
+	if e, ok := errors.AsType[*exchange.Error](err); ok {
+		discreet(t, name+", dereferenced", *e)
+		discreet(t, name+", hint", e.Hint())
+	} else {
+		t.Errorf("%s: %v is not an *Error", name, err)
+	}
+	for _, inner := range chain(err) {
+		discreet(t, name+", inside", inner)
+	}
+}
+
+func chain(err error) []error {
+	switch u := err.(type) {
+	case interface{ Unwrap() error }:
+		if inner := u.Unwrap(); inner != nil {
+			return append([]error{inner}, chain(inner)...)
+		}
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, inner := range u.Unwrap() {
+			all = append(append(all, inner), chain(inner)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// Providers, proxies and transports that quote what they were sent.
+func TestErrorsAreDiscreet(t *testing.T) {
+	echo := func(status int, format string) answerFunc {
+		return func(r *http.Request) (*http.Response, error) {
+			body, _ := r.GetBody()
+			var sent bytes.Buffer
+			sent.ReadFrom(body)
+			form, _ := url.ParseQuery(sent.String())
+			all := form.Get("code") + form.Get("refresh_token") + form.Get("token") + " " + form.Get("client_secret")
+			quoted, _ := json.Marshal(all)
+			return says(status, strings.NewReplacer("ALL", strings.Trim(string(quoted), `"`), "FORM", sent.String()).Replace(format))(r)
+		}
+	}
+	quoting := func(format string) answerFunc {
+		return func(r *http.Request) (*http.Response, error) {
+			resp, _ := echo(0, format)(r)
+			text, _ := io.ReadAll(resp.Body)
+			return nil, errors.New(string(text))
+		}
+	}
+	failures := map[string]answerFunc{
+		"description":        echo(400, `{"error":"invalid_grant","error_description":"Malformed: ALL"}`),
+		"description, form":  echo(400, `{"error":"invalid_grant","error_description":"FORM"}`),
+		"description, cut":   echo(400, `{"error":"invalid_grant","error_description":"`+strings.Repeat("x", 160)+` ALL ALL"}`),
+		"error":              echo(400, `{"error":"ALL"}`),
+		"other members":      echo(401, `{"error":"invalid_client","error_uri":"https://x/?ALL","debug":"ALL"}`),
+		"HTML":               echo(503, "<html>ALL FORM"),
+		"200 HTML":           echo(200, "<html>ALL FORM"),
+		"truncated":          echo(200, `{"access_token":"ya29.marked","refresh_token":"ALL"`),
+		"wrong shape":        says(200, `{"access_token":{"marked":1},"error":["marked"]}`),
+		"transport":          quoting("cannot send ALL"),
+		"transport, escaped": quoting("cannot send FORM"),
+		"transport, long":    quoting(strings.Repeat("x", 5000) + "ALL"),
+	}
+	for _, r := range refusals {
+		failures[r.name] = says(r.status, r.body)
+	}
+	for name, reply := range failures {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newClient(t, scripted(reply))
+				_, err := c.Exchange(t.Context(), goodCode, exchange.App)
+				discreetError(t, "Exchange", err)
+				_, err = c.Exchange(t.Context(), goodCode, exchange.Popup) // refused locally, perhaps
+				discreetError(t, "Exchange again", err)
+				_, err = c.Refresh(t.Context(), refreshToken)
+				discreetError(t, "Refresh", err)
+				if err := c.Revoke(t.Context(), refreshToken); err != nil {
+					discreetError(t, "Revoke", err)
+				}
+			})
+		})
+	}
+	for name, reply := range map[string]answerFunc{
+		"description, with NULs": says(400, `{"error":"invalid_grant","error_description":"4/0Amar\u0000ked-autho\u0000rization-code"}`),
+		"error, like a code":     says(400, `{"error":"marked-authorization-code"}`),
+		"subtype":                says(400, `{"error":"invalid_grant","error_subtype":"marked-client-secret"}`),
+		"redirect":               says(302, "", "Location", "https://evil.example/?code="+goodCode),
+		"broken redirect":        says(302, "", "Location", "https://%zz/"+goodCode),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := newClient(t, scripted(reply)).Exchange(t.Context(), goodCode, exchange.App)
+			discreetError(t, "Exchange", err)
+		})
+	}
+}
+
+func TestLocalErrorsAreDiscreet(t *testing.T) {
+	c := newClient(t, scripted(callbackAnswer(idToken(`{"nonce":"marked-nonce"}`), "openid")))
+	for _, code := range []string{goodCode + "\n", url.QueryEscape(goodCode), goodCode + strings.Repeat(mark, 100)} {
+		_, err := c.Exchange(t.Context(), code, exchange.App)
+		discreetError(t, "Exchange", err)
+		_, err = c.ReadCode(httptest.NewRecorder(), codeRequest(body("text/plain", code)))
+		discreetError(t, "ReadCode", err)
+		_, err = c.ReadCode(httptest.NewRecorder(), codeRequest(body("application/json", `{"code":"`+code+`","code":"`)))
+		discreetError(t, "ReadCode", err)
+	}
+	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "marked-state", Nonce: "marked-other", Verifier: "marked-verifier"}
+	for _, callback := range []url.Values{
+		{"state": {"marked-wrong"}, "code": {goodCode}},
+		{"state": {req.State}, "code": {goodCode}, "iss": {"https://marked.example"}},
+		{"state": {req.State}, "error": {"marked-verifier"}, "error_description": {"marked-state marked-nonce"}},
+		{"state": {req.State}, "code": {goodCode}}, // another nonce
+	} {
+		_, err := c.ExchangeCallback(t.Context(), callback, req)
+		discreetError(t, "ExchangeCallback", err)
+	}
+}
