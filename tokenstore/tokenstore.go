@@ -1,3 +1,190 @@
 // Package tokenstore keeps the refresh tokens of users who signed in with
 // Google, and turns them into access tokens.
 package tokenstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/flight"
+	"github.com/seed3a054f9c/googlesignin/internal/retry"
+	"golang.org/x/oauth2"
+)
+
+// A Refresher gets an access token for a refresh token; exchange's Client is
+// one. Retrying what may be retried is its business.
+//
+// The Manager reads from the error what Google said: from an
+// OAuthError() (code, subtype string) method in its chain, else from an
+// [*oauth2.RetrieveError]. The code invalid_grant, and nothing else, means that
+// the refresh token is dead. A new refresh token in the answer replaces the one
+// sent.
+type Refresher interface {
+	Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error)
+}
+
+// A Revoker revokes a token at Google; exchange's Client is one.
+type Revoker interface {
+	Revoke(ctx context.Context, token string) error
+}
+
+// Config is what a [Manager] is made of.
+type Config struct {
+	// ClientID is that of the OAuth client whose tokens these are. Required: a
+	// Manager serves one client.
+	ClientID string
+
+	// Store keeps the grants. Required.
+	Store Store
+
+	// Refresher is required. Revoker is what [Manager.Disconnect] needs.
+	Refresher Refresher
+	Revoker   Revoker
+
+	// ShareAccessTokens keeps access tokens in the Store too, so that the
+	// processes of a cluster share them. With a Leaser one of them refreshes
+	// and the others wait. It costs a write for each refresh, about once an
+	// hour for each active user. Without it each process refreshes for itself.
+	ShareAccessTokens bool
+
+	// Leaser is used with ShareAccessTokens. Nil: Store, if it is one.
+	Leaser Leaser
+
+	// RefreshAhead is how long before its end an access token is replaced: half
+	// to all of it, at random, and at most a fifth of the token's lifetime. Zero:
+	// 5 minutes.
+	RefreshAhead time.Duration
+
+	// Timeout bounds one refresh or sign-in, with all it does: they go on when
+	// their callers leave. Zero: 1 minute.
+	Timeout time.Duration
+
+	// Hosts are where [Manager.HTTPClient] sends access tokens: host names,
+	// each with all names below it and on any port, or "host:port". It takes
+	// https, or http on a loopback host. Nil: googleapis.com.
+	Hosts []string
+
+	// Transport carries the requests of all HTTPClients. Nil: one like
+	// [http.DefaultTransport] that keeps more connections.
+	Transport http.RoundTripper
+
+	// Logger gets one record for each event, with client_id and subject, and no
+	// secret. Nil: none. The messages are stable:
+	//
+	//	tokenstore.signed_in          info   refresh_token: whether there was a new one
+	//	tokenstore.refreshed          debug
+	//	tokenstore.rotated            info   Google sent a new refresh token
+	//	tokenstore.refused            info   reason: the refresh token is dead
+	//	tokenstore.refresh_failed     warn   error: for now
+	//	tokenstore.refresh_not_noted  warn   error: the Store's, after a refresh without news
+	//	tokenstore.unsaved            error  error, what: the Store did not take it; kept in memory
+	//	tokenstore.revoked            info   reason
+	//	tokenstore.disconnected       info
+	//	tokenstore.lease_failed       warn   error: refreshing without a lease
+	//	tokenstore.replayed           debug  a request was sent again after a 401
+	Logger *slog.Logger
+
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// A Manager turns the kept refresh tokens of one OAuth client's users into
+// access tokens. It is safe for concurrent use, and any number of Managers, in
+// any number of processes, may work on one [Store].
+type Manager struct {
+	clientID     string
+	store        Store
+	refresher    Refresher
+	revoker      Revoker
+	share        bool
+	leaser       Leaser
+	refreshAhead time.Duration
+	timeout      time.Duration
+	hosts        hosts
+	transport    http.RoundTripper
+	logger       *slog.Logger
+	clock        *clock
+
+	// Behind pointers: a copy of a Manager prints addresses.
+	cache   *cache
+	flights *flight.Group[*cached]
+	unsaved *unsaved
+	stats   *counters
+	saving  retry.Policy
+}
+
+// New checks the configuration. It does no I/O.
+func New(c Config) (*Manager, error) {
+	hosts, err := newHosts(c.Hosts)
+	switch {
+	case refusePart(c.ClientID) != "":
+		err = errors.New("ClientID is " + refusePart(c.ClientID))
+	case c.Store == nil:
+		err = errors.New("Store is not set")
+	case c.Refresher == nil:
+		err = errors.New("Refresher is not set")
+	case c.RefreshAhead < 0:
+		err = errors.New("RefreshAhead is negative")
+	case c.Timeout < 0:
+		err = errors.New("Timeout is negative")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tokenstore: Config: %w", err)
+	}
+	m := &Manager{
+		clientID:     c.ClientID,
+		store:        c.Store,
+		refresher:    c.Refresher,
+		revoker:      c.Revoker,
+		share:        c.ShareAccessTokens,
+		leaser:       c.Leaser,
+		refreshAhead: cmp.Or(c.RefreshAhead, 5*time.Minute),
+		timeout:      cmp.Or(c.Timeout, time.Minute),
+		hosts:        hosts,
+		transport:    c.Transport,
+		logger:       cmp.Or(c.Logger, slog.New(slog.DiscardHandler)),
+		clock:        newClock(c.Now),
+		cache:        new(cache),
+		flights:      new(flight.Group[*cached]),
+		unsaved:      new(unsaved),
+		stats:        new(counters),
+		saving:       retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 4},
+	}
+	if m.leaser == nil {
+		m.leaser, _ = c.Store.(Leaser)
+	}
+	if m.transport == nil {
+		m.transport = defaultTransport()
+	}
+	return m, nil
+}
+
+func (m *Manager) key(subject string) Key { return Key{ClientID: m.clientID, Subject: subject} }
+
+// checked is the subject's key, if it can be one.
+func (m *Manager) checked(subject string) (Key, error) {
+	key := m.key(subject)
+	if err := key.Validate(); err != nil {
+		return Key{}, fmt.Errorf("tokenstore: %w", err)
+	}
+	return key, nil
+}
+
+// now is the time as records have it.
+func (m *Manager) now() time.Time { return m.clock.time().UTC().Round(0) }
+
+// Format writes the client ID and no secret, under every verb.
+func (m *Manager) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "tokenstore.Manager{%s}", m.clientID)
+}
+
+// LogValue is the client ID.
+func (m *Manager) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(m)) }
+
+// MarshalJSON writes what Format does.
+func (m *Manager) MarshalJSON() ([]byte, error) { return redactedJSON(m) }

@@ -1,0 +1,76 @@
+package tokenstore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// What Google's token and revocation endpoints say for good (RFC 6749 section
+// 5.2, RFC 7009 section 2.2.1). No other code, and no description, decides
+// anything here.
+const (
+	codeInvalidGrant = "invalid_grant"
+	codeInvalidToken = "invalid_token"
+)
+
+// oauthError is what exchange.Error and its like say about themselves.
+type oauthError interface {
+	error
+	OAuthError() (code, subtype string)
+}
+
+// oauthCode returns the OAuth error code in err's chain and Google's
+// error_subtype, or nothing.
+func oauthCode(err error) (code, subtype string) {
+	if e, ok := errors.AsType[oauthError](err); ok {
+		return e.OAuthError()
+	}
+	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		var body struct {
+			Subtype string `json:"error_subtype"`
+		}
+		_ = json.Unmarshal(e.Body, &body) // no JSON: no subtype
+		return e.ErrorCode, body.Subtype
+	}
+	return "", ""
+}
+
+// refusal returns why Google refuses a refresh token for good; ok is false for
+// every other failure, which leaves the record alone.
+func refusal(err error) (reason string, ok bool) {
+	code, subtype := oauthCode(err)
+	if code != codeInvalidGrant {
+		return "", false
+	}
+	if subtype != "" && len(subtype) <= 64 && strings.Trim(subtype, "abcdefghijklmnopqrstuvwxyz_") == "" {
+		return subtype, true
+	}
+	return ReasonInvalidGrant, true
+}
+
+// withoutBody replaces an error with an [*oauth2.RetrieveError] in its chain,
+// whose text may be the whole response, by one with the code and status only.
+func withoutBody(err error) error {
+	e, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return err
+	}
+	if _, ours := errors.AsType[oauthError](err); ours {
+		return err
+	}
+	clean := &oauth2.RetrieveError{ErrorCode: e.ErrorCode, Response: new(http.Response)}
+	if e.Response != nil {
+		clean.Response.Status, clean.Response.StatusCode = e.Response.Status, e.Response.StatusCode
+	}
+	return clean
+}
+
+// failed says what the Manager was doing for whom.
+func failed(doing, subject string, err error) error {
+	return fmt.Errorf("tokenstore: %s %s: %w", doing, subject, withoutBody(err))
+}

@@ -1,0 +1,142 @@
+package tokenstore
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+// The envelope: format, key ID, salt, nonce, ciphertext with tag.
+const (
+	envelopeFormat = 1
+	keySize        = 32
+	keyIDSize      = 8
+	saltSize       = 24
+	headerSize     = 1 + keyIDSize + saltSize
+)
+
+// A Keyring is a [Sealer] with keys in memory: AES-256-GCM under a key that is
+// derived for each envelope from a random salt (HKDF-SHA-256, RFC 5869), so that
+// no number of records wears a key out. It seals with one key and opens with
+// several. It is safe for concurrent use and shows no key when printed.
+type Keyring struct {
+	primary *ringKey
+	byID    map[[keyIDSize]byte]*ringKey
+}
+
+type ringKey struct {
+	id     [keyIDSize]byte
+	secret []byte
+}
+
+// NewKeyring makes a Keyring of keys of 32 random bytes each. To change keys,
+// pass the new one as primary and the former ones as old, run [Sealed.Reseal],
+// and drop the old ones.
+func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
+	k := &Keyring{byID: make(map[[keyIDSize]byte]*ringKey, 1+len(old))}
+	for i, secret := range append([][]byte{primary}, old...) {
+		if len(secret) != keySize {
+			return nil, fmt.Errorf("tokenstore: key %d of the keyring has %d bytes, not 32", i+1, len(secret))
+		}
+		key, err := newRingKey(secret)
+		if err != nil {
+			return nil, fmt.Errorf("tokenstore: key %d of the keyring: %w", i+1, err)
+		}
+		if i == 0 {
+			k.primary = key
+		}
+		k.byID[key.id] = key
+	}
+	return k, nil
+}
+
+func newRingKey(secret []byte) (*ringKey, error) {
+	id, err := hkdf.Expand(sha256.New, secret, "tokenstore key id", keyIDSize)
+	if err != nil {
+		return nil, err
+	}
+	return &ringKey{id: [keyIDSize]byte(id), secret: bytes.Clone(secret)}, nil
+}
+
+// aead returns the cipher of the envelope with that salt. The keys are uniformly
+// random, so HKDF needs no Extract step (RFC 5869 section 3.3).
+func (k *ringKey) aead(salt []byte) (cipher.AEAD, error) {
+	secret, err := hkdf.Expand(sha256.New, k.secret, "tokenstore envelope "+string(salt), keySize)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Seal implements [Sealer].
+func (k *Keyring) Seal(_ context.Context, plaintext, associated []byte) ([]byte, error) {
+	envelope := make([]byte, headerSize, headerSize+len(plaintext)+28)
+	envelope[0] = envelopeFormat
+	copy(envelope[1:], k.primary.id[:])
+	salt := envelope[1+keyIDSize : headerSize]
+	rand.Read(salt)
+	aead, err := k.primary.aead(salt)
+	if err != nil {
+		return nil, fmt.Errorf("tokenstore: sealing: %w", err)
+	}
+	return aead.Seal(envelope, nil, plaintext, associated), nil
+}
+
+var errNotOpened = errors.New("not authentic")
+
+// Open implements [Sealer]. Its errors wrap [ErrSealed].
+func (k *Keyring) Open(_ context.Context, sealed, associated []byte) ([]byte, error) {
+	key, err := k.keyOf(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSealed, err)
+	}
+	aead, err := key.aead(sealed[1+keyIDSize : headerSize])
+	if err == nil {
+		sealed, err = aead.Open(nil, nil, sealed[headerSize:], associated)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSealed, errNotOpened)
+	}
+	return sealed, nil
+}
+
+func (k *Keyring) keyOf(sealed []byte) (*ringKey, error) {
+	if len(sealed) < headerSize || sealed[0] != envelopeFormat {
+		return nil, errors.New("no envelope of a Keyring")
+	}
+	key := k.byID[[keyIDSize]byte(sealed[1:])]
+	if key == nil {
+		return nil, errors.New("its key is not on the keyring")
+	}
+	return key, nil
+}
+
+// UnderPrimary tells whether sealed is an envelope under the primary key.
+// [Sealed.Reseal] leaves such a record alone.
+func (k *Keyring) UnderPrimary(sealed []byte) bool {
+	key, err := k.keyOf(sealed)
+	return err == nil && key == k.primary
+}
+
+// Format writes no key, under any verb.
+func (k *Keyring) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "tokenstore.Keyring{[redacted]}")
+}
+
+// LogValue holds no key.
+func (k *Keyring) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
+
+// MarshalJSON writes no key.
+func (k *Keyring) MarshalJSON() ([]byte, error) { return redactedJSON(k) }

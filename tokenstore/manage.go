@@ -1,0 +1,140 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+)
+
+// Grant returns what is kept for the user, needing consent or not, refresh token
+// included. None: [ErrNotFound].
+func (m *Manager) Grant(ctx context.Context, subject string) (Grant, error) {
+	key, err := m.checked(subject)
+	if err != nil {
+		return Grant{}, err
+	}
+	_, _ = m.catchUp(ctx, key) // remembered, and the record is true without it
+	g, err := m.store.Load(ctx, key)
+	if err != nil {
+		return Grant{}, failed("loading the grant of", subject, err)
+	}
+	return g, nil
+}
+
+// Revoked notes that somebody else says that the user's grant is revoked, such
+// as a Cross-Account Protection event: the grant needs consent from then on, for
+// that reason ("": [ReasonRevoked]), and the cached access token is dropped. The
+// refresh token stays in the record, so that [Manager.Disconnect] can still
+// revoke it. Where nothing is kept there is nothing to do.
+func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
+	key, err := m.checked(subject)
+	if err != nil {
+		return err
+	}
+	defer m.forget(subject)
+	if reason == "" {
+		reason = ReasonRevoked
+	}
+	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
+		return err
+	}
+	if err := m.markRevoked(ctx, key, reason); err != nil {
+		return failed("noting the revocation of", subject, err)
+	}
+	m.event(ctx, slog.LevelInfo, eventRevoked, subject, slog.String("reason", reason))
+	return nil
+}
+
+func (m *Manager) markRevoked(ctx context.Context, key Key, reason string) error {
+	for range maxConflicts {
+		g, err := m.store.Load(ctx, key)
+		if errors.Is(err, ErrNotFound) || err == nil && g.State == NeedsConsent {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.State, g.Reason, g.UpdatedAt = NeedsConsent, reason, m.now()
+		if _, err = m.store.Save(ctx, key, withoutAccessToken(g)); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+	return ErrConflict
+}
+
+// Disconnect revokes the user's grant at Google and then deletes the record.
+// Google then removes every scope the user has granted to the whole Cloud
+// project, for all of its clients
+// (https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke);
+// to end a session is no reason to disconnect.
+//
+// If the revocation fails, the record stays and the error says why: call again.
+// A token that Google no longer knows counts as revoked. If the user signs in
+// meanwhile, the newer grant stays and the error is [ErrConflict]. Where nothing
+// is kept there is nothing to do. A record that cannot be unsealed cannot be
+// revoked either: [ErrSealed]; to drop it, delete it in the Store.
+func (m *Manager) Disconnect(ctx context.Context, subject string) error {
+	key, err := m.checked(subject)
+	if err != nil {
+		return err
+	}
+	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
+		return err
+	}
+	g, err := m.store.Load(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		m.forget(subject)
+		return nil
+	case err == nil:
+		err = m.revoke(ctx, g.RefreshToken)
+	}
+	if err == nil {
+		err = m.deleteRevoked(context.WithoutCancel(ctx), key, g)
+		m.forget(subject)
+	}
+	if err != nil {
+		return failed("disconnecting", subject, err)
+	}
+	m.event(ctx, slog.LevelInfo, eventDisconnected, subject)
+	return nil
+}
+
+func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
+	if m.revoker == nil {
+		return errNoRevoker
+	}
+	if refreshToken == "" {
+		return nil
+	}
+	err := m.revoker.Revoke(ctx, refreshToken)
+	if code, _ := oauthCode(err); code == codeInvalidToken {
+		return nil
+	}
+	return err
+}
+
+var errNoRevoker = errors.New("Config.Revoker is not set")
+
+// deleteRevoked deletes the record as long as it holds the token revoked.
+func (m *Manager) deleteRevoked(ctx context.Context, key Key, revoked Grant) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timeout)
+	defer cancel()
+	for g := revoked; g.RefreshToken == revoked.RefreshToken; {
+		err := m.store.Delete(ctx, key, g.Version)
+		if !errors.Is(err, ErrConflict) {
+			return err
+		}
+		if g, err = m.store.Load(ctx, key); err != nil {
+			return unlessNotFound(err)
+		}
+	}
+	return ErrConflict
+}
+
+func unlessNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}

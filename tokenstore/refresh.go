@@ -1,0 +1,171 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// maxTurns is how often one flight starts again because the record changed
+// under it.
+const maxTurns = 8
+
+// errAgain: what the attempt was about has changed; read again, decide again.
+var errAgain = errors.New("the grant has changed meanwhile")
+
+// obtain gets an access token for the one flight of a user.
+func (m *Manager) obtain(ctx context.Context, key Key) (*cached, error) {
+	for range maxTurns {
+		c, err := m.attempt(ctx, key)
+		if !errors.Is(err, errAgain) {
+			return c, err
+		}
+	}
+	return nil, failed("refreshing", key.Subject, ErrConflict)
+}
+
+// attempt takes one turn of the state machine, and caches what it found if that
+// still holds.
+func (m *Manager) attempt(ctx context.Context, key Key) (*cached, error) {
+	v := m.visit(key.Subject)
+	defer v.end()
+	c, err := m.turn(ctx, key)
+	switch {
+	case err == nil && v.publish(c):
+		return c, nil
+	case err == nil || v.stale() && ctx.Err() == nil:
+		return nil, errAgain
+	case errors.Is(err, ErrNeedsConsent):
+		v.replace(nil)
+	}
+	return nil, err
+}
+
+func (m *Manager) turn(ctx context.Context, key Key) (*cached, error) {
+	if c := m.cache.get(key.Subject); c.fresh(m.clock.unixNano()) {
+		return c, nil // a sign-in brought it meanwhile
+	}
+	late, err := m.catchUp(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	g, err := m.usable(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	if late != nil && g.RefreshToken == late.answer.refreshToken && late.answer.access.fresh(m.clock.unixNano()) {
+		return late.answer.access, nil
+	}
+	if m.share {
+		return m.refreshShared(ctx, key, g)
+	}
+	return m.refresh(ctx, key, g)
+}
+
+// usable loads a grant that the Refresher may be asked with.
+func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
+	g, err := m.store.Load(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+	case err != nil:
+		return Grant{}, failed("loading the grant of", key.Subject, err)
+	case g.State != Active:
+		return Grant{}, &ConsentError{key.Subject, g.Reason}
+	case g.RefreshToken == "":
+		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+	}
+	return g, nil
+}
+
+// refresh asks Google with the grant's refresh token. What it answers about that
+// token is in the store before the access token leaves here.
+func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error) {
+	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
+	if err != nil {
+		return nil, m.refreshFailed(ctx, key, g, err)
+	}
+	if tok == nil {
+		tok = new(oauth2.Token)
+	}
+	n := &news{kind: refreshed, sent: g.RefreshToken, answer: m.read(key.Subject, tok), at: m.now()}
+	if n.answer.refreshToken != "" && n.answer.refreshToken != n.sent {
+		n.kind = rotated
+	}
+	if err := m.accepted(ctx, key, g, n); err != nil {
+		return nil, err
+	}
+	if n.answer.access == nil {
+		m.stats.failed.Add(1)
+		return nil, failed("refreshing", key.Subject, errNoAccessToken)
+	}
+	m.stats.refreshed.Add(1)
+	m.event(ctx, slog.LevelDebug, eventRefreshed, key.Subject)
+	return n.answer.access, nil
+}
+
+var errNoAccessToken = errors.New("the answer has no access token that is still good")
+
+// accepted saves what a successful refresh says about the refresh token. Where
+// that is nothing but its being alive, a failure costs nobody anything.
+func (m *Manager) accepted(ctx context.Context, key Key, g Grant, n *news) error {
+	switch {
+	case n.kind == rotated:
+		m.stats.rotated.Add(1)
+		m.event(ctx, slog.LevelInfo, eventRotated, key.Subject)
+		got, v, err := m.settle(ctx, key, n, n.weigh)
+		if err != nil {
+			return n.notSaved(key.Subject, err)
+		}
+		if v == superseded || got.State != Active {
+			return errAgain
+		}
+	case m.worthARow(g, n):
+		_, v, err := m.write(ctx, key, n, n.weigh)
+		if err != nil {
+			m.event(ctx, slog.LevelWarn, eventNotNoted, key.Subject, errorAttr(err))
+		} else if v == superseded {
+			return errAgain
+		}
+	}
+	return nil
+}
+
+// worthARow tells whether a refresh without a new refresh token changes the
+// record: once a week, where Google announces another end or other scopes, and
+// where the access token is shared.
+func (m *Manager) worthARow(g Grant, n *news) bool {
+	a := n.answer
+	return m.share && a.access != nil ||
+		n.at.Sub(g.RefreshedAt).Abs() >= week ||
+		a.scopes != nil && !slices.Equal(a.scopes, g.Scopes) ||
+		!a.refreshTokenExpiry.IsZero() && a.refreshTokenExpiry.Sub(g.RefreshTokenExpiry).Abs() > 24*time.Hour
+}
+
+// refreshFailed decides what a failure of the Refresher means. Only a refusal
+// for good changes the record, and only if that still has the token refused.
+func (m *Manager) refreshFailed(ctx context.Context, key Key, g Grant, err error) error {
+	reason, dead := refusal(err)
+	if !dead {
+		m.stats.failed.Add(1)
+		err = failed("refreshing", key.Subject, err)
+		m.event(ctx, slog.LevelWarn, eventRefreshFailed, key.Subject, errorAttr(err))
+		return err
+	}
+	m.stats.refused.Add(1)
+	n := &news{kind: refused, sent: g.RefreshToken, reason: reason, at: m.now()}
+	_, v, saveErr := m.settle(ctx, key, n, n.weigh)
+	switch {
+	case saveErr != nil:
+		return n.notSaved(key.Subject, saveErr)
+	case v == superseded:
+		return errAgain
+	}
+	m.event(ctx, slog.LevelInfo, eventRefused, key.Subject, slog.String("reason", reason))
+	return fmt.Errorf("%w: %w", &ConsentError{key.Subject, reason}, withoutBody(err))
+}

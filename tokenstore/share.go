@@ -1,0 +1,109 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+const (
+	// leasePurpose is what the Manager takes a user's lease for.
+	leasePurpose = "tokenstore/refresh"
+
+	// leaseTTL bounds how long the processes of a cluster wait for one of them
+	// that has died; a refresh that takes longer costs a second call.
+	leaseTTL = 15 * time.Second
+
+	firstPoll = 20 * time.Millisecond
+	lastPoll  = 500 * time.Millisecond
+)
+
+// refreshShared takes the access token that another process has stored, or
+// refreshes as the one process that does.
+func (m *Manager) refreshShared(ctx context.Context, key Key, g Grant) (*cached, error) {
+	if c := m.adopt(key.Subject, g); c != nil {
+		return c, nil
+	}
+	g, release, err := m.queue(ctx, key, g)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if c := m.adopt(key.Subject, g); c != nil {
+		return c, nil
+	}
+	return m.refresh(ctx, key, g)
+}
+
+// adopt returns the grant's access token if there is one that is not due and
+// that no API has refused.
+func (m *Manager) adopt(subject string, g Grant) *cached {
+	now := m.clock.time()
+	lifetime := g.Expiry.Sub(g.RefreshedAt) // the row was written when it came
+	if lifetime <= 0 || lifetime > year {
+		lifetime = g.Expiry.Sub(now)
+	}
+	c := m.newCached(subject, g.AccessToken, "Bearer", now, g.Expiry, lifetime)
+	if !c.fresh(now.UnixNano()) {
+		return nil
+	}
+	if known := m.cache.get(subject); known != nil && known.refreshAt == 0 && known.access == c.access {
+		return nil
+	}
+	m.stats.adopted.Add(1)
+	return c
+}
+
+// queue waits for the lease of a refresh, or for another process's token in the
+// record that it returns, or until there is no point in waiting any longer: the
+// lease saves calls, and a call too many is better than none.
+func (m *Manager) queue(ctx context.Context, key Key, g Grant) (Grant, func(), error) {
+	none := func() {}
+	poll := firstPoll
+	for began := time.Now(); ; {
+		release, ok, err := m.lease(ctx, key)
+		if err != nil {
+			return g, none, nil
+		}
+		if !ok {
+			if time.Since(began) >= leaseTTL {
+				return g, none, nil
+			}
+			release = none
+			if err := wait(ctx, poll); err != nil {
+				return g, none, failed("waiting for another process to refresh", key.Subject, err)
+			}
+			poll = min(2*poll, lastPoll)
+		}
+		if g, err = m.usable(ctx, key); err != nil {
+			release()
+			return g, none, err
+		}
+		if ok || m.adopt(key.Subject, g) != nil {
+			return g, release, nil
+		}
+	}
+}
+
+func (m *Manager) lease(ctx context.Context, key Key) (release func(), ok bool, err error) {
+	if m.leaser == nil {
+		return nil, false, errors.ErrUnsupported
+	}
+	release, ok, err = m.leaser.Lease(ctx, key, leasePurpose, leaseTTL)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		m.event(ctx, slog.LevelWarn, eventLeaseFailed, key.Subject, errorAttr(err))
+	}
+	return release, ok, err
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

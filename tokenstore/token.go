@@ -1,0 +1,92 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	// patience is how long a caller waits for a better token while there is one
+	// that still works.
+	patience = 2 * time.Second
+
+	// pause is how long that one then serves before the next attempt.
+	pause = 30 * time.Second
+)
+
+// Token returns an access token for the user: the cached one, or, from
+// [Config].RefreshAhead before its end, a new one. Callers who need the same
+// user's token at the same time share one call of the Refresher; it goes on when
+// they leave. The token is the caller's own copy, without the refresh token.
+//
+// While a cached token works, failures of the Refresher or the Store do not show.
+// Without one they do, wrapped. A [*ConsentError] means that the user has to
+// sign in with consent; as long as the record says so, the Refresher is not
+// called. Where nothing is kept, that error Is [ErrNotFound] too.
+func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, error) {
+	c := m.cache.get(subject)
+	if c != nil && m.clock.unixNano() < c.refreshAt {
+		return c.token(), nil
+	}
+	c, err := m.newer(ctx, subject, c)
+	if err != nil {
+		return nil, err
+	}
+	return c.token(), nil
+}
+
+// newer returns a fresh token, or had where that still works and there is no
+// better one for now.
+func (m *Manager) newer(ctx context.Context, subject string, had *cached) (*cached, error) {
+	key, err := m.checked(subject)
+	if err != nil {
+		return nil, err
+	}
+	if !had.alive(m.clock.unixNano()) {
+		return m.fly(ctx, key)
+	}
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	got, err := m.fly(waiting, key)
+	if err == nil || errors.Is(err, ErrNeedsConsent) || !had.alive(m.clock.unixNano()) {
+		return got, err
+	}
+	m.swap(had, had.postponed(m.clock.unixNano()))
+	return had, nil
+}
+
+// postponed is c, to be looked at again after a pause.
+func (c *cached) postponed(now int64) *cached {
+	p := *c
+	p.refreshAt = min(now+int64(pause), c.expiry)
+	return &p
+}
+
+func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
+	return m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (*cached, error) {
+		return m.obtain(ctx, key)
+	})
+}
+
+// TokenSource is [Manager.Token] for the user as an [oauth2.TokenSource], for
+// API clients that want one. Every Token call uses ctx, so that must outlive the
+// source's use: a request's context, for a source that serves that request. Do
+// not wrap it in [oauth2.ReuseTokenSource]: that would go on with a token after
+// the user has disconnected.
+func (m *Manager) TokenSource(ctx context.Context, subject string) oauth2.TokenSource {
+	return tokenSource(func() (*oauth2.Token, error) { return m.Token(ctx, subject) })
+}
+
+type tokenSource func() (*oauth2.Token, error)
+
+func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
+
+// Invalidate forgets the user's cached access token, for a caller whom an API
+// has refused it with 401. The next call gets a new one. [Manager.HTTPClient]
+// does this by itself.
+func (m *Manager) Invalidate(subject string) {
+	m.end(subject, (*cached).refused)
+}
