@@ -2,10 +2,12 @@ package drive_test
 
 import (
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -66,10 +68,21 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	client, server := net.Pipe()
 	select {
 	case l.conns <- server:
-		return client, nil
+		return pipeConn{client}, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// pipeConn says of a closed pipe what TCP says of a closed connection.
+type pipeConn struct{ net.Conn }
+
+func (c pipeConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err == io.ErrClosedPipe {
+		err = &net.OpError{Op: "write", Err: syscall.EPIPE}
+	}
+	return n, err
 }
 
 func (l *pipeListener) Accept() (net.Conn, error) {

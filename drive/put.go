@@ -124,7 +124,7 @@ type put struct {
 	src    *source
 
 	target *File   // whose content is replaced; nil: a file is created
-	id     string  // of that which is created
+	id     string  // of the file that this Put creates; empty: it has created none
 	rest   []*File // others of the name
 }
 
@@ -184,7 +184,7 @@ func (p *put) send(ctx context.Context) (*File, error) {
 
 // finish judges the outcome of an upload.
 func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) {
-	if p.target == nil && errors.Is(err, ErrConflict) { // the ID is in use: by whom but ourselves?
+	if p.id != "" && errors.Is(err, ErrConflict) { // the ID is in use: by whom but ourselves?
 		file, err = p.folder.get(ctx, p.id)
 		if err == nil && !p.landed(file) {
 			return nil, ErrConflict

@@ -124,7 +124,8 @@ func isConnectionError(err error) bool {
 		return true
 	}
 	text := err.Error() // net/http has neither type nor value for these
-	return strings.HasSuffix(text, "server closed idle connection") ||
+	return strings.Contains(text, http1Broken) ||
+		strings.HasSuffix(text, "server closed idle connection") ||
 		strings.Contains(text, "http2: client connection lost") ||
 		strings.Contains(text, "GOAWAY")
 }
@@ -139,10 +140,21 @@ type streamError struct {
 
 func (e streamError) Error() string { return "http2: stream reset" }
 
+// http1Broken is how net/http begins, and what we keep, of a text that goes on
+// with a piece of the answer.
+const http1Broken = "transport connection broken"
+
 // brokenError marks a failure of the connection to Drive.
 type brokenError struct{ err error }
 
-func (e *brokenError) Error() string { return e.err.Error() }
+func (e *brokenError) Error() string {
+	text := e.err.Error()
+	if at := strings.Index(text, http1Broken); at >= 0 {
+		return text[:at+len(http1Broken)]
+	}
+	return text
+}
+
 func (e *brokenError) Unwrap() error { return e.err }
 
 // HTTPStatus is 502: Drive did not answer.

@@ -1,0 +1,115 @@
+package drive_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+func TestFS(t *testing.T) {
+	folder, srv := newFolder(t)
+	names := []string{"settings.json", "maps/home.json", "maps/work/2.json", "maps/work/1.json", "empty"}
+	for _, name := range names {
+		add(srv, name, []byte("content of "+name))
+	}
+	twins(srv)
+	for _, invalid := range []string{"/absolute", "a//b", "dir/", "../up", "."} {
+		add(srv, invalid, []byte("hidden"))
+	}
+	if err := fstest.TestFS(folder.FS(t.Context()), append(names, "a.json")...); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFSOfNothing(t *testing.T) {
+	folder, _ := newFolder(t)
+	if err := fstest.TestFS(folder.FS(t.Context())); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWalkDir(t *testing.T) {
+	folder, srv := newFolder(t)
+	for _, name := range []string{"b", "a/2", "a/1"} {
+		add(srv, name, []byte("x"))
+	}
+	var got []string
+	err := fs.WalkDir(folder.FS(t.Context()), ".", func(path string, _ fs.DirEntry, err error) error {
+		got = append(got, path)
+		return err
+	})
+	if want := []string{".", "a", "a/1", "a/2", "b"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("walked %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestFSErrors(t *testing.T) {
+	folder, srv := newFolder(t)
+	fsys := folder.FS(t.Context())
+	for name, want := range map[string]error{"none": fs.ErrNotExist, "none/below": fs.ErrNotExist, "/x": fs.ErrInvalid} {
+		for op, err := range map[string]error{
+			"Open": errOf(fsys.Open(name)), "Stat": errOf(fs.Stat(fsys, name)), "ReadDir": errOf(fs.ReadDir(fsys, name)),
+		} {
+			if _, ok := errors.AsType[*fs.PathError](err); !ok || !errors.Is(err, want) {
+				t.Errorf("%s(%q): %v, want %v in a PathError", op, name, err, want)
+			}
+		}
+	}
+	srv.Inject(drivetest.Fault{Status: 403, Reason: "insufficientPermissions", Times: -1})
+	for _, err := range []error{errOf(fsys.Open("a")), errOf(fs.ReadDir(fsys, "."))} {
+		if !errors.Is(err, drive.ErrScope) {
+			t.Errorf("%v, want ErrScope", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := folder.FS(ctx).Open("a"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the cancellation", err)
+	}
+}
+
+func TestFileServer(t *testing.T) {
+	folder, srv := newFolder(t)
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{
+		Name: "maps/home.txt", Content: []byte("0123456789"), Modified: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC),
+	})
+	site := httptest.NewServer(http.FileServerFS(folder.FS(t.Context())))
+	defer site.Close()
+	tests := []struct {
+		path, header, value string
+		status              int
+		body                string
+	}{
+		{"/maps/home.txt", "", "", 200, "0123456789"},
+		{"/maps/home.txt", "Range", "bytes=7-", 206, "789"},
+		{"/maps/home.txt", "If-Modified-Since", "Tue, 24 Nov 2026 12:00:00 GMT", 304, ""},
+		{"/maps/", "", "", 200, `<a href="home.txt">`},
+		{"/none", "", "", 404, ""},
+	}
+	for _, tt := range tests {
+		req, _ := http.NewRequest("GET", site.URL+tt.path, nil)
+		if tt.header != "" {
+			req.Header.Set(tt.header, tt.value)
+		}
+		res, err := site.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.StatusCode != tt.status || !strings.Contains(string(body), tt.body) {
+			t.Errorf("%s %s: %d %q", tt.path, tt.value, res.StatusCode, body)
+		}
+	}
+}

@@ -1,0 +1,347 @@
+package drive_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+// Wherever the answer to a create breaks off, there is one file afterwards.
+func TestCreateExactlyOnce(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		for cut := 0; cut < 1200; cut += 13 {
+			name := fmt.Sprint(cut, ".json")
+			srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Cut: drivetest.CutAnswer, CutAt: cut})
+			file, err := folder.Put(t.Context(), name, strings.NewReader("{}"), drive.PutOptions{})
+			if err != nil || file.Name != name || file.Size != 2 {
+				t.Fatalf("cut at %d: %+v, %v", cut, file, err)
+			}
+			if got := contents(srv, name); !slices.Equal(got, []string{"{}"}) {
+				t.Fatalf("cut at %d: the folder has %q", cut, got)
+			}
+		}
+	})
+}
+
+func TestCreateAfterFailures(t *testing.T) {
+	faults := map[string]drivetest.Fault{
+		"request cut":        {Op: drivetest.OpCreate, Cut: drivetest.CutRequest, CutAt: 50},
+		"done, but 503":      {Op: drivetest.OpCreate, Status: 503, Performed: true},
+		"done, but 503 x 3":  {Op: drivetest.OpCreate, Status: 503, Performed: true, Times: 3},
+		"not done, 500":      {Op: drivetest.OpCreate, Status: 500},
+		"IDs not to be had":  {Op: drivetest.OpGenerateIDs, Status: 503},
+		"lookup broken off":  {Op: drivetest.OpList, Cut: drivetest.CutAnswer, CutAt: 40},
+		"reset after answer": {Op: drivetest.OpCreate, Cut: drivetest.CutAnswer, Reset: true},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			srv.Inject(fault)
+			inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+				put(t, folder, "a.json", "{}")
+				if got := contents(srv, "a.json"); !slices.Equal(got, []string{"{}"}) {
+					t.Errorf("the folder has %q", got)
+				}
+			})
+		})
+	}
+}
+
+// An ID that was sent once is never used for another file.
+func TestFailedCreateSpendsItsID(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Status: 503, Performed: true, Times: 5})
+		if _, err := folder.Put(t.Context(), "a.json", strings.NewReader("a"), drive.PutOptions{}); err == nil {
+			t.Fatal("want the fifth 503")
+		}
+		put(t, folder, "b.json", "b")
+		if a, b := contents(srv, "a.json"), contents(srv, "b.json"); !slices.Equal(a, []string{"a"}) || !slices.Equal(b, []string{"b"}) {
+			t.Errorf("a.json is %q, b.json is %q", a, b)
+		}
+	})
+}
+
+func TestRequestsOfPut(t *testing.T) {
+	folder, srv := newFolder(t)
+	for i, want := range []int{3, 2, 2, 2} {
+		before := len(srv.Requests())
+		put(t, folder, fmt.Sprint(i), "{}")
+		if got := len(srv.Requests()) - before; got != want {
+			t.Errorf("Put %d made %d requests, want %d", i, got, want)
+		}
+	}
+}
+
+func twins(srv *drivetest.Server) (older, newer drivetest.File) {
+	f := srv.Folder(drivetest.DefaultUser)
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	newer = f.Add(drivetest.File{Name: "a.json", Content: []byte("newer"), Created: at, Modified: at.Add(time.Minute)})
+	older = f.Add(drivetest.File{Name: "a.json", Content: []byte("older"), Created: at, Modified: at})
+	return older, newer
+}
+
+func TestWinnerOfDuplicates(t *testing.T) {
+	folder, srv := newFolder(t)
+	_, newer := twins(srv)
+	file, err := folder.Stat(t.Context(), "a.json")
+	if err != nil || file.ID != newer.ID {
+		t.Errorf("Stat = %+v, %v; want the one modified last", file, err)
+	}
+	same := srv.Folder(drivetest.DefaultUser)
+	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	x := same.Add(drivetest.File{Name: "b.json", Modified: at, Content: []byte("x")})
+	y := same.Add(drivetest.File{Name: "b.json", Modified: at, Content: []byte("y")})
+	file, err = folder.Stat(t.Context(), "b.json")
+	if err != nil || file.ID != max(x.ID, y.ID) {
+		t.Errorf("Stat = %+v, %v; want the greatest of the IDs %s and %s", file, err, x.ID, y.ID)
+	}
+}
+
+func TestPutFoldsDuplicates(t *testing.T) {
+	folder, srv := newFolder(t)
+	_, newer := twins(srv)
+	file := put(t, folder, "a.json", "now")
+	if file.ID != newer.ID {
+		t.Errorf("Put wrote to %s, want the winner %s", file.ID, newer.ID)
+	}
+	if got := contents(srv, "a.json"); !slices.Equal(got, []string{"now"}) {
+		t.Errorf("the folder has %q", got)
+	}
+}
+
+// The document is stored: that a duplicate remains is no failure.
+func TestPutWhereFoldingFails(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	twins(srv)
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Status: 503, Times: 5})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		put(t, folder, "a.json", "now")
+		if got := contents(srv, "a.json"); len(got) != 2 {
+			t.Fatalf("the folder has %q", got)
+		}
+		put(t, folder, "a.json", "then")
+		if got := contents(srv, "a.json"); !slices.Equal(got, []string{"then"}) {
+			t.Errorf("the folder has %q", got)
+		}
+	})
+}
+
+// Somebody deletes or folds the file between the lookup and the write.
+func TestPutToVanishedFile(t *testing.T) {
+	for _, conditional := range []bool{false, true} {
+		folder, srv := newFolder(t)
+		first := put(t, folder, "a.json", "1")
+		srv.Inject(drivetest.Fault{Op: drivetest.OpUpdate, Status: 404, Reason: "notFound"})
+		opts := drive.PutOptions{}
+		if conditional {
+			opts.IfRevision = first.Revision
+		}
+		_, err := folder.Put(t.Context(), "a.json", strings.NewReader("2"), opts)
+		if conditional && !errors.Is(err, drive.ErrConflict) || !conditional && err != nil {
+			t.Errorf("conditional %v: %v", conditional, err)
+		}
+	}
+}
+
+func TestIfRevision(t *testing.T) {
+	folder, srv := newFolder(t)
+	first := put(t, folder, "a.json", "1")
+	second := put(t, folder, "a.json", "2")
+	tests := []struct {
+		name, file, revision string
+		want                 error
+	}{
+		{"stale", "a.json", first.Revision, drive.ErrConflict},
+		{"absent, but there", "a.json", drive.Absent, drive.ErrConflict},
+		{"of nothing", "b.json", second.Revision, drive.ErrConflict},
+		{"current", "a.json", second.Revision, nil},
+		{"absent", "b.json", drive.Absent, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := contents(srv, tt.file)
+			_, err := folder.Put(t.Context(), tt.file, strings.NewReader("3"), drive.PutOptions{IfRevision: tt.revision})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("Put: %v, want %v", err, tt.want)
+			}
+			if after := contents(srv, tt.file); (tt.want != nil) != slices.Equal(before, after) {
+				t.Errorf("%q became %q", before, after)
+			}
+		})
+	}
+}
+
+// A lost answer to a conditional Put does not conflict with itself; what another
+// writer did meanwhile does.
+func TestIfRevisionAfterLostAnswer(t *testing.T) {
+	tests := []struct {
+		name  string
+		fault drivetest.Fault
+		other bool
+		want  error
+	}{
+		{"done", drivetest.Fault{Cut: drivetest.CutAnswer}, false, nil},
+		{"done, 503", drivetest.Fault{Status: 503, Performed: true}, false, nil},
+		{"not done", drivetest.Fault{Cut: drivetest.CutRequest}, false, nil},
+		{"not done, and overtaken", drivetest.Fault{Status: 503, Delay: time.Second}, true, drive.ErrConflict},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+				first := put(t, folder, "a.json", "1")
+				tt.fault.Op = drivetest.OpUpdate
+				srv.Inject(tt.fault)
+				if tt.other {
+					time.AfterFunc(time.Second/2, func() { put(t, folder, "a.json", "theirs") })
+				}
+				file, err := folder.Put(t.Context(), "a.json", strings.NewReader("mine"), drive.PutOptions{IfRevision: first.Revision})
+				if !errors.Is(err, tt.want) {
+					t.Fatalf("Put: %+v, %v; want %v", file, err, tt.want)
+				}
+				want := "mine"
+				if tt.other {
+					want = "theirs"
+				}
+				if got := contents(srv, "a.json"); !slices.Equal(got, []string{want}) {
+					t.Errorf("the folder has %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// Many writers at once: however many files that makes, there is one document, and
+// each writer can tell by the revision whether it is its own.
+func TestConcurrentPuts(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	var wg sync.WaitGroup
+	files := make([]*drive.File, 8)
+	for i := range files {
+		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+		wg.Go(func() { files[i] = put(t, folder, "a.json", fmt.Sprint(i)) })
+	}
+	wg.Wait()
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	won := 0
+	for i, file := range files {
+		_, err := folder.Put(t.Context(), "a.json", strings.NewReader(fmt.Sprint("next ", i)), drive.PutOptions{IfRevision: file.Revision})
+		switch {
+		case err == nil:
+			won++
+		case !errors.Is(err, drive.ErrConflict):
+			t.Errorf("writer %d: %v", i, err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of the writers had the document, want one", won)
+	}
+	if got := contents(srv, "a.json"); len(got) != 1 {
+		t.Errorf("the folder has %q, want one file", got)
+	}
+}
+
+func TestPutRefuses(t *testing.T) {
+	tests := []struct {
+		name, file string
+		opts       drive.PutOptions
+	}{
+		{"no name", "", drive.PutOptions{}},
+		{"name is not UTF-8", "a\xff", drive.PutOptions{}},
+		{"content type", "a", drive.PutOptions{ContentType: "text/plain\r\nX: y"}},
+		{"negative size", "a", drive.PutOptions{Size: -1}},
+		{"property without key", "a", drive.PutOptions{Properties: map[string]string{"": "x"}}},
+		{"long property", "a", drive.PutOptions{Properties: map[string]string{"k": strings.Repeat("v", 124)}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			folder, srv := newFolder(t)
+			_, err := folder.Put(t.Context(), tt.file, strings.NewReader("x"), tt.opts)
+			if !errors.Is(err, fs.ErrInvalid) || len(srv.Requests()) != 0 {
+				t.Errorf("%v after %d requests, want fs.ErrInvalid after none", err, len(srv.Requests()))
+			}
+		})
+	}
+}
+
+func TestPutOfBadReaders(t *testing.T) {
+	broken := errors.New("disk broken")
+	tests := []struct {
+		name string
+		r    io.Reader
+		size int64
+		want string
+	}{
+		{"fails", iotest.ErrReader(broken), 0, "disk broken"},
+		{"fails later", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), 0, "disk broken"},
+		{"too short", strings.NewReader("x"), 2, "not of the 2 bytes"},
+		{"too long", strings.NewReader("xyz"), 2, "not of the 2 bytes"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			folder, srv := newFolder(t)
+			_, err := folder.Put(t.Context(), "a", tt.r, drive.PutOptions{Size: tt.size})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%v, want %q", err, tt.want)
+			}
+			if got := contents(srv, "a"); len(got) != 0 {
+				t.Errorf("the folder has %q", got)
+			}
+		})
+	}
+}
+
+func TestPutOptions(t *testing.T) {
+	folder, _ := newFolder(t)
+	var seen []drive.Progress
+	file, err := folder.Put(t.Context(), "a.bin", iotest.OneByteReader(strings.NewReader("content")), drive.PutOptions{
+		ContentType: "text/plain; charset=utf-8",
+		Properties:  map[string]string{"device": "phone"},
+		Progress:    func(p drive.Progress) { seen = append(seen, p) },
+	})
+	if err != nil || file.ContentType != "text/plain; charset=utf-8" || file.Properties["device"] != "phone" {
+		t.Errorf("Put = %+v, %v", file, err)
+	}
+	if want := []drive.Progress{{Done: 7, Total: 7}}; !slices.Equal(seen, want) {
+		t.Errorf("progress %v, want %v", seen, want)
+	}
+	file, err = folder.SetProperties(t.Context(), "a.bin", map[string]string{"device": "", "theme.dark": "yes"})
+	if err != nil || len(file.Properties) != 1 || file.Properties["theme.dark"] != "yes" {
+		t.Errorf("SetProperties = %+v, %v", file, err)
+	}
+	empty, err := folder.Put(t.Context(), "empty", strings.NewReader(""), drive.PutOptions{})
+	if err != nil || empty.Size != 0 || empty.ContentType != "application/octet-stream" {
+		t.Errorf("Put of nothing = %+v, %v", empty, err)
+	}
+}
+
+// What Drive says it has stored is compared with what was sent.
+func TestPutVerifies(t *testing.T) {
+	folder, srv := newFolder(t)
+	srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Status: 200, Body: `{"id":"1","size":"2","sha256Checksum":"00"}`})
+	_, err := folder.Put(t.Context(), "a", strings.NewReader("{}"), drive.PutOptions{})
+	if !errors.Is(err, drive.ErrChecksum) {
+		t.Errorf("%v, want ErrChecksum", err)
+	}
+}
+
+func TestQuota(t *testing.T) {
+	srv := newServer(t, drivetest.Options{Quota: 10})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	_, err := folder.Put(t.Context(), "a", strings.NewReader("more than ten bytes"), drive.PutOptions{})
+	if !errors.Is(err, drive.ErrQuota) {
+		t.Errorf("%v, want ErrQuota", err)
+	}
+}

@@ -1,0 +1,295 @@
+package drive_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+func add(srv *drivetest.Server, name string, content []byte) drivetest.File {
+	return srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: name, Content: content})
+}
+
+func openReader(t testing.TB, folder *drive.AppFolder, name string) *drive.Reader {
+	t.Helper()
+	r, err := folder.Open(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+func TestReader(t *testing.T) {
+	folder, srv := newFolder(t)
+	content := random(100 * kib)
+	add(srv, "a.bin", content)
+	r := openReader(t, folder, "a.bin")
+	var last drive.Progress
+	r.Progress = func(p drive.Progress) { last = p }
+	got, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(got, content) {
+		t.Errorf("read %d bytes, %v", len(got), err)
+	}
+	if want := (drive.Progress{Done: 100 * kib, Total: 100 * kib}); last != want {
+		t.Errorf("progress ended with %v, want %v", last, want)
+	}
+	if want := []drivetest.Op{drivetest.OpList, drivetest.OpDownload}; !slices.Equal(ops(srv), want) {
+		t.Errorf("requests %v, want %v", ops(srv), want)
+	}
+	if d := srv.Requests(drivetest.OpDownload)[0]; d.Header.Get("Range") != "" || d.Header.Get("Accept-Encoding") != "identity" {
+		t.Errorf("download with %v", d.Header)
+	}
+}
+
+func TestReaderIsAReader(t *testing.T) {
+	folder, srv := newFolder(t)
+	for _, content := range [][]byte{random(10 * kib), {}, []byte("x")} {
+		add(srv, "a.bin", content)
+		r, err := folder.Open(t.Context(), "a.bin")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := iotest.TestReader(r, content); err != nil {
+			t.Errorf("%d bytes: %v", len(content), err)
+		}
+		srv.Folder(drivetest.DefaultUser).Remove(r.File().ID)
+	}
+}
+
+// A broken download goes on where it was.
+func TestReaderResumes(t *testing.T) {
+	content := random(50 * kib)
+	faults := map[string][]drivetest.Fault{
+		"once":               {{Cut: drivetest.CutAnswer, CutAt: 20 * kib}},
+		"many times":         {{Cut: drivetest.CutAnswer, CutAt: 5 * kib, Times: 8}},
+		"reset":              {{Cut: drivetest.CutAnswer, CutAt: 20 * kib, Reset: true}},
+		"in the header":      {{Cut: drivetest.CutAnswer, CutAt: 30}},
+		"then 503":           {{Cut: drivetest.CutAnswer, CutAt: 20 * kib}, {Nth: 2, Status: 503}},
+		"before any content": {{Status: 503, Times: 2}},
+		"rate limited":       {{Status: 403, Reason: "userRateLimitExceeded"}},
+	}
+	for name, faults := range faults {
+		t.Run(name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			add(srv, "a.bin", content)
+			for _, f := range faults {
+				f.Op = drivetest.OpDownload
+				srv.Inject(f)
+			}
+			inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+				got, err := io.ReadAll(openReader(t, folder, "a.bin"))
+				if err != nil || !bytes.Equal(got, content) {
+					t.Fatalf("read %d bytes, %v", len(got), err)
+				}
+				sum := 0
+				for _, r := range srv.Requests(drivetest.OpDownload)[1:] {
+					if r.Header.Get("Range") != "" {
+						sum++
+					}
+				}
+				if strings.HasPrefix(name, "once") && sum != 1 {
+					t.Errorf("%d requests for a range, want one", sum)
+				}
+			})
+		})
+	}
+}
+
+// A connection that gives nothing any more is given up in the end.
+func TestReaderGivesUp(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	add(srv, "a.bin", random(50*kib))
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Cut: drivetest.CutAnswer, CutAt: 20 * kib})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Nth: 2, Cut: drivetest.CutAnswer, Times: -1})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		_, err := io.ReadAll(openReader(t, folder, "a.bin"))
+		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%v, want the broken connection", err)
+		}
+		if n := len(srv.Requests(drivetest.OpDownload)); n != 6 {
+			t.Errorf("%d requests, want 1 and 5", n)
+		}
+	})
+}
+
+// What was damaged, or replaced between lookup and download, is noticed.
+func TestReaderVerifies(t *testing.T) {
+	tests := []struct {
+		name    string
+		replace string
+	}{
+		{"other content", "CONTENT"},
+		{"shorter", "c"},
+		{"longer", "content, and more"},
+		{"nothing", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			folder, _ := newFolder(t)
+			put(t, folder, "a.bin", "content")
+			r := openReader(t, folder, "a.bin")
+			put(t, folder, "a.bin", tt.replace)
+			if got, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
+				t.Errorf("read %q, %v; want ErrChecksum", got, err)
+			}
+		})
+	}
+}
+
+// Replaced by something shorter in the middle of a download.
+func TestReaderVerifiesWhatItResumes(t *testing.T) {
+	folder, srv := newFolder(t)
+	content := random(50 * kib)
+	add(srv, "a.bin", content)
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Cut: drivetest.CutAnswer, CutAt: 20 * kib})
+	r := openReader(t, folder, "a.bin")
+	if _, err := io.ReadFull(r, make([]byte, kib)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, folder, "a.bin", "short")
+	if _, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
+		t.Errorf("%v, want ErrChecksum", err)
+	}
+}
+
+// Where Drive has no SHA-256 of a file, its MD5 counts.
+func TestReaderVerifiesMD5(t *testing.T) {
+	for sum, want := range map[string]error{
+		"9a0364b9e99bb480dd25e1f0284c8555": nil, // of "content"
+		"00000000000000000000000000000000": drive.ErrChecksum,
+		"":                                 nil,
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("alt") == "media" {
+				io.WriteString(w, "content")
+				return
+			}
+			io.WriteString(w, `{"files":[{"id":"1","name":"a","size":"7","md5Checksum":"`+sum+`"}]}`)
+		}))
+		defer srv.Close()
+		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+		if _, err := io.ReadAll(openReader(t, folder, "a")); !errors.Is(err, want) {
+			t.Errorf("MD5 %q: %v, want %v", sum, err, want)
+		}
+	}
+}
+
+func TestReadAtAsksForJustThat(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, "a.bin", []byte("0123456789"))
+	r := openReader(t, folder, "a.bin")
+	p := make([]byte, 4)
+	if n, err := r.ReadAt(p, 3); n != 4 || err != nil || string(p) != "3456" {
+		t.Errorf("ReadAt = %q, %v", p[:n], err)
+	}
+	if n, err := r.ReadAt(p, 8); n != 2 || err != io.EOF || string(p[:n]) != "89" {
+		t.Errorf("ReadAt at the end = %q, %v", p[:n], err)
+	}
+	for i, want := range []string{"bytes=3-6", "bytes=8-9"} {
+		if got := srv.Requests(drivetest.OpDownload)[i].Header.Get("Range"); got != want {
+			t.Errorf("asked for %s, want %s", got, want)
+		}
+	}
+}
+
+// A server that ignores the range, or answers another, is not believed.
+func TestReaderDistrustsRanges(t *testing.T) {
+	for name, contentRange := range map[string]string{
+		"none": "", "another start": "bytes 0-6/7", "another size": "bytes 3-6/8", "garbage": "bytes",
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("alt") != "media" {
+					io.WriteString(w, `{"files":[{"id":"1","name":"a","size":"7"}]}`)
+					return
+				}
+				if contentRange != "" {
+					w.Header().Set("Content-Range", contentRange)
+					w.WriteHeader(http.StatusPartialContent)
+				}
+				io.WriteString(w, "tent")
+			}))
+			defer srv.Close()
+			r := openReader(t, open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL}), "a")
+			r.Seek(3, io.SeekStart)
+			if got, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
+				t.Errorf("read %q, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	folder, srv := newFolder(t)
+	if _, err := folder.Open(t.Context(), "a.bin"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open of nothing: %v", err)
+	}
+	file := add(srv, "a.bin", []byte("content"))
+	r := openReader(t, folder, "a.bin")
+	srv.Folder(drivetest.DefaultUser).Remove(file.ID)
+	if _, err := io.ReadAll(r); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Read of what was deleted: %v", err)
+	}
+	r.Close()
+	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("Read after Close: %v", err)
+	}
+	for _, seek := range []struct {
+		off    int64
+		whence int
+	}{{-1, io.SeekStart}, {-8, io.SeekEnd}, {0, 7}} {
+		if _, err := r.Seek(seek.off, seek.whence); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("Seek(%d, %d): %v", seek.off, seek.whence, err)
+		}
+	}
+}
+
+func TestReadingEndsWithContext(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, "a.bin", random(8*mib))
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := folder.Open(ctx, "a.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.ReadFull(r, make([]byte, kib)); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := io.ReadAll(r); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the cancellation", err)
+	}
+}
+
+func TestServeContent(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, "a.txt", []byte("0123456789"))
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "a.txt", time.Time{}, openReader(t, folder, "a.txt"))
+	}))
+	defer site.Close()
+	req, _ := http.NewRequest("GET", site.URL, nil)
+	req.Header.Set("Range", "bytes=2-4")
+	res, err := site.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got, _ := io.ReadAll(res.Body); string(got) != "234" || res.StatusCode != http.StatusPartialContent {
+		t.Errorf("%d with %q", res.StatusCode, got)
+	}
+}

@@ -1,0 +1,156 @@
+package drive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type tokenSource func() (*oauth2.Token, error)
+
+func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
+
+var errConsent = errors.New("needs consent")
+
+// An error of the token source, whatever caused it, comes through at once.
+func TestTokenErrorsComeThrough(t *testing.T) {
+	causes := map[string]error{
+		"consent":            fmt.Errorf("tokenstore: %w", errConsent),
+		"refresh refused":    fmt.Errorf("%w: %w", errConsent, &oauth2.RetrieveError{ErrorCode: "invalid_grant"}),
+		"refresh broken off": fmt.Errorf("%w: %w", errConsent, &url.Error{Op: "Post", URL: "https://oauth2.example.com/token", Err: io.ErrUnexpectedEOF}),
+		"database is down":   fmt.Errorf("%w: %w", errConsent, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}),
+	}
+	for name, cause := range causes {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			configs := map[string]drive.Config{
+				"TokenSource": {TokenSource: tokenSource(func() (*oauth2.Token, error) { calls++; return nil, cause })},
+				"HTTPClient":  {HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { calls++; return nil, cause })}},
+			}
+			for kind, cfg := range configs {
+				calls = 0
+				folder := open(t, cfg)
+				_, err := folder.Put(t.Context(), "a.json", strings.NewReader("{}"), drive.PutOptions{})
+				if !errors.Is(err, errConsent) || !errors.Is(err, cause) {
+					t.Errorf("%s: %v, want the cause in the chain", kind, err)
+				}
+				if calls != 1 {
+					t.Errorf("%s: %d calls, want one", kind, calls)
+				}
+			}
+		})
+	}
+}
+
+func TestBrokenConnections(t *testing.T) {
+	tests := []struct {
+		name  string
+		err   error
+		tries int
+	}{
+		{"EOF", io.EOF, 5},
+		{"unexpected EOF", io.ErrUnexpectedEOF, 5},
+		{"refused", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}, 5},
+		{"certificate", errors.New("tls: failed to verify certificate"), 1},
+		{"redirect loop", errors.New("stopped after 10 redirects"), 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+					calls++
+					return nil, tt.err
+				})}})
+				_, err := folder.Info(t.Context())
+				if !errors.Is(err, tt.err) || calls != tt.tries {
+					t.Errorf("%v after %d calls, want %d", err, calls, tt.tries)
+				}
+			})
+		})
+	}
+}
+
+// Over a real connection: the answer breaks off at every byte, then comes whole.
+func TestBrokenAtEveryByte(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.json", Content: []byte("{}")})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		whole := 0
+		for cut := 0; whole < 3; cut++ {
+			before := len(srv.Requests())
+			srv.Inject(drivetest.Fault{Op: drivetest.OpList, Cut: drivetest.CutAnswer, CutAt: cut})
+			if _, err := folder.Stat(t.Context(), "a.json"); err != nil {
+				t.Fatalf("cut at byte %d: %v", cut, err)
+			}
+			if len(srv.Requests())-before == 1 { // the cut was behind the end
+				whole++
+			}
+		}
+	})
+}
+
+func TestRefusedConnection(t *testing.T) {
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	folder := open(t, drive.Config{HTTPClient: http.DefaultClient, Endpoint: gone.URL})
+	ctx, cancel := context.WithTimeout(t.Context(), 300e6) // shorter than the first wait
+	defer cancel()
+	_, err := folder.Info(ctx)
+	status, ok := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	if !errors.Is(err, syscall.ECONNREFUSED) || !ok || status.HTTPStatus() != http.StatusBadGateway {
+		t.Errorf("%v, want a refused connection, 502", err)
+	}
+}
+
+func TestEndedContextIsNoBrokenConnection(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	srv.Inject(drivetest.Fault{Hang: true, Times: -1})
+	ctx, cancel := context.WithCancel(t.Context())
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		cancel()
+		return srv.Client().Do(r)
+	})}, Endpoint: srv.URL})
+	_, err := folder.Info(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the cancellation", err)
+	}
+}
+
+// The token is not sent to another host, wherever an answer points.
+func TestRedirectsStayAtTheHost(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("another host got %s with %q", r.URL, r.Header.Get("Authorization"))
+	}))
+	defer elsewhere.Close()
+	here := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer here.Close()
+	folder := open(t, drive.Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "at-secret"}), Endpoint: here.URL})
+	e, ok := errors.AsType[*drive.Error](errOf(folder.Info(t.Context())))
+	if !ok || e.Status != http.StatusTemporaryRedirect {
+		t.Errorf("%v, want the redirect as an error", e)
+	}
+}
+
+func errOf[T any](_ T, err error) error { return err }

@@ -1,0 +1,429 @@
+package drive_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+const (
+	kib   = 1 << 10
+	mib   = 1 << 20
+	chunk = 256 * kib
+)
+
+func random(n int) []byte {
+	p := make([]byte, n)
+	rand.NewChaCha8([32]byte{}).Read(p)
+	return p
+}
+
+// stream hides all of a reader but Read.
+func stream(content []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(content)} }
+
+func checkStored(t *testing.T, srv *drivetest.Server, name string, want []byte) {
+	t.Helper()
+	files := srv.Folder(drivetest.DefaultUser).Files(name)
+	if len(files) != 1 || !bytes.Equal(files[0].Content, want) {
+		t.Errorf("%d files; want one with the content of %d bytes", len(files), len(want))
+	}
+}
+
+func TestChunks(t *testing.T) {
+	tests := []struct {
+		name    string
+		size    int
+		unsized bool
+		cfg     drive.Config
+		single  bool
+		chunks  int
+	}{
+		{name: "nothing", size: 0, single: true},
+		{name: "two bytes", size: 2, single: true},
+		{name: "1 MiB", size: mib, single: true},
+		{name: "1 MiB, unsized", size: mib, unsized: true, single: true},
+		{name: "1 MiB and a byte", size: mib + 1, chunks: 2},
+		{name: "1 MiB and a byte, unsized", size: mib + 1, unsized: true, chunks: 2},
+		{name: "3 MiB, unsized", size: 3 * mib, unsized: true, chunks: 3},
+		{name: "16 MiB", size: 16 * mib, chunks: 8},
+		{name: "72 MiB", size: 72 * mib, chunks: 9},
+		{name: "small chunks", size: mib, cfg: drive.Config{ChunkSize: chunk}, chunks: 4},
+		{name: "small chunks, and a byte", size: mib + 1, cfg: drive.Config{ChunkSize: chunk}, chunks: 5},
+		{name: "small chunks, unsized", size: 600 * kib, unsized: true, cfg: drive.Config{ChunkSize: chunk}, chunks: 3},
+		{name: "one chunk of more than 5 MB", size: 6 * mib, cfg: drive.Config{ChunkSize: 8 * mib}, chunks: 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			tt.cfg.HTTPClient, tt.cfg.Endpoint = srv.Client(), srv.URL
+			folder := open(t, tt.cfg)
+			content := random(tt.size)
+			var r io.Reader = bytes.NewReader(content)
+			if tt.unsized {
+				r = stream(content)
+			}
+			var seen []int64
+			file, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{Progress: func(p drive.Progress) { seen = append(seen, p.Done) }})
+			if err != nil || file.Size != int64(tt.size) {
+				t.Fatalf("Put = %+v, %v", file, err)
+			}
+			checkStored(t, srv, "a.bin", content)
+			if got := len(srv.Requests(drivetest.OpUploadChunk)); got != tt.chunks {
+				t.Errorf("%d chunks, want %d", got, tt.chunks)
+			}
+			if got := len(srv.Requests(drivetest.OpCreate)) == 1; got != tt.single {
+				t.Errorf("in one request: %v, want %v", got, tt.single)
+			}
+			if !slices.IsSorted(seen) || seen[len(seen)-1] != int64(tt.size) {
+				t.Errorf("progress %v", seen)
+			}
+		})
+	}
+}
+
+// Every way in which a chunk can go wrong, at every chunk, from readers that can
+// seek and such that cannot.
+func TestInterruptedChunks(t *testing.T) {
+	content := random(4*chunk + 1000)
+	faults := map[string]drivetest.Fault{
+		"503":             {Status: 503},
+		"429":             {Status: 429, Reason: "rateLimitExceeded"},
+		"rate limit":      {Status: 403, Reason: "userRateLimitExceeded"},
+		"cut at once":     {Cut: drivetest.CutRequest},
+		"cut in chunk":    {Cut: drivetest.CutRequest, CutAt: chunk / 2},
+		"answer lost":     {Cut: drivetest.CutAnswer},
+		"answer in half":  {Cut: drivetest.CutAnswer, CutAt: 30},
+		"503, but stored": {Status: 503, Performed: true},
+	}
+	for name, fault := range faults {
+		t.Run(name, func(t *testing.T) {
+			for nth := 1; nth <= 3; nth++ {
+				srv := newServer(t, drivetest.Options{})
+				fault.Op, fault.Nth = drivetest.OpUploadChunk, nth
+				srv.Inject(fault)
+				inBubble(t, srv, drive.Config{ChunkSize: 2 * chunk}, func(t *testing.T, folder *drive.AppFolder) {
+					if _, err := folder.Put(t.Context(), "a.bin", stream(content), drive.PutOptions{}); err != nil {
+						t.Fatalf("chunk %d: %v", nth, err)
+					}
+					checkStored(t, srv, "a.bin", content)
+				})
+			}
+		})
+	}
+}
+
+// Drive may keep less of a chunk than it got, down to nothing.
+func TestPartlyStoredChunks(t *testing.T) {
+	content := random(8*chunk + 1000)
+	srv := newServer(t, drivetest.Options{})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Keep: chunk, Times: 3})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 5, Keep: 1})
+	inBubble(t, srv, drive.Config{ChunkSize: 3 * chunk}, func(t *testing.T, folder *drive.AppFolder) {
+		if _, err := folder.Put(t.Context(), "a.bin", stream(content), drive.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		checkStored(t, srv, "a.bin", content)
+	})
+}
+
+// A session that has ended starts over, if the reader can go back.
+func TestEndedSession(t *testing.T) {
+	content := random(4 * chunk)
+	for _, status := range []int{400, 404, 410} {
+		for _, seekable := range []bool{true, false} {
+			t.Run(fmt.Sprint(status, " seekable ", seekable), func(t *testing.T) {
+				srv := newServer(t, drivetest.Options{})
+				folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+				srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 3, Status: status, Reason: "notFound"})
+				r, sessions := stream(content), 0
+				if seekable {
+					r = bytes.NewReader(content)
+				}
+				_, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{Session: func(*drive.Upload) { sessions++ }})
+				if !seekable {
+					if err == nil || !strings.Contains(err.Error(), "cannot start over") || errors.Is(err, fs.ErrNotExist) {
+						t.Errorf("%v, want that it cannot start over", err)
+					}
+					return
+				}
+				if err != nil || sessions != 2 {
+					t.Fatalf("%v after %d sessions", err, sessions)
+				}
+				checkStored(t, srv, "a.bin", content)
+			})
+		}
+	}
+}
+
+// The session is gone, and with it the answer that the file is there.
+func TestLostLastAnswerOfEndedSession(t *testing.T) {
+	content := random(2 * chunk)
+	for _, conditional := range []bool{false, true} {
+		srv := newServer(t, drivetest.Options{})
+		inBubble(t, srv, drive.Config{ChunkSize: chunk}, func(t *testing.T, folder *drive.AppFolder) {
+			var opts drive.PutOptions
+			if conditional {
+				opts.IfRevision = put(t, folder, "a.bin", "before").Revision
+			}
+			srv.Inject(
+				drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Cut: drivetest.CutAnswer},
+				drivetest.Fault{Op: drivetest.OpUploadStatus, Status: 404, Reason: "notFound"})
+			if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); err != nil {
+				t.Fatalf("conditional %v: %v", conditional, err)
+			}
+			checkStored(t, srv, "a.bin", content)
+		})
+	}
+}
+
+func TestRefusedSessions(t *testing.T) {
+	tests := []struct {
+		name string
+		op   drivetest.Op
+		fault
+		want error
+	}{
+		{"quota at the start", drivetest.OpUploadStart, fault{403, "storageQuotaExceeded"}, drive.ErrQuota},
+		{"quota at a chunk", drivetest.OpUploadChunk, fault{403, "storageQuotaExceeded"}, drive.ErrQuota},
+		{"scope", drivetest.OpUploadChunk, fault{403, "insufficientPermissions"}, drive.ErrScope},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			srv.Inject(drivetest.Fault{Op: tt.op, Status: tt.status, Reason: tt.reason, Times: -1})
+			_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(3*chunk)), drive.PutOptions{})
+			if !errors.Is(err, tt.want) {
+				t.Errorf("%v, want %v", err, tt.want)
+			}
+			if n := len(srv.Requests(tt.op)); n != 1 {
+				t.Errorf("%d requests, want one", n)
+			}
+		})
+	}
+}
+
+type fault struct {
+	status int
+	reason string
+}
+
+// interrupt begins a Put and ends it after two chunks. It returns the session as
+// a database would keep it.
+func interrupt(t *testing.T, srv *drivetest.Server, content []byte, opts drive.PutOptions) []byte {
+	t.Helper()
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	ctx, pause := context.WithCancel(t.Context())
+	var kept []byte
+	opts.Session = func(u *drive.Upload) { kept, _ = u.MarshalBinary() }
+	opts.Progress = func(p drive.Progress) {
+		if p.Done >= 2*chunk {
+			pause()
+		}
+	}
+	_, err := folder.Put(ctx, "a.bin", bytes.NewReader(content), opts)
+	if !errors.Is(err, context.Canceled) || kept == nil {
+		t.Fatalf("Put: %v, session %q", err, kept)
+	}
+	return kept
+}
+
+func kept(t *testing.T, data []byte) *drive.Upload {
+	t.Helper()
+	u := new(drive.Upload)
+	if err := u.UnmarshalBinary(data); err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestResume(t *testing.T) {
+	content := random(5*chunk + 1)
+	tests := []struct {
+		name   string
+		r      io.Reader
+		before func(*drivetest.Server)
+		chunks int // sent by the second process
+	}{
+		{name: "seekable", r: bytes.NewReader(content), chunks: 4},
+		{name: "stream", r: stream(content), chunks: 4},
+		{name: "expired", r: stream(content), chunks: 6, before: func(srv *drivetest.Server) {
+			srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Status: 404, Reason: "notFound"})
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+			if tt.before != nil {
+				tt.before(srv)
+			}
+			before := len(srv.Requests(drivetest.OpUploadChunk))
+			other := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			file, err := other.Put(t.Context(), "a.bin", tt.r, drive.PutOptions{Resume: session})
+			if err != nil || file.Size != int64(len(content)) {
+				t.Fatalf("Put = %+v, %v", file, err)
+			}
+			checkStored(t, srv, "a.bin", content)
+			if n := len(srv.Requests(drivetest.OpUploadChunk)) - before; n != tt.chunks {
+				t.Errorf("%d chunks, want %d", n, tt.chunks)
+			}
+			again, err := other.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session})
+			if err != nil || again.Size != file.Size {
+				t.Errorf("resuming a finished session = %+v, %v", again, err)
+			}
+			checkStored(t, srv, "a.bin", content)
+		})
+	}
+}
+
+func TestResumeRefuses(t *testing.T) {
+	content := random(5 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	good := interrupt(t, srv, content, drive.PutOptions{})
+	var fields map[string]any
+	if err := json.Unmarshal(good, &fields); err != nil {
+		t.Fatalf("MarshalBinary gave no JSON object: %v", err)
+	}
+	change := func(key string, value any) []byte {
+		changed, _ := json.Marshal(map[string]any{"url": fields["url"], "name": fields["name"], "file_id": fields["file_id"], "size": fields["size"], key: value})
+		return changed
+	}
+	address := fields["url"].(string)
+	tests := []struct {
+		name, file string
+		kept       []byte
+		size       int
+	}{
+		{"another host", "a.bin", change("url", strings.Replace(address, "127.0.0.1", "127.0.0.2", 1)), len(content)},
+		{"another port", "a.bin", change("url", strings.Replace(address, "127.0.0.1:", "127.0.0.1:1", 1)), len(content)},
+		{"another scheme", "a.bin", change("url", strings.Replace(address, "http:", "https:", 1)), len(content)},
+		{"user", "a.bin", change("url", strings.Replace(address, "http://", "http://x@", 1)), len(content)},
+		{"another document", "b.bin", good, len(content)},
+		{"another size", "a.bin", good, len(content) - 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+			before := len(srv.Requests())
+			_, err := folder.Put(t.Context(), tt.file, bytes.NewReader(content[:tt.size]), drive.PutOptions{Resume: kept(t, tt.kept)})
+			if !errors.Is(err, fs.ErrInvalid) || len(srv.Requests()) != before {
+				t.Errorf("%v, want fs.ErrInvalid without a request", err)
+			}
+		})
+	}
+}
+
+// The reader of the second process has other content: the checksum tells.
+func TestResumeWithOtherContent(t *testing.T) {
+	content := random(5 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+	content[0]++
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session})
+	if !errors.Is(err, drive.ErrChecksum) {
+		t.Errorf("%v, want ErrChecksum", err)
+	}
+}
+
+func TestResumeIfRevision(t *testing.T) {
+	content := random(5 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	first := put(t, folder, "a.bin", "first")
+	session := kept(t, interrupt(t, srv, content, drive.PutOptions{IfRevision: first.Revision}))
+	put(t, folder, "a.bin", "theirs")
+	_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session, IfRevision: first.Revision})
+	if !errors.Is(err, drive.ErrConflict) {
+		t.Errorf("%v, want ErrConflict", err)
+	}
+	checkStored(t, srv, "a.bin", []byte("theirs"))
+}
+
+// A session is a capability. It shows itself only through MarshalBinary.
+func TestUploadIsRedacted(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	data := interrupt(t, srv, random(5*chunk), drive.PutOptions{})
+	session := kept(t, data)
+	var fields struct{ URL string }
+	json.Unmarshal(data, &fields)
+	_, secret, _ := strings.Cut(fields.URL, "upload_id=")
+	if secret == "" {
+		t.Fatalf("no upload_id in %q", data)
+	}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("kept", "p", session, "v", *session, "opts", drive.PutOptions{Resume: session})
+	slog.New(slog.NewTextHandler(&log, nil)).Info("kept", "p", session, "v", *session)
+	encoded, err := json.Marshal([]any{session, *session, map[string]any{"u": session}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{log.String(), string(encoded)}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%p"} {
+		texts = append(texts, fmt.Sprintf(verb, session), fmt.Sprintf(verb, *session), fmt.Sprintf(verb, drive.PutOptions{Resume: session}))
+	}
+	for _, text := range texts {
+		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+			t.Errorf("the session shows in %s", text)
+		}
+	}
+	if err := json.Unmarshal(encoded[1:strings.Index(string(encoded), ",")], new(drive.Upload)); err == nil {
+		t.Error("a redacted session was read from JSON")
+	}
+	if session.Name() != "a.bin" || time.Until(session.Expires()) < 6*24*time.Hour {
+		t.Errorf("session for %q until %v", session.Name(), session.Expires())
+	}
+}
+
+func TestErrorsDoNotShowTheSession(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	session := interrupt(t, srv, random(5*chunk), drive.PutOptions{})
+	var fields struct{ URL string }
+	json.Unmarshal(session, &fields)
+	_, secret, _ := strings.Cut(fields.URL, "upload_id=")
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Times: -1, Cut: drivetest.CutAnswer})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
+	defer cancel()
+	_, err := folder.Put(ctx, "a.bin", bytes.NewReader(random(5*chunk)), drive.PutOptions{Resume: kept(t, session)})
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if text := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(text, secret) {
+			t.Errorf("the session shows in %s", text)
+		}
+	}
+	if err == nil {
+		t.Error("no error")
+	}
+}
+
+func FuzzUploadUnmarshalBinary(f *testing.F) {
+	f.Add([]byte(`{"url":"https://www.googleapis.com/upload/drive/v3/files?upload_id=x","name":"a","size":7}`))
+	f.Add([]byte(`{"url":1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var u, v drive.Upload
+		if u.UnmarshalBinary(data) != nil {
+			return
+		}
+		kept, err := u.MarshalBinary()
+		if err != nil || v.UnmarshalBinary(kept) != nil {
+			t.Fatalf("%q does not survive being kept: %v", data, err)
+		}
+		if again, _ := v.MarshalBinary(); !bytes.Equal(kept, again) {
+			t.Errorf("%q became %q", kept, again)
+		}
+	})
+}
