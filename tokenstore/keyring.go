@@ -34,7 +34,7 @@ type Keyring struct {
 
 type ringKey struct {
 	id     [keyIDSize]byte
-	secret []byte
+	secret func() []byte // a closure: fmt has no way into it
 }
 
 // NewKeyring makes a Keyring of keys of 32 random bytes each. To change keys,
@@ -63,13 +63,14 @@ func newRingKey(secret []byte) (*ringKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ringKey{id: [keyIDSize]byte(id), secret: bytes.Clone(secret)}, nil
+	secret = bytes.Clone(secret)
+	return &ringKey{[keyIDSize]byte(id), func() []byte { return secret }}, nil
 }
 
 // aead returns the cipher of the envelope with that salt. The keys are uniformly
 // random, so HKDF needs no Extract step (RFC 5869 section 3.3).
 func (k *ringKey) aead(salt []byte) (cipher.AEAD, error) {
-	secret, err := hkdf.Expand(sha256.New, k.secret, "tokenstore envelope "+string(salt), keySize)
+	secret, err := hkdf.Expand(sha256.New, k.secret(), "tokenstore envelope "+string(salt), keySize)
 	if err != nil {
 		return nil, err
 	}

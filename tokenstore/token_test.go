@@ -1,0 +1,417 @@
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
+)
+
+func TestTokenIsACopyWithoutTheRefreshToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		tok, err := b.Token(t.Context(), jane)
+		if err != nil || tok.RefreshToken != "" || tok.Type() != "Bearer" || !tok.Expiry.Equal(time.Now().Add(time.Hour)) {
+			t.Fatalf("Token = expiry %v, type %s, %v", tok.Expiry, tok.Type(), err)
+		}
+		want := tok.AccessToken
+		*tok = oauth2.Token{AccessToken: "overwritten"}
+		if got := b.token(t); got != want {
+			t.Errorf("Token = %q after the caller changed its copy", got)
+		}
+	})
+}
+
+func TestTokenIsRefreshedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *tokenstore.Config) { c.RefreshAhead = 10 * time.Minute })
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		time.Sleep(49 * time.Minute)
+		if b.token(t) != tok.AccessToken || b.google.calls() != 0 {
+			t.Error("refreshed earlier than RefreshAhead before the end")
+		}
+		time.Sleep(6*time.Minute + time.Second)
+		if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
+			t.Error("not refreshed within half of RefreshAhead of the end")
+		}
+		if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
+			t.Error("the new token is not cached")
+		}
+	})
+}
+
+// RefreshAhead never takes more than a fifth of a token's life.
+func TestShortLivedTokensAreCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.google.life = 10 * time.Second
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(7900 * time.Millisecond)
+		b.token(t)
+		if b.google.calls() != 0 {
+			t.Error("refreshed before four fifths of its life")
+		}
+	})
+}
+
+func TestTokenWithoutExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.google.answer = func(tok *oauth2.Token) *oauth2.Token {
+			tok.Expiry, tok.ExpiresIn = time.Time{}, 0
+			return tok
+		}
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.token(t)
+		b.token(t)
+		if b.google.calls() != 1 {
+			t.Errorf("%d refreshes, want one", b.google.calls())
+		}
+		time.Sleep(6 * time.Minute)
+		b.token(t)
+		if b.google.calls() != 2 {
+			t.Error("a token of unknown life is served for longer than five minutes")
+		}
+		b.google.answer = func(tok *oauth2.Token) *oauth2.Token {
+			tok.Expiry, tok.ExpiresIn = time.Time{}, 7200
+			return tok
+		}
+		time.Sleep(6 * time.Minute)
+		b.token(t)
+		time.Sleep(time.Hour)
+		b.token(t)
+		if b.google.calls() != 3 {
+			t.Error("expires_in was not honoured")
+		}
+	})
+}
+
+// Failures do not show while the cached token works, and cost nobody more than
+// one wait; a token that has ended is not served.
+func TestTokenServesToItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		fail func(*bench)
+	}{
+		{"Google is down", func(b *bench) { b.google.fail = func(string) error { return &refusedError{code: "internal_failure"} } }},
+		{"Google hangs", func(b *bench) {
+			b.google.fail = func(string) error { time.Sleep(20 * time.Second); return &refusedError{code: "internal_failure"} }
+		}},
+		{"the store is down", func(b *bench) { b.store.beforeLoad = func(tokenstore.Key) error { return errDown } }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				tok := b.google.consent("openid")
+				b.signIn(t, tok)
+				c.fail(b)
+				time.Sleep(58 * time.Minute)
+				for range 3 {
+					before := time.Now()
+					if b.token(t) != tok.AccessToken {
+						t.Error("Token is another one")
+					}
+					if waited := time.Since(before); waited > 3*time.Second {
+						t.Errorf("Token took %v", waited)
+					}
+				}
+				if b.google.calls() > 1 {
+					t.Errorf("%d refreshes at once", b.google.calls())
+				}
+				time.Sleep(2 * time.Minute)
+				if _, err := b.Token(t.Context(), jane); err == nil {
+					t.Error("Token served one that has ended")
+				}
+				time.Sleep(time.Minute) // for the flight to land
+			})
+		})
+	}
+}
+
+func TestOneRefreshForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.google.fail = func(string) error { time.Sleep(time.Second); return nil }
+		tokens := make([]string, 1000)
+		var wg sync.WaitGroup
+		for i := range tokens {
+			wg.Go(func() { tokens[i] = b.token(t) })
+		}
+		wg.Wait()
+		for _, tok := range tokens {
+			if tok != tokens[0] {
+				t.Fatalf("tokens %q and %q", tok, tokens[0])
+			}
+		}
+		if b.google.calls() != 1 {
+			t.Errorf("%d refreshes", b.google.calls())
+		}
+	})
+}
+
+// A token endpoint that hangs for one user delays nobody else, and nobody
+// longer than they want to wait.
+func TestWaitersLeaveInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		johns := b.google.consent("openid").RefreshToken
+		if _, err := b.SignIn(t.Context(), john, &oauth2.Token{RefreshToken: johns}); err != nil {
+			t.Fatal(err)
+		}
+		b.google.fail = func(rt string) error {
+			if rt != johns {
+				time.Sleep(10 * time.Second)
+			}
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		before := time.Now()
+		if _, err := b.Token(ctx, jane); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Token: %v", err)
+		}
+		if waited := time.Since(before); waited != 50*time.Millisecond {
+			t.Errorf("the waiter left after %v", waited)
+		}
+		if _, err := b.Token(t.Context(), john); err != nil || time.Since(before) != 50*time.Millisecond {
+			t.Errorf("the other user's Token: %v after %v", err, time.Since(before))
+		}
+		time.Sleep(10 * time.Second)
+		b.token(t)
+		if b.google.calls() != 2 {
+			t.Errorf("%d refreshes; the one that was left should have gone on", b.google.calls())
+		}
+	})
+}
+
+func TestTokenOfNobody(t *testing.T) {
+	b := newBench(t)
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonNone)
+	if !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("Token: %v, want ErrNotFound too", err)
+	}
+	if _, err := b.Token(t.Context(), ""); !errors.Is(err, tokenstore.ErrSubject) {
+		t.Errorf("Token of no subject: %v", err)
+	}
+}
+
+func TestInvalidGrantEndsTheGrant(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		reason string
+	}{
+		{&refusedError{"invalid_grant", ""}, tokenstore.ReasonInvalidGrant},
+		{&refusedError{"invalid_grant", "invalid_rapt"}, tokenstore.ReasonInvalidRAPT},
+		{&refusedError{"invalid_grant", "rapt_required"}, tokenstore.ReasonRAPTRequired},
+		{&refusedError{"invalid_grant", "1//refresh token, of all things"}, tokenstore.ReasonInvalidGrant},
+		{fmt.Errorf("refreshing: %w", &refusedError{"invalid_grant", ""}), tokenstore.ReasonInvalidGrant},
+		{&oauth2.RetrieveError{ErrorCode: "invalid_grant", Response: &http.Response{StatusCode: 400}}, tokenstore.ReasonInvalidGrant},
+		{&oauth2.RetrieveError{
+			ErrorCode: "invalid_grant", Response: &http.Response{StatusCode: 400},
+			Body: []byte(`{"error":"invalid_grant","error_subtype":"invalid_rapt"}`),
+		}, tokenstore.ReasonInvalidRAPT},
+	} {
+		t.Run(c.reason, func(t *testing.T) {
+			b := newBench(t)
+			before := b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+			b.google.fail = func(string) error { return c.err }
+			for range 3 {
+				_, err := b.Token(t.Context(), jane)
+				wantReason(t, err, c.reason)
+				if errors.Is(err, tokenstore.ErrNotFound) {
+					t.Errorf("Token: %v is ErrNotFound", err)
+				}
+			}
+			if b.google.calls() != 1 {
+				t.Errorf("Google was asked %d times with a dead token", b.google.calls())
+			}
+			got := b.kept(t)
+			if got.State != tokenstore.NeedsConsent || got.Reason != c.reason || got.RefreshToken != before.RefreshToken {
+				t.Errorf("kept %v", got)
+			}
+			if s := b.Stats(); s.Refused != 1 || s.Refreshed != 0 || s.Failed != 0 {
+				t.Errorf("Stats = %+v", s)
+			}
+		})
+	}
+}
+
+// Whatever else fails leaves the record byte for byte.
+func TestOtherFailuresLeaveTheRecord(t *testing.T) {
+	for _, cause := range []error{
+		&refusedError{"invalid_client", ""},
+		&refusedError{"unauthorized_client", ""},
+		&refusedError{"deleted_client", ""},
+		&refusedError{"admin_policy_enforced", ""},
+		&refusedError{"invalid_scope", ""},
+		&refusedError{"internal_failure", ""},
+		&refusedError{"invalid_token", ""},
+		&refusedError{"", "invalid_rapt"},
+		&refusedError{"INVALID_GRANT", ""},
+		&oauth2.RetrieveError{ErrorDescription: "invalid_grant: Token has been expired or revoked.", Response: &http.Response{StatusCode: 400}},
+		errors.New("invalid_grant"),
+		context.DeadlineExceeded,
+	} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			b := newBench(t)
+			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+			before := bytesOf(t, b.kept(t))
+			b.google.fail = func(string) error { return cause }
+			_, err := b.Token(t.Context(), jane)
+			if err == nil || errors.Is(err, tokenstore.ErrNeedsConsent) {
+				t.Errorf("Token: %v", err)
+			}
+			if _, known := cause.(*refusedError); known && !errors.Is(err, cause) {
+				t.Errorf("Token: %v does not wrap the cause", err)
+			}
+			if bytesOf(t, b.kept(t)) != before {
+				t.Error("the record was written")
+			}
+			b.google.fail = nil
+			b.token(t)
+			if s := b.Stats(); s.Failed != 1 || s.Refreshed != 1 {
+				t.Errorf("Stats = %+v", s)
+			}
+		})
+	}
+}
+
+func TestAnswersWithoutAnAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, change := range map[string]func(*oauth2.Token) *oauth2.Token{
+			"nil":     func(*oauth2.Token) *oauth2.Token { return nil },
+			"empty":   func(tok *oauth2.Token) *oauth2.Token { tok.AccessToken = ""; return tok },
+			"expired": func(tok *oauth2.Token) *oauth2.Token { tok.Expiry = time.Now(); return tok },
+		} {
+			b := newBench(t)
+			b.google.answer = change
+			before := b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+			if _, err := b.Token(t.Context(), jane); err == nil {
+				t.Errorf("%s: Token succeeded", name)
+			}
+			if bytesOf(t, b.kept(t)) != bytesOf(t, before) {
+				t.Errorf("%s: the record was written", name)
+			}
+		}
+	})
+}
+
+// The response body is in the text of an oauth2.RetrieveError without a code.
+func TestErrorsDoNotShowTheResponse(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+	b.google.fail = func(string) error {
+		return fmt.Errorf("posting: %w", &oauth2.RetrieveError{
+			Response: &http.Response{Status: "503 Service Unavailable", StatusCode: 503}, Body: []byte("the-secret-body"),
+		})
+	}
+	_, err := b.Token(t.Context(), jane)
+	noSecret(t, err, "the-secret-body")
+	if got, ok := errors.AsType[*oauth2.RetrieveError](err); !ok || got.Response.StatusCode != 503 {
+		t.Errorf("Token: %v; want a RetrieveError with its status", err)
+	}
+	b.google.fail = func(string) error { return &oauth2.RetrieveError{} }
+	if _, err := b.Token(t.Context(), jane); err == nil || err.Error() == "" {
+		t.Errorf("Token: %v", err)
+	}
+}
+
+func TestAPanickingRefresherEndsNothingElse(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+	b.google.fail = func(string) error { panic("out of order") }
+	func() {
+		defer func() {
+			if recover() != "out of order" {
+				t.Error("the panic did not reach the caller")
+			}
+		}()
+		_, _ = b.Token(t.Context(), jane)
+	}()
+	b.google.fail = nil
+	b.token(t)
+}
+
+func TestInvalidate(t *testing.T) {
+	b := newBench(t)
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	b.Invalidate(jane)
+	b.Invalidate(john)
+	if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
+		t.Error("Token is the one that was invalidated")
+	}
+	// A refresher that repeats itself is taken at its word.
+	b.google.answer = func(*oauth2.Token) *oauth2.Token {
+		return &oauth2.Token{AccessToken: tok.AccessToken, Expiry: time.Now().Add(time.Hour)}
+	}
+	b.Invalidate(jane)
+	if b.token(t) != tok.AccessToken || b.token(t) != tok.AccessToken || b.google.calls() != 2 {
+		t.Errorf("%d refreshes", b.google.calls())
+	}
+}
+
+func TestTokenSource(t *testing.T) {
+	b := newBench(t)
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	src := b.TokenSource(t.Context(), jane)
+	if got, err := src.Token(); err != nil || got.AccessToken != tok.AccessToken || got.RefreshToken != "" {
+		t.Errorf("Token: %v", err)
+	}
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Token(); !errors.Is(err, tokenstore.ErrNeedsConsent) {
+		t.Errorf("Token after Disconnect: %v", err)
+	}
+}
+
+// Many users, in and out of the cache: each gets their own token.
+func TestManyUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		const users = 3000
+		subject := func(i int) string { return fmt.Sprint(1000000 + i) }
+		for round := range 4 {
+			want := map[string]string{}
+			for i := range users {
+				if (i+round)%3 == 0 {
+					continue
+				}
+				tok := b.google.consent("openid")
+				if _, err := b.SignIn(t.Context(), subject(i), tok); err != nil {
+					t.Fatal(err)
+				}
+				want[subject(i)] = tok.AccessToken
+				if i%7 == 0 {
+					b.Invalidate(subject(i - i%2))
+					delete(want, subject(i-i%2))
+				}
+			}
+			before := b.google.calls()
+			for subject, access := range want {
+				got, err := b.Token(t.Context(), subject)
+				if err != nil || got.AccessToken != access {
+					t.Fatalf("Token of %s: %v, %v; want %q", subject, got.AccessToken, err, access)
+				}
+			}
+			if b.google.calls() != before {
+				t.Errorf("round %d: %d cached tokens were not there", round, b.google.calls()-before)
+			}
+			time.Sleep(2 * time.Hour)
+		}
+	})
+}
