@@ -30,6 +30,12 @@ func (g *Group[T]) Do(ctx context.Context, key string, timeout time.Duration, fn
 	if ctx.Err() != nil {
 		return zero, context.Cause(ctx)
 	}
+	if ctx.Done() == nil { // nothing to wait for but the flight: no goroutine needed
+		v, err, _ := g.group.Do(key, func() (any, error) {
+			return run(ctx, timeout, fn)
+		})
+		return unpack[T](singleflight.Result{Val: v, Err: err})
+	}
 	landed := g.group.DoChan(key, func() (any, error) {
 		return run(ctx, timeout, fn)
 	})

@@ -90,13 +90,44 @@ func TestEndedContextStartsNothing(t *testing.T) {
 }
 
 func TestPanicReachesCaller(t *testing.T) {
-	var group flight.Group[int]
-	defer func() {
-		if got := recover(); got != "boom" {
-			t.Errorf("recovered %v, want boom", got)
+	for _, ctx := range []context.Context{t.Context(), context.Background()} {
+		func() {
+			var group flight.Group[int]
+			defer func() {
+				if got := recover(); got != "boom" {
+					t.Errorf("recovered %v, want boom", got)
+				}
+			}()
+			group.Do(ctx, "k", 0, func(context.Context) (int, error) { panic("boom") })
+		}()
+	}
+}
+
+// A caller that cannot be cancelled flies itself; others join it all the same.
+func TestCallerWithoutEndFliesItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		land := func(context.Context) (int, error) { time.Sleep(time.Minute); return 7, nil }
+		var wg sync.WaitGroup
+		for _, ctx := range []context.Context{context.Background(), context.Background(), t.Context()} {
+			wg.Go(func() {
+				if got, err := group.Do(ctx, "k", 0, land); got != 7 || err != nil {
+					t.Errorf("Do = %d, %v; want 7, nil", got, err)
+				}
+			})
+			synctest.Wait()
 		}
-	}()
-	group.Do(t.Context(), "k", 0, func(context.Context) (int, error) { panic("boom") })
+		impatient, leave := context.WithTimeout(t.Context(), time.Second)
+		defer leave()
+		if _, err := group.Do(impatient, "k", 0, land); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a caller in a hurry: %v, want its own deadline", err)
+		}
+		began := time.Now()
+		wg.Wait()
+		if time.Since(began) > time.Minute {
+			t.Error("there was more than one flight")
+		}
+	})
 }
 
 func TestForget(t *testing.T) {

@@ -106,6 +106,9 @@ func (s *schedule) NextBackOff() time.Duration {
 // in either form of RFC 9110 section 10.2.3. Absent, unreadable or past: zero.
 func After(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
 	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
 	}
