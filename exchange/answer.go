@@ -3,9 +3,9 @@ package exchange
 import "net/http"
 
 // failure returns what is wrong with a as the answer to a token request, or
-// nil. quoted are the secrets of the request.
-func (a *answer) failure(op string, quoted secrets) *Error {
-	e := a.refusal(op, quoted)
+// nil. quotable are the secrets of the request.
+func (a *answer) failure(op string, quotable func() secrets) *Error {
+	e := a.refusal(op, quotable)
 	if e == nil && !a.hasTokens() {
 		// Whatever Google meant to say, it may have redeemed the code.
 		e = &Error{Op: op, Status: a.status, kind: ErrTemporary, ambiguous: true,
@@ -15,10 +15,11 @@ func (a *answer) failure(op string, quoted secrets) *Error {
 }
 
 // refusal returns what a says other than yes, or nil.
-func (a *answer) refusal(op string, quoted secrets) *Error {
+func (a *answer) refusal(op string, quotable func() secrets) *Error {
 	if a.status == http.StatusOK && a.fields["error"] == nil {
 		return nil
 	}
+	quoted := quotable()
 	e := &Error{
 		Op:          op,
 		Code:        quoted.token(a.text("error")),

@@ -8,10 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
@@ -44,32 +42,50 @@ type answer struct {
 	asked  time.Time      // when the request was about to be sent
 }
 
+// A param is one field of a form, in the order in which it is sent.
+type param struct{ name, value string }
+
+func encode(form []param) string {
+	var b strings.Builder
+	b.Grow(512)
+	for i, p := range form {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(p.name) // names of ours need no escaping
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(p.value))
+	}
+	return b.String()
+}
+
 // post sends form once and reads the answer. An *Error says that there is none,
 // or not all of it.
-func (c *Client) post(ctx context.Context, op, address string, form url.Values) (*answer, *Error) {
+func (c *Client) post(ctx context.Context, op, address string, form []param) (*answer, *Error) {
 	if ctx.Err() != nil {
 		return nil, &Error{Op: op, kind: ErrTemporary, cause: context.Cause(ctx)}
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	var trace connTrace
-	req, err := http.NewRequestWithContext(trace.watch(ctx), http.MethodPost, address, strings.NewReader(form.Encode()))
+	// NewRequest lets the transport send the body again if it knows that a kept
+	// connection had been closed before anything of it was written, or if an
+	// HTTP/2 server says that it has not looked at it: nothing else.
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(encode(form)))
 	if err != nil {
 		return nil, &Error{Op: op, kind: ErrClient, reason: "the endpoint is not a URL"}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.Header.Set("Accept", "application/json")
 
 	a := &answer{asked: c.cfg.Now()}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, noAnswer(op, c.secretsOf(form).cleanError(err), trace.unsent(err))
+		return nil, c.noAnswer(op, form, err)
 	}
 	defer resp.Body.Close()
 	// Read to the end, or the connection cannot be used again.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, noAnswer(op, c.secretsOf(form).cleanError(err), false)
+		return nil, c.noAnswer(op, form, err)
 	}
 	a.status, a.after = resp.StatusCode, retry.After(resp.Header, a.asked)
 	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {
@@ -78,31 +94,21 @@ func (c *Client) post(ctx context.Context, op, address string, form url.Values) 
 	return a, nil
 }
 
-// noAnswer is the failure of a call that got none.
-func noAnswer(op string, cause error, unsent bool) *Error {
-	e := &Error{Op: op, kind: ErrTemporary, cause: cause, ambiguous: !unsent}
-	// A certificate that is wrong now is still wrong in a second.
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](cause)
-	e.retry = !untrusted
-	return e
-}
-
-// connTrace watches whether a request gets a connection. A transport that is
-// not an *http.Transport may report nothing.
-type connTrace struct{ asked, got atomic.Bool }
-
-func (t *connTrace) watch(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { t.asked.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
-	})
-}
-
-// unsent reports whether it is certain that nothing was sent of a request that
-// failed with err.
-func (t *connTrace) unsent(err error) bool {
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
-		return true
+// noAnswer is the failure of a call that got no answer, or not all of it.
+func (c *Client) noAnswer(op string, form []param, err error) *Error {
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return &Error{
+		Op:        op,
+		kind:      ErrTemporary,
+		cause:     c.secretsOf(form).cleanError(err),
+		retry:     !untrusted, // a certificate that is wrong now is still wrong in a second
+		ambiguous: !untrusted && !unconnected(err),
 	}
-	return t.asked.Load() && !t.got.Load()
+}
+
+// unconnected reports whether err says that there was no connection to send
+// anything on.
+func unconnected(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }

@@ -28,8 +28,8 @@ type spentCode struct {
 	at time.Time
 }
 
-func idOf(code string) codeID {
-	sum := sha256.Sum256([]byte(code))
+func idOf(code []byte) codeID {
+	sum := sha256.Sum256(code)
 	return codeID(sum[:len(codeID{})])
 }
 

@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// handleTimeout bounds a Handler's work once it has the code: the exchange, and
-// then storing and whatever else signedIn does.
+// handleTimeout is what signedIn has for storing, and whatever else it does.
 const handleTimeout = time.Minute
 
 // Handler returns a handler that reads a code as [Client.ReadCode] does,
@@ -32,15 +31,15 @@ func (c *Client) Handler(origin Origin, signedIn func(w http.ResponseWriter, r *
 			c.refuse(w, r, err)
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), handleTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
+		ctx := context.WithoutCancel(r.Context())
 		t, err := c.Exchange(ctx, code, origin)
 		if err != nil {
 			c.refuse(w, r, err)
 			return
 		}
-		signedIn(w, r, t)
+		ctx, cancel := context.WithTimeout(ctx, handleTimeout)
+		defer cancel()
+		signedIn(w, r.WithContext(ctx), t)
 	})
 }
 

@@ -2,8 +2,6 @@ package exchange
 
 import (
 	"context"
-	"net/url"
-	"strings"
 )
 
 // Exchange redeems a code that was issued under origin. Whatever happens, the
@@ -36,9 +34,14 @@ func (c *Client) exchange(ctx context.Context, code string, origin Origin, verif
 	if err := checkCode(opExchange, code); err != nil {
 		return nil, err
 	}
-	flight := idOf(strings.Join([]string{code, verifier, string(origin)}, "\x00"))
+	// Hashes, like all that is kept of a code.
+	key := append(make([]byte, 0, 1024), code...)
+	id := idOf(key)
+	key = append(append(key, 0), verifier...)
+	key = append(append(key, 0), origin...)
+	flight := idOf(key)
 	a, err := c.flights.Do(ctx, string(flight[:]), 0, func(ctx context.Context) (*answer, error) {
-		return c.redeem(ctx, code, origin, verifier)
+		return c.redeem(ctx, id, code, origin, verifier)
 	})
 	if err != nil {
 		return nil, asError(opExchange, err)
@@ -46,19 +49,18 @@ func (c *Client) exchange(ctx context.Context, code string, origin Origin, verif
 	return a, nil
 }
 
-func (c *Client) redeem(ctx context.Context, code string, origin Origin, verifier string) (a *answer, err error) {
-	id := idOf(code)
+func (c *Client) redeem(ctx context.Context, id codeID, code string, origin Origin, verifier string) (a *answer, err error) {
 	if err := c.codes.take(id, c.cfg.Now()); err != nil {
 		return nil, err
 	}
 	spent := true // also if the transport panics
 	defer func() { c.codes.settle(id, spent, c.cfg.Now()) }()
 
-	form := c.form("authorization_code")
-	form.Set("code", code)
-	form.Set("redirect_uri", string(origin)) // App: present and empty
+	form := append(c.form("authorization_code"),
+		param{"code", code},
+		param{"redirect_uri", string(origin)}) // of App: present and empty
 	if verifier != "" {
-		form.Set("code_verifier", verifier)
+		form = append(form, param{"code_verifier", verifier})
 	}
 	a, failed := c.requestTokens(ctx, opExchange, form)
 	if failed == nil {
@@ -70,20 +72,20 @@ func (c *Client) redeem(ctx context.Context, code string, origin Origin, verifie
 	return nil, failed
 }
 
-// form returns what every token request has.
-func (c *Client) form(grantType string) url.Values {
-	form := url.Values{"grant_type": {grantType}, "client_id": {c.cfg.ClientID}}
+// form returns what every token request has, with room for more.
+func (c *Client) form(grantType string) []param {
+	form := append(make([]param, 0, 6), param{"grant_type", grantType}, param{"client_id", c.cfg.ClientID})
 	if secret := c.secret(); secret != "" {
-		form.Set("client_secret", secret)
+		form = append(form, param{"client_secret", secret})
 	}
 	return form
 }
 
 // requestTokens asks the token endpoint once.
-func (c *Client) requestTokens(ctx context.Context, op string, form url.Values) (*answer, *Error) {
+func (c *Client) requestTokens(ctx context.Context, op string, form []param) (*answer, *Error) {
 	a, failed := c.post(ctx, op, c.cfg.Endpoint.TokenURL, form)
 	if failed == nil {
-		failed = a.failure(op, c.secretsOf(form))
+		failed = a.failure(op, func() secrets { return c.secretsOf(form) })
 	}
 	return a, failed
 }

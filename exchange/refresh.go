@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -29,15 +28,14 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if refreshToken == "" {
 		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token"}
 	}
-	form := c.form("refresh_token")
-	form.Set("refresh_token", refreshToken)
+	form := append(c.form("refresh_token"), param{"refresh_token", refreshToken})
 	a, err := again(ctx, opRefresh, func() (*answer, *Error) {
 		return c.requestTokens(ctx, opRefresh, form)
 	})
 	if err != nil {
 		return nil, err
 	}
-	t := a.token().WithExtra(a.fields)
+	t := a.token()
 	if t.RefreshToken == "" {
 		t.RefreshToken = refreshToken
 	}
@@ -55,11 +53,11 @@ func (c *Client) Revoke(ctx context.Context, token string) error {
 	if token == "" {
 		return &Error{Op: opRevoke, kind: ErrRequest, reason: "there is no token"}
 	}
-	form := url.Values{"token": {token}}
+	form := []param{{"token", token}}
 	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
 		a, failed := c.post(ctx, opRevoke, c.cfg.Endpoint.RevokeURL, form)
 		if failed == nil {
-			failed = a.refusal(opRevoke, c.secretsOf(form))
+			failed = a.refusal(opRevoke, func() secrets { return c.secretsOf(form) })
 		}
 		if failed != nil && failed.Status == http.StatusBadRequest && failed.Code == "invalid_token" {
 			return a, nil // dead already

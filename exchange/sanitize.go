@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"errors"
-	"net/url"
 	"strings"
 	"unicode"
 )
@@ -12,10 +11,13 @@ import (
 type secrets []string
 
 // secretsOf returns what no failure of a request with that form may quote.
-func (c *Client) secretsOf(form url.Values) secrets {
+func (c *Client) secretsOf(form []param) secrets {
 	s := secrets{c.secret()}
-	for _, name := range []string{"code", "code_verifier", "refresh_token", "token"} {
-		s = append(s, form.Get(name))
+	for _, p := range form {
+		switch p.name {
+		case "code", "code_verifier", "refresh_token", "token":
+			s = append(s, p.value)
+		}
 	}
 	return s
 }

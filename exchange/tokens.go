@@ -1,7 +1,6 @@
 package exchange
 
 import (
-	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -64,10 +63,11 @@ func (a *answer) hasTokens() bool {
 	return a.text("access_token") != ""
 }
 
-// tokens returns what a grants, as a copy of its own.
+// tokens returns what a grants. Nothing of it can be changed through another
+// result of the same answer: the map of fields is behind Extra.
 func (a *answer) tokens() *Tokens {
 	t := &Tokens{
-		Token:              *a.token().WithExtra(maps.Clone(a.fields)),
+		Token:              *a.token(),
 		IDToken:            a.text("id_token"),
 		RefreshTokenExpiry: a.expiry("refresh_token_expires_in"),
 	}
@@ -79,13 +79,13 @@ func (a *answer) tokens() *Tokens {
 
 func (a *answer) token() *oauth2.Token {
 	lifetime, _ := seconds(a.fields["expires_in"])
-	return &oauth2.Token{
-		AccessToken:  a.text("access_token"),
-		TokenType:    a.text("token_type"),
-		RefreshToken: a.text("refresh_token"),
-		Expiry:       a.expiry("expires_in"),
-		ExpiresIn:    int64(lifetime / time.Second),
-	}
+	t := new(oauth2.Token).WithExtra(a.fields)
+	t.AccessToken = a.text("access_token")
+	t.TokenType = a.text("token_type")
+	t.RefreshToken = a.text("refresh_token")
+	t.Expiry = a.expiry("expires_in")
+	t.ExpiresIn = int64(lifetime / time.Second)
+	return t
 }
 
 // expiry returns the time at which the lifetime of that name ends, counted from
