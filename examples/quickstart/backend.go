@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"log"
+	"net/http"
+	"net/url"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
+)
+
+// A backend signs users in and acts for them later. This file is what a team
+// would copy; the rest of the program is there to show it at work.
+type backend struct {
+	db       *sql.DB
+	client   *exchange.Client
+	verifier *idtoken.Verifier
+	grants   *tokenstore.Manager
+	files    string // endpoint of the Drive API; empty: Google's
+}
+
+// newBackend wires the packages together. sealingKey is 32 random bytes from
+// wherever the team keeps its secrets; the database never sees it.
+func newBackend(ctx context.Context, g *google, database string, sealingKey []byte) (*backend, error) {
+	cfg, err := exchange.ConfigFromFile(g.clientSecretFile)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Endpoint, cfg.HTTPClient = g.endpoint, g.httpClient
+	cfg.OnError = func(r *http.Request, err error) { log.Printf("%s: %v", r.URL.Path, err) }
+	client, err := exchange.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: g.keysURL, HTTPClient: g.httpClient})
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{cfg.ClientID}, Keys: keys})
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := tokenstore.NewKeyring(sealingKey)
+	if err != nil {
+		return nil, err
+	}
+	db, rows, err := openSQLite(ctx, database)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := tokenstore.New(tokenstore.Config{
+		ClientID:  cfg.ClientID,
+		Store:     &tokenstore.Sealed{Store: rows, Sealer: keyring},
+		Refresher: client,
+		Revoker:   client,
+		Hosts:     g.apiHosts,
+	})
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return &backend{db: db, client: client, verifier: verifier, grants: grants, files: g.driveEndpoint}, nil
+}
+
+// openSQLite opens the database so that an acknowledged refresh token survives a
+// power cut: write-ahead log, and every commit on disk.
+func openSQLite(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error) {
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
+	if err == nil {
+		err = rows.Create(ctx)
+	}
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return db, rows, nil
+}
+
+func (b *backend) close() error { return b.db.Close() }
+
+// routes is the backend's HTTP interface for the app: a one-time code goes in,
+// who signed in comes out.
+func (b *backend) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /auth/google", b.client.Handler(exchange.App, b.signedIn))
+	return mux
+}
+
+// A signInAnswer is what the app gets. ConsentRequired asks it to sign in once
+// more with a forced consent screen, because no refresh token is kept.
+type signInAnswer struct {
+	Subject         string `json:"sub,omitempty"`
+	Name            string `json:"name,omitempty"`
+	Email           string `json:"email,omitempty"`
+	NewRefreshToken bool   `json:"new_refresh_token"`
+	ConsentRequired bool   `json:"consent_required,omitempty"`
+}
+
+func (b *backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
+	user, err := b.verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))
+	if err == nil {
+		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
+	}
+	switch {
+	case errors.Is(err, tokenstore.ErrNeedsConsent):
+		answer(w, exchange.HTTPStatus(err), signInAnswer{ConsentRequired: true})
+	case err != nil:
+		log.Printf("%s: %v", r.URL.Path, err)
+		http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
+	default: // here a backend starts its own session
+		answer(w, http.StatusOK, signInAnswer{
+			Subject: user.Subject, Name: user.Name, Email: user.Email, NewRefreshToken: t.RefreshToken != "",
+		})
+	}
+}
+
+func answer(w http.ResponseWriter, status int, v signInAnswer) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(v)
+}
+
+// folder is the app-data folder of a user's Drive, whether the user is there or
+// not.
+func (b *backend) folder(subject string) (*drive.AppFolder, error) {
+	return drive.New(drive.Config{HTTPClient: b.grants.HTTPClient(subject), Endpoint: b.files})
+}
