@@ -1,4 +1,72 @@
-// PLACEHOLDER
+// Package idtoken verifies Google ID tokens: it tells a backend which Google
+// Account an app, a page or a redirect has signed in, and refuses whatever
+// somebody else made up, had issued for another purpose, or kept too long.
+//
+//	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{clientID}})
+//	…
+//	user, err := verifier.Verify(ctx, rawIDToken)
+//	if err != nil {
+//		// errors.Is(err, idtoken.ErrExpired) and so on; see below
+//	}
+//	account := accounts.BySubject(user.Subject)
+//
+// A [Verifier] needs no network but for Google's keys, which it fetches when the
+// first token comes and keeps as long as Google allows ([RemoteKeySet]).
+// Package idtokentest makes tokens for tests.
+//
+// # Rules
+//
+// The rules are Google's
+// (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token)
+// and those of OpenID Connect Core section 3.1.3.7, RFC 7519 and RFC 8725; where
+// these leave a choice, the strictest one that no token of Google's would fail.
+// Form and signature come first: an error about a claim is always one about
+// Google's own words.
+//
+//	a token of at most 16 KiB: three segments of canonical base64url,  ErrMalformed        401
+//	  header and payload one JSON object each, no name twice;
+//	  header with alg RS256 and kid, typ JWT or none, without
+//	  crit, b64, jwk, jku, x5u, x5c
+//	signature by the key that Google publishes as kid                  ErrSignature        401
+//	Google's keys can be had                                           ErrKeysUnavailable  503
+//	exp is to come                                                     ErrExpired          401
+//	iat and nbf have come                                              ErrNotYetValid      401
+//	iss is https://accounts.google.com or accounts.google.com          ErrIssuer           401
+//	aud, or each of them, is one of Config.Audiences                   ErrAudience         401
+//	azp, if there, is one of Audiences, of AuthorizedParties, or       ErrAuthorizedParty  401
+//	  another client of the audience's Cloud project
+//	hd is one of HostedDomains, if there are any                       ErrHostedDomain     401
+//	Nonce: nonce is the one given                                      ErrNonce            401
+//	AccessToken: at_hash is that of the token given                    ErrAccessToken      401
+//	sub is 1 to 255 printable ASCII characters; exp and iat are        ErrClaim            401
+//	  numbers, at most 24 hours apart; no events; every other claim
+//	  that Profile has is of its type, null, or absent
+//
+// The last column is what to answer the client with. Every error has it, in a
+// method HTTPStatus() int somewhere in its chain. A wrong claim comes as a
+// [ClaimError], whose text is fit for a log: no error contains the token.
+//
+// Names in JSON are compared exactly: a member SUB is not sub, but some unknown
+// member, and ignored. encoding/json would take one for the other, and of two
+// the last.
+//
+// # Security
+//
+// Store users under Profile.Subject, never under an email address; before
+// matching an address with an account that exists, see
+// [Profile.EmailAuthoritative].
+//
+// Google's keys sign more than sign-ins. A service account can have a token made
+// for any audience, yours too: that is why azp is checked. Security events have
+// no exp and are refused here; package risc receives them.
+//
+// An ID token proves who somebody is once, to the client it was issued for.
+// Where it opens a session, demand a nonce ([Nonce]); where it comes with an
+// access token, bind the two ([AccessToken]).
+//
+// This package does not fetch tokens (see package exchange), does not verify
+// tokens of other issuers, and does not ask Google whether a session has ended
+// since (see package risc).
 package idtoken
 
 import (
@@ -50,6 +118,7 @@ type Config struct {
 }
 
 const (
+	mediaType     = "jwt" // RFC 7519 section 5.1
 	defaultLeeway = time.Minute
 	maxLeeway     = 10 * time.Minute
 )
@@ -79,10 +148,11 @@ func (c Config) validate() error {
 // A Verifier verifies ID tokens. It is immutable and safe for concurrent use;
 // make one with [New] and keep it, since it holds the keys.
 type Verifier struct {
-	rules rules
-	keys  KeySource
-	cache *cache // nil: none
-	now   func() time.Time
+	rules  rules
+	parser *jose.Parser
+	keys   KeySource
+	cache  *cache // nil: none
+	now    func() time.Time
 }
 
 // New returns a Verifier. It does no I/O: Google's keys are fetched when the
@@ -91,7 +161,7 @@ func New(cfg Config) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	v := &Verifier{rules: newRules(cfg), keys: cfg.Keys, now: cfg.Now}
+	v := &Verifier{rules: newRules(cfg), parser: jose.NewParser(mediaType), keys: cfg.Keys, now: cfg.Now}
 	if v.now == nil {
 		v.now = time.Now
 	}
@@ -148,7 +218,7 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 			return c, true, nil
 		}
 	}
-	t, err := jose.Parse(raw, "jwt")
+	t, err := v.parser.Parse(raw)
 	if err != nil {
 		return nil, false, &refusal{ErrMalformed, err}
 	}
@@ -172,7 +242,7 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 // token endpoint over TLS, and for nothing that passed through an app or a
 // browser: anybody can write such a token about any user.
 func ParseUnverified(rawIDToken string) (*Profile, error) {
-	t, err := jose.Parse(rawIDToken, "jwt")
+	t, err := jose.NewParser(mediaType).Parse(rawIDToken)
 	if err != nil {
 		return nil, &refusal{ErrMalformed, err}
 	}

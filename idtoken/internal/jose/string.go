@@ -29,6 +29,7 @@ func (p *parser) skipString() (escaped bool, err error) {
 	text := p.text
 	for i := p.pos; i < len(text); i++ {
 		switch c := text[i]; {
+		case c > '\\', '"' < c && c < '\\': // nearly always
 		case c == '"':
 			p.pos = i + 1
 			return escaped, nil

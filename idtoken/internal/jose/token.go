@@ -6,6 +6,7 @@ package jose
 import (
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // MaxSize is the length in bytes of the longest token accepted.
@@ -44,11 +45,20 @@ type Token struct {
 	signature    []byte
 }
 
+// A Parser checks the form of tokens. It is safe for concurrent use.
+type Parser struct {
+	types []string
+	last  atomic.Pointer[goodHeader]
+}
+
+// NewParser returns a parser. types are the media types that a header may
+// declare, in lower case; it need not declare any.
+func NewParser(types ...string) *Parser { return &Parser{types: types} }
+
 // Parse checks the form of a token: its size, three segments in canonical
 // base64url (RFC 7515 section 2), a header that asks for RS256 under a named
-// key, and a payload that is a JSON object. types are the media types that the
-// header may declare, in lower case; it need not declare any.
-func Parse(raw string, types ...string) (*Token, error) {
+// key, and a payload that is a JSON object.
+func (p *Parser) Parse(raw string) (*Token, error) {
 	if len(raw) > MaxSize {
 		return nil, errSize
 	}
@@ -60,11 +70,8 @@ func Parse(raw string, types ...string) (*Token, error) {
 	t := &Token{signingInput: raw[:len(head)+1+len(body)]}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	header, err := decode(buf[:], head)
-	if err != nil {
-		return nil, err
-	}
-	if t.KeyID, err = checkHeader(string(header), types); err != nil {
+	var err error
+	if t.KeyID, err = p.header(buf, head); err != nil {
 		return nil, err
 	}
 	if t.signature, err = decode(make([]byte, len(sig)*6/8), sig); err != nil {

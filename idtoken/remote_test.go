@@ -1,0 +1,558 @@
+package idtoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+)
+
+// An endpoint is where keys are published. It serves those of an issuer, after
+// a second, or fails as it is told to.
+type endpoint struct {
+	issuer  *idtokentest.Issuer
+	fetches atomic.Int64
+
+	mu      sync.Mutex
+	failure func(*http.Request) (*http.Response, error) // nil: none
+	header  http.Header                                 // instead of Google's
+}
+
+func (e *endpoint) fail(failure func(*http.Request) (*http.Response, error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failure = failure
+}
+
+func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
+	e.fetches.Add(1)
+	time.Sleep(time.Second)
+	e.mu.Lock()
+	failure, header := e.failure, e.header
+	e.mu.Unlock()
+	if failure != nil {
+		return failure(r)
+	}
+	w := httptest.NewRecorder()
+	e.issuer.ServeHTTP(w, r)
+	resp := w.Result()
+	if header != nil {
+		resp.Header = header
+	}
+	return resp, nil
+}
+
+// remote is a verifier of tokens under the keys of an endpoint.
+type remote struct {
+	*endpoint
+	keys     *idtoken.RemoteKeySet
+	verifier *idtoken.Verifier
+}
+
+// bubbleIssuer signs in all bubbles that do not change its keys.
+var bubbleIssuer = sync.OnceValue(idtokentest.NewIssuer)
+
+// withRemote runs a test in a bubble: time passes when all wait, and a goroutine
+// that is left behind fails the test.
+func withRemote(t *testing.T, test func(*testing.T, *remote)) {
+	withIssuer(t, bubbleIssuer(), test)
+}
+
+func withIssuer(t *testing.T, i *idtokentest.Issuer, test func(*testing.T, *remote)) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &remote{endpoint: &endpoint{issuer: i}}
+		var err error
+		r.keys, err = idtoken.RemoteKeys(idtoken.RemoteConfig{HTTPClient: &http.Client{Transport: r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.verifier = newVerifier(t, func(c *idtoken.Config) { c.Keys, c.Now = r.keys, nil })
+		test(t, r)
+	})
+}
+
+func (r *remote) token() string { return r.issuer.Token(profile()) }
+
+// forged is a token under a key that nobody has.
+func (r *remote) forged(kid string) string {
+	return r.issuer.SignHeader(map[string]string{"alg": "RS256", "kid": kid}, r.issuer.Claims(profile()))
+}
+
+func (r *remote) expect(t *testing.T, token string, want error) {
+	t.Helper()
+	_, err := r.verifier.Verify(t.Context(), token)
+	expectOnly(t, err, want)
+}
+
+func (r *remote) expectFetches(t *testing.T, want int64) {
+	t.Helper()
+	if got := r.fetches.Load(); got != want {
+		t.Errorf("%d fetches of the keys, want %d", got, want)
+	}
+}
+
+func TestFetches(t *testing.T) {
+	t.Run("200 valid tokens", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			for range 200 {
+				r.expect(t, r.token(), nil)
+			}
+			r.expectFetches(t, 1)
+		})
+	})
+	t.Run("50 bad signatures", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			token := r.token()
+			for range 50 {
+				r.expect(t, token[:len(token)-4]+"AAAA", idtoken.ErrSignature)
+				time.Sleep(11 * time.Second)
+			}
+			r.expectFetches(t, 1)
+		})
+	})
+	t.Run("malformed token", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			r.expect(t, r.issuer.SignHeader(map[string]string{"alg": "none", "kid": "x"}, nil), idtoken.ErrMalformed)
+			r.expectFetches(t, 0)
+		})
+	})
+	t.Run("100 goroutines, cold", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			token := r.token()
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() { r.expect(t, token, nil) })
+			}
+			wg.Wait()
+			r.expectFetches(t, 1)
+		})
+	})
+}
+
+func TestUnknownKid(t *testing.T) {
+	const tokens = 10_000
+	t.Run("sequential", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			r.expect(t, r.token(), nil)
+			time.Sleep(time.Minute)
+			for i := range tokens {
+				_, err := r.keys.Key(t.Context(), fmt.Sprint(i))
+				if !errors.Is(err, idtoken.ErrSignature) {
+					t.Fatal(err)
+				}
+			}
+			r.expectFetches(t, 2)
+		})
+	})
+	t.Run("from 64 goroutines", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			r.expect(t, r.token(), nil)
+			time.Sleep(time.Minute)
+			var wg sync.WaitGroup
+			for worker := range 64 {
+				wg.Go(func() {
+					for i := range tokens / 64 {
+						r.keys.Key(t.Context(), fmt.Sprint(worker, i))
+					}
+				})
+			}
+			wg.Wait()
+			r.expectFetches(t, 2)
+		})
+	})
+	t.Run("within the window of the first fetch", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			r.expect(t, r.forged("other"), idtoken.ErrSignature)
+			r.expect(t, r.forged("another"), idtoken.ErrSignature)
+			r.expectFetches(t, 1)
+		})
+	})
+	t.Run("a new key, after a flood", func(t *testing.T) {
+		withIssuer(t, idtokentest.NewIssuer(), func(t *testing.T, r *remote) {
+			r.expect(t, r.token(), nil)
+			time.Sleep(time.Minute)
+			for i := range 100 {
+				r.expect(t, r.forged(fmt.Sprint(i)), idtoken.ErrSignature)
+			}
+			r.expectFetches(t, 2)
+			r.issuer.Rotate()
+			token := r.token()
+			r.expect(t, token, idtoken.ErrSignature) // the window is closed
+			r.expectFetches(t, 2)
+			time.Sleep(10 * time.Second)
+			r.expect(t, token, nil)
+			r.expectFetches(t, 3)
+		})
+	})
+	t.Run("with the endpoint down", func(t *testing.T) {
+		withRemote(t, func(t *testing.T, r *remote) {
+			r.expect(t, r.token(), nil)
+			time.Sleep(time.Minute)
+			r.fail(refused)
+			r.expect(t, r.forged("x"), idtoken.ErrKeysUnavailable) // it may be a new key's
+			r.expect(t, r.forged("y"), idtoken.ErrKeysUnavailable)
+			r.expect(t, r.token(), nil)
+			r.expectFetches(t, 2)
+		})
+	})
+}
+
+func refused(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
+
+func hangs(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, r.Context().Err()
+}
+
+func answer(status int, body io.Reader) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+	}
+}
+
+// letters is an endless body.
+type letters struct{ read *atomic.Int64 }
+
+func (l letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	l.read.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func TestEndpointDown(t *testing.T) {
+	var read atomic.Int64
+	for name, failure := range map[string]func(*http.Request) (*http.Response, error){
+		"refused":          refused,
+		"hangs":            hangs,
+		"500":              answer(500, strings.NewReader("secret-body")),
+		"404":              answer(404, strings.NewReader("{}")),
+		"204":              answer(204, http.NoBody),
+		"HTML":             answer(200, strings.NewReader("<html>secret-body</html>")),
+		"empty":            answer(200, http.NoBody),
+		"empty object":     answer(200, strings.NewReader("{}")),
+		"no keys":          answer(200, strings.NewReader(`{"keys":[]}`)),
+		"null":             answer(200, strings.NewReader(`null`)),
+		"array":            answer(200, strings.NewReader(`[]`)),
+		"endless":          answer(200, letters{&read}),
+		"truncated":        answer(200, io.MultiReader(strings.NewReader(`{"keys":[`), errorReader{})),
+		"cut without word": answer(200, strings.NewReader(`{"keys":[{"kty":"RSA",`)),
+		"redirect": func(r *http.Request) (*http.Response, error) {
+			resp, err := answer(302, http.NoBody)(r)
+			resp.Header.Set("Location", "https://attacker.example/keys")
+			return resp, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withRemote(t, func(t *testing.T, r *remote) {
+				r.fail(failure)
+				start := time.Now()
+				r.expect(t, r.token(), idtoken.ErrKeysUnavailable)
+				if took := time.Since(start); took > 11*time.Second {
+					t.Errorf("gave up after %v", took)
+				}
+				_, err := r.verifier.Verify(t.Context(), r.token())
+				if err == nil || strings.Contains(err.Error(), "secret-body") {
+					t.Errorf("error is %v", err)
+				}
+				r.fail(nil)
+				r.expect(t, r.token(), nil) // at once
+				r.expectFetches(t, 3)
+
+				r.fail(failure)
+				time.Sleep(24 * time.Hour) // Google's max-age is over
+				for range 5 {
+					r.expect(t, r.token(), nil)
+				}
+				r.expectFetches(t, 4)
+				time.Sleep(2 * 24 * time.Hour)
+				r.expect(t, r.token(), idtoken.ErrKeysUnavailable)
+				r.fail(nil)
+				r.expect(t, r.token(), nil)
+			})
+		})
+	}
+	if read.Load() > 100<<20 {
+		t.Errorf("%d bytes of an endless body were read", read.Load())
+	}
+}
+
+type errorReader struct{}
+
+func (errorReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// TestStaleWait pins who waits while the endpoint hangs: once per interval, and
+// together.
+func TestStaleWait(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		r.expect(t, r.token(), nil)
+		r.fail(hangs)
+		time.Sleep(24 * time.Hour)
+		for interval := range 3 {
+			token := r.token()
+			start := time.Now()
+			var wg sync.WaitGroup
+			for range 20 {
+				wg.Go(func() {
+					r.expect(t, token, nil)
+					if took := time.Since(start); took != 10*time.Second {
+						t.Errorf("waited %v, want the fetch's timeout", took)
+					}
+				})
+			}
+			wg.Wait()
+			start = time.Now()
+			for range 20 {
+				r.expect(t, token, nil)
+			}
+			if took := time.Since(start); took != 0 {
+				t.Errorf("within the interval: waited %v", took)
+			}
+			r.expectFetches(t, int64(interval)+2)
+			time.Sleep(10 * time.Second)
+		}
+	})
+}
+
+func TestRefreshAhead(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		const maxAge = 23474 * time.Second // Google's
+		r.expect(t, r.token(), nil)
+		time.Sleep(maxAge*8/10 - 2*time.Second)
+		r.expect(t, r.token(), nil)
+		synctest.Wait()
+		r.expectFetches(t, 1)
+		time.Sleep(3 * time.Second)
+		start := time.Now()
+		token := r.token()
+		for range 50 {
+			r.expect(t, token, nil)
+		}
+		if time.Since(start) != 0 {
+			t.Error("a refresh ahead of time was waited for")
+		}
+		synctest.Wait()
+		r.expectFetches(t, 2)
+		time.Sleep(maxAge / 2) // beyond the first expiry
+		r.expect(t, r.token(), nil)
+		r.expectFetches(t, 2)
+	})
+}
+
+// TestRefreshAheadFails pins that a failure costs nobody anything while the keys
+// are good, and is tried again.
+func TestRefreshAheadFails(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		r.expect(t, r.token(), nil)
+		r.fail(refused)
+		time.Sleep(23474 * time.Second * 9 / 10)
+		for range 3 {
+			start := time.Now()
+			r.expect(t, r.token(), nil)
+			r.expect(t, r.token(), nil)
+			if time.Since(start) != 0 {
+				t.Error("somebody waited")
+			}
+			time.Sleep(12 * time.Second)
+		}
+		r.expectFetches(t, 4)
+	})
+}
+
+func TestWithdrawnKey(t *testing.T) {
+	withIssuer(t, idtokentest.NewIssuer(), func(t *testing.T, r *remote) {
+		old := r.issuer.KeyID()
+		r.expect(t, r.token(), nil)
+		r.issuer.Withdraw(old)
+		claims := r.issuer.Claims(profile())
+		claims["exp"] = time.Now().Add(20 * time.Hour).Unix()
+		token := r.issuer.Sign(claims)
+		r.issuer.Rotate()
+		r.expect(t, token, nil) // nobody could know yet
+		time.Sleep(23474 * time.Second)
+		r.expect(t, token, idtoken.ErrSignature)
+		r.expect(t, r.token(), nil)
+		r.expectFetches(t, 2)
+	})
+}
+
+func TestFirstCallerLeaves(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		token := r.token()
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := r.verifier.Verify(ctx, token)
+			expectOnly(t, err, idtoken.ErrKeysUnavailable)
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("error is %v, want the caller's own", err)
+			}
+		})
+		synctest.Wait()
+		for range 5 {
+			wg.Go(func() { r.expect(t, token, nil) })
+		}
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		r.expectFetches(t, 1)
+	})
+}
+
+func TestDeadCallerFetchesNothing(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := r.verifier.Verify(ctx, r.token())
+		expectOnly(t, err, idtoken.ErrKeysUnavailable)
+		r.expectFetches(t, 0)
+		r.expect(t, r.token(), nil)
+		if _, err := r.verifier.Verify(ctx, r.token()); err != nil {
+			t.Errorf("with keys at hand: %v", err)
+		}
+	})
+}
+
+func TestTimeToLive(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		control []string
+		age     string
+		want    time.Duration
+	}{
+		{"as Google sends it", []string{"public, max-age=23474, must-revalidate, no-transform"}, "", 23474 * time.Second},
+		{"with Age", []string{"public, max-age=23474"}, "3474", 20000 * time.Second},
+		{"in capitals", []string{"Public, MAX-AGE=3600"}, "", time.Hour},
+		{"quoted", []string{`max-age="3600"`}, "", time.Hour},
+		{"in a second line", []string{"public", "max-age=3600"}, "", time.Hour},
+		{"twice", []string{"max-age=3600, max-age=7200"}, "", time.Hour},
+		{"absent", nil, "", 5 * time.Minute},
+		{"without a value", []string{"max-age"}, "", 5 * time.Minute},
+		{"zero", []string{"max-age=0"}, "", 5 * time.Minute},
+		{"negative", []string{"max-age=-3600"}, "", 5 * time.Minute},
+		{"words", []string{"max-age=an hour"}, "", 5 * time.Minute},
+		{"s-maxage is not for us", []string{"s-maxage=3600"}, "", 5 * time.Minute},
+		{"Age beyond it", []string{"max-age=3600"}, "7200", 5 * time.Minute},
+		{"Age absurd", []string{"max-age=3600"}, "99999999999999999999", 5 * time.Minute},
+		{"Age negative", []string{"max-age=3600"}, "-3600", time.Hour},
+		{"a year", []string{"max-age=31536000"}, "", 24 * time.Hour},
+		{"beyond any integer", []string{"max-age=99999999999999999999"}, "", 24 * time.Hour},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			withRemote(t, func(t *testing.T, r *remote) {
+				r.header = http.Header{"Cache-Control": tc.control}
+				if tc.age != "" {
+					r.header.Set("Age", tc.age)
+				}
+				r.expect(t, r.token(), nil)
+				r.fail(refused)
+				time.Sleep(tc.want*8/10 - 2*time.Second) // the fetch itself took one
+				r.expect(t, r.token(), nil)
+				synctest.Wait()
+				r.expectFetches(t, 1)
+				time.Sleep(time.Second)
+				r.expect(t, r.token(), nil)
+				synctest.Wait()
+				r.expectFetches(t, 2)
+				time.Sleep(time.Second)
+			})
+		})
+	}
+}
+
+func TestPrefetch(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		r.fail(refused)
+		expectOnly(t, r.keys.Prefetch(t.Context()), idtoken.ErrKeysUnavailable)
+		r.fail(nil)
+		for range 3 {
+			if err := r.keys.Prefetch(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.expect(t, r.token(), nil)
+		r.expectFetches(t, 2)
+		r.fail(refused)
+		time.Sleep(24 * time.Hour)
+		if err := r.keys.Prefetch(t.Context()); err != nil {
+			t.Errorf("with keys that may still serve: %v", err)
+		}
+	})
+}
+
+func TestSnapshot(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		snapshot, err := r.keys.Snapshot(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.expectFetches(t, 1)
+		second, err := idtoken.RemoteKeys(idtoken.RemoteConfig{Initial: snapshot, HTTPClient: &http.Client{Transport: r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.verifier = newVerifier(t, func(c *idtoken.Config) { c.Keys, c.Now = second, nil })
+		r.fail(refused)
+		r.expect(t, r.token(), nil)
+		r.expectFetches(t, 1)
+		again, err := second.Snapshot(t.Context())
+		if err != nil || string(again) != string(snapshot) {
+			t.Errorf("a snapshot of a snapshot is %s, %v; want the same", again, err)
+		}
+		time.Sleep(24 * time.Hour)
+		r.expect(t, r.token(), nil) // stale, after a failed fetch
+		r.expectFetches(t, 2)
+		time.Sleep(24 * time.Hour)
+		r.expect(t, r.token(), idtoken.ErrKeysUnavailable)
+	})
+}
+
+func TestSnapshotOfAnotherClock(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		jwks := string(r.issuer.JWKS())
+		keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{
+			Initial:    []byte(`{"jwks":` + jwks + `,"ttl":9000000000000000000,"expires":"2999-01-01T00:00:00Z"}`),
+			HTTPClient: &http.Client{Transport: r},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		if err := keys.Prefetch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.expectFetches(t, 1)
+	})
+}
+
+func TestRemoteKeysRefuses(t *testing.T) {
+	for name, cfg := range map[string]idtoken.RemoteConfig{
+		"RemoteConfig.URL: relative":            {URL: "/oauth2/v3/certs"},
+		"RemoteConfig.URL: another scheme":      {URL: "file:///etc/passwd"},
+		"RemoteConfig.URL: none":                {URL: "::"},
+		"RemoteConfig.Timeout: negative":        {Timeout: -1},
+		"RemoteConfig.Initial: no JSON":         {Initial: []byte("x")},
+		"RemoteConfig.Initial: empty":           {Initial: []byte{}},
+		"RemoteConfig.Initial: a bare key set":  {Initial: issuer().JWKS()},
+		"RemoteConfig.Initial: without any key": {Initial: []byte(`{"jwks":{"keys":[]},"expires":"2026-11-24T12:00:00Z"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			field, _, _ := strings.Cut(name, ": ")
+			if _, err := idtoken.RemoteKeys(cfg); err == nil || !strings.Contains(err.Error(), field) {
+				t.Errorf("error is %v, want one that names %s", err, field)
+			}
+		})
+	}
+}
