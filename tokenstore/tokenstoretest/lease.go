@@ -11,7 +11,7 @@ import (
 
 const (
 	leaseTime = time.Hour              // longer than any test
-	leaseWait = 10 * time.Second       // how long an expired lease may take to come free
+	leaseWait = 5 * time.Second        // how long an expired lease may take to come free
 	shortTime = 100 * time.Millisecond // a lease that the test sees expire
 )
 

@@ -15,16 +15,19 @@ const writers = 32
 
 // race runs f in all writers at once.
 func race(f func(writer int)) {
-	var wg sync.WaitGroup
+	var ready, done sync.WaitGroup
 	start := make(chan struct{})
+	ready.Add(writers)
 	for w := range writers {
-		wg.Go(func() {
+		done.Go(func() {
+			ready.Done()
 			<-start
 			f(w)
 		})
 	}
+	ready.Wait()
 	close(start)
-	wg.Wait()
+	done.Wait()
 }
 
 var raceCases = []testCase{
@@ -54,19 +57,24 @@ var raceCases = []testCase{
 		}
 	}},
 	{"DeleteOrReplace", func(t *testing.T, s tokenstore.Store) {
-		kept := save(t, s, jane, grant("1//jane"))
-		var wg sync.WaitGroup
-		var saveErr, deleteErr error
-		wg.Go(func() { _, saveErr = s.Save(t.Context(), jane, kept) })
-		wg.Go(func() { deleteErr = s.Delete(t.Context(), jane, kept.Version) })
-		wg.Wait()
-		switch {
-		case saveErr == nil:
-			wantError(t, "Delete of what has just been replaced", deleteErr, tokenstore.ErrConflict)
-		case deleteErr == nil:
-			wantError(t, "Save over what has just been deleted", saveErr, tokenstore.ErrConflict)
-		default:
-			t.Errorf("of Save and Delete of one version none succeeds: %v; %v", saveErr, deleteErr)
+		for range 10 {
+			kept := save(t, s, jane, grant("1//jane"))
+			var wg sync.WaitGroup
+			var saveErr, deleteErr error
+			wg.Go(func() { _, saveErr = s.Save(t.Context(), jane, kept) })
+			wg.Go(func() { deleteErr = s.Delete(t.Context(), jane, kept.Version) })
+			wg.Wait()
+			switch {
+			case saveErr == nil:
+				wantError(t, "Delete of what has just been replaced", deleteErr, tokenstore.ErrConflict)
+			case deleteErr == nil:
+				wantError(t, "Save over what has just been deleted", saveErr, tokenstore.ErrConflict)
+			default:
+				t.Errorf("of Save and Delete of one version none succeeds: %v; %v", saveErr, deleteErr)
+			}
+			if err := s.Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}},
 }
