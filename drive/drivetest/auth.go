@@ -16,7 +16,7 @@ func (g grants) appData() bool { return slices.Contains(g, Scope) }
 func (g grants) drive() bool {
 	return slices.ContainsFunc(g, func(scope string) bool {
 		name, ok := strings.CutPrefix(scope, "https://www.googleapis.com/auth/drive")
-		return ok && name != ".appdata" && (name == "" || slices.Contains(driveScopes, name))
+		return ok && (name == "" || slices.Contains(driveScopes, name))
 	})
 }
 

@@ -114,12 +114,21 @@ func TestUsersAreSeparate(t *testing.T) {
 	if n := john.listed("&q=name='secret'"); len(n) != 0 {
 		t.Errorf("john sees %v", n)
 	}
-	if c.as("john:drive").send("GET", filesPath+"/"+id, "").status != 404 {
-		t.Error("without the scope the file is visible")
-	}
 	if got := string(c.srv.Folder("jane").Files()[0].Content); got != "hers" {
 		t.Errorf("jane's file holds %q", got)
 	}
+}
+
+func TestFileIsHiddenFromOtherScopes(t *testing.T) {
+	c := newClient(t, drivetest.Options{CheckToken: byName})
+	id := c.as("jane:drive.appdata").create("a", "x")
+	c.as("jane:drive").refused(404, "notFound", "GET", filesPath+"/"+id, "")
+	c.as("jane:drive").refused(404, "notFound", "DELETE", filesPath+"/"+id, "")
+}
+
+func TestEmptyBearer(t *testing.T) {
+	c := newClient(t, drivetest.Options{}).as("")
+	c.refused(401, "authError", "GET", folderPath, "", "Authorization: Bearer")
 }
 
 func TestRateLimit(t *testing.T) {

@@ -157,8 +157,8 @@ func NewServer(opts Options) *Server {
 
 func (o Options) withDefaults() Options {
 	if o.CheckToken == nil {
-		o.CheckToken = func(token string) (string, []string, bool) {
-			return DefaultUser, []string{Scope}, token != ""
+		o.CheckToken = func(string) (string, []string, bool) {
+			return DefaultUser, []string{Scope}, true
 		}
 	}
 	if o.Now == nil {

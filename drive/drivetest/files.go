@@ -187,7 +187,7 @@ func (c *call) mayInsert(meta *metadata, size int64) *apiError {
 // fits checks the quota for more content. The caller holds srv.mu.
 func (c *call) fits(more int64) *apiError {
 	quota := c.srv.opts.Quota
-	if quota > 0 && more > 0 && c.user.usage()+more > quota {
+	if quota > 0 && c.user.usage()+more > quota {
 		return fail(403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded.")
 	}
 	return nil
