@@ -1,0 +1,104 @@
+package readme
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+func readREADME(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestCodeCompiles holds every Go block of the README against the files that
+// the compiler sees: it must stand in one of them, line for line but for the
+// indentation.
+func TestCodeCompiles(t *testing.T) {
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readREADME(t), -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md has no Go code")
+	}
+	files := compiled(t)
+	for _, block := range blocks {
+		if want := unindent(block[1]); !strings.Contains(files, want) {
+			t.Errorf("this code of README.md is in no file:\n%s", block[1])
+		}
+	}
+}
+
+// compiled returns all Go files of both modules, one after the other.
+func compiled(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git"):
+			return fs.SkipDir
+		case filepath.Ext(path) != ".go":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		all.WriteString(unindent(string(text)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+func unindent(code string) string {
+	lines := strings.Split(code, "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return "\n" + strings.TrimSpace(strings.Join(lines, "\n")) + "\n"
+}
+
+// TestImportCosts holds the table of packages against the dependency lists that
+// CI compares with what is linked.
+func TestImportCosts(t *testing.T) {
+	rows := regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\|.*\\| (\\d+) \\|$").FindAllStringSubmatch(readREADME(t), -1)
+	if len(rows) < 4 {
+		t.Fatalf("README.md has %d packages in its table", len(rows))
+	}
+	for _, row := range rows {
+		list, err := os.ReadFile(filepath.Join(root, ".ci", "deps", strings.ReplaceAll(row[1], "/", "-")+".txt"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		others := 0
+		for line := range strings.Lines(string(list)) {
+			if !strings.HasPrefix(line, "github.com/seed3a054f9c/googlesignin/") {
+				others++
+			}
+		}
+		if fmt.Sprint(others) != row[2] {
+			t.Errorf("%s links %d packages of other modules, README.md says %s", row[1], others, row[2])
+		}
+	}
+}
+
+// TestLinks checks that what the README points to within the repository is
+// there.
+func TestLinks(t *testing.T) {
+	for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(readREADME(t), -1) {
+		if _, err := os.Stat(filepath.Join(root, link[1])); err != nil {
+			t.Error(err)
+		}
+	}
+}
