@@ -2,6 +2,7 @@ package jose
 
 import (
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,7 +37,7 @@ func (t *Token) Verify(key *rsa.PublicKey) bool {
 // read, are ignored, as section 5 asks; having no key at all is an error.
 func ParseKeys(jwks []byte) (map[string]*rsa.PublicKey, error) {
 	set, err := jwk.Parse(jwks, jwk.WithIgnoreParseError(true))
-	if err != nil {
+	if err != nil || !json.Valid(jwks) { // jwx stops reading where the set ends
 		return nil, errors.New("not a JWK set")
 	}
 	keys := make(map[string]*rsa.PublicKey)

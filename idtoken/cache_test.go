@@ -1,0 +1,135 @@
+package idtoken_test
+
+import (
+	"context"
+	"crypto/rsa"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+)
+
+// switchable is a KeySource whose keys change, and a clock.
+type switchable struct {
+	keys atomic.Pointer[idtoken.StaticKeySet]
+	time atomic.Pointer[time.Time]
+}
+
+func (s *switchable) Key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
+	return s.keys.Load().Key(ctx, kid)
+}
+
+func (s *switchable) now() time.Time { return *s.time.Load() }
+
+func newCached(t testing.TB, size int) (*idtoken.Verifier, *switchable) {
+	s := new(switchable)
+	s.keys.Store(staticKeys(t, issuer()))
+	s.time.Store(&now)
+	return newVerifier(t, func(c *idtoken.Config) { c.CacheSize, c.Keys, c.Now = size, s, s.now }), s
+}
+
+func TestCacheExpiry(t *testing.T) {
+	v, s := newCached(t, 10)
+	token := good()
+	for _, step := range []struct {
+		after time.Duration
+		want  error
+	}{
+		{0, nil}, {time.Hour, nil}, {time.Hour + 59*time.Second, nil},
+		{time.Hour + time.Minute, idtoken.ErrExpired}, {0, nil}, {-2 * time.Minute, idtoken.ErrNotYetValid},
+	} {
+		at := now.Add(step.after)
+		s.time.Store(&at)
+		_, err := v.Verify(t.Context(), token)
+		expectOnly(t, err, step.want)
+	}
+}
+
+func TestCacheKeyWithdrawn(t *testing.T) {
+	v, s := newCached(t, 10)
+	token := good()
+	verify := func(want error) {
+		t.Helper()
+		_, err := v.Verify(t.Context(), token)
+		expectOnly(t, err, want)
+	}
+	verify(nil)
+	s.keys.Store(staticKeys(t, issuer())) // the same, fetched again
+	verify(nil)
+	other := idtokentest.NewIssuer()
+	s.keys.Store(staticKeys(t, other))
+	verify(idtoken.ErrSignature)
+	impostor, err := idtoken.StaticKeys([]byte(strings.ReplaceAll(string(other.JWKS()), other.KeyID(), issuer().KeyID())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.keys.Store(impostor) // another key under the same kid
+	verify(idtoken.ErrSignature)
+	s.keys.Store(staticKeys(t, issuer()))
+	verify(nil)
+}
+
+// TestCacheIsOfWholeTokens pins that a signature is not taken for another token.
+func TestCacheIsOfWholeTokens(t *testing.T) {
+	v, _ := newCached(t, 10)
+	token := good()
+	for range 2 {
+		_, err := v.Verify(t.Context(), token)
+		expectOnly(t, err, nil)
+		for i := 0; i < len(token); i += 7 {
+			if _, err := v.Verify(t.Context(), token[:i]+"A"+token[i:]); err == nil {
+				t.Fatalf("accepted with a byte more at %d", i)
+			}
+		}
+	}
+}
+
+// TestCacheIsBounded fills a cache many times over with large tokens.
+func TestCacheIsBounded(t *testing.T) {
+	const size = 20
+	v, _ := newCached(t, size)
+	var tokens []string
+	for range 10 * size {
+		tokens = append(tokens, padded(12<<10))
+	}
+	before := heap()
+	for _, token := range tokens {
+		for range 2 {
+			if _, err := v.Verify(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if grown := heap() - before; grown > 2*size*30<<10 {
+		t.Errorf("%d entries take %d KiB", size, grown>>10)
+	}
+	runtime.KeepAlive(v)
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+func TestCacheSizes(t *testing.T) {
+	for size := range 8 {
+		v, _ := newCached(t, size)
+		for round := range 3 {
+			for i := range 2 * size {
+				p := profile()
+				p.Subject = string(rune('a' + i))
+				got, err := v.Verify(t.Context(), issuer().Token(p))
+				if err != nil || got.Subject != p.Subject {
+					t.Fatalf("size %d, round %d: %v, %v", size, round, got, err)
+				}
+			}
+		}
+	}
+}

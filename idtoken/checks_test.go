@@ -1,0 +1,233 @@
+package idtoken_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+)
+
+func TestChecks(t *testing.T) {
+	const nonce, access = "n-0S6_WzA2Mj", "access-token"
+	for _, tc := range []struct {
+		name  string
+		edits []edit
+		check []idtoken.Check
+		want  error
+	}{
+		{"none", nil, nil, nil},
+		{"both", nil, []idtoken.Check{idtoken.Nonce(nonce), idtoken.AccessToken(access)}, nil},
+		{"nonce of another", nil, []idtoken.Check{idtoken.Nonce(nonce + "x")}, idtoken.ErrNonce},
+		{"nonce in capitals", nil, []idtoken.Check{idtoken.Nonce(strings.ToUpper(nonce))}, idtoken.ErrNonce},
+		{"nonce, the first part of it", nil, []idtoken.Check{idtoken.Nonce(nonce[:5])}, idtoken.ErrNonce},
+		{"nonce wanted empty", nil, []idtoken.Check{idtoken.Nonce("")}, idtoken.ErrNonce},
+		{"nonce absent", []edit{drop("nonce")}, []idtoken.Check{idtoken.Nonce(nonce)}, idtoken.ErrNonce},
+		{"nonce absent and wanted empty", []edit{drop("nonce")}, []idtoken.Check{idtoken.Nonce("")}, idtoken.ErrNonce},
+		{"nonce empty and wanted empty", []edit{set("nonce", `""`)}, []idtoken.Check{idtoken.Nonce("")}, idtoken.ErrNonce},
+		{"nonce null", []edit{set("nonce", `null`)}, []idtoken.Check{idtoken.Nonce("")}, idtoken.ErrNonce},
+		{"nonce under another name", []edit{drop("nonce"), add("Nonce", `"`+nonce+`"`)}, []idtoken.Check{idtoken.Nonce(nonce)}, idtoken.ErrNonce},
+		{"access token of another", nil, []idtoken.Check{idtoken.AccessToken(access + "x")}, idtoken.ErrAccessToken},
+		{"access token wanted empty", nil, []idtoken.Check{idtoken.AccessToken("")}, idtoken.ErrAccessToken},
+		{"at_hash absent", []edit{drop("at_hash")}, []idtoken.Check{idtoken.AccessToken(access)}, idtoken.ErrAccessToken},
+		{"at_hash empty", []edit{set("at_hash", `""`)}, []idtoken.Check{idtoken.AccessToken(access)}, idtoken.ErrAccessToken},
+		{"at_hash and token empty", []edit{set("at_hash", `""`)}, []idtoken.Check{idtoken.AccessToken("")}, idtoken.ErrAccessToken},
+		{"at_hash of the empty string, token empty", []edit{set("at_hash", `"`+idtokentest.AccessTokenHash("")+`"`)}, []idtoken.Check{idtoken.AccessToken("")}, idtoken.ErrAccessToken},
+		{"at_hash of zeros, token empty", []edit{set("at_hash", `"AAAAAAAAAAAAAAAAAAAAAA"`)}, []idtoken.Check{idtoken.AccessToken("")}, idtoken.ErrAccessToken},
+		{"at_hash padded", []edit{set("at_hash", `"`+idtokentest.AccessTokenHash(access)+`=="`)}, []idtoken.Check{idtoken.AccessToken(access)}, idtoken.ErrAccessToken},
+		{"at_hash of the whole digest", []edit{set("at_hash", `"_-mDvKN4_VEVZUk5CUNTfJEk8gi8IyQNzgwJ2FT3gtQ"`)}, []idtoken.Check{idtoken.AccessToken(access)}, idtoken.ErrAccessToken},
+		{"first good, second bad", nil, []idtoken.Check{idtoken.Nonce(nonce), idtoken.AccessToken("x")}, idtoken.ErrAccessToken},
+		{"the zero Check", nil, []idtoken.Check{{}}, idtoken.ErrClaim},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			token := issuer().SignHeader(header(), payload(tc.edits...))
+			for _, size := range []int{0, 10} {
+				v := newVerifier(t, func(c *idtoken.Config) { c.CacheSize = size })
+				for range 2 {
+					_, err := v.Verify(t.Context(), token, tc.check...)
+					expectOnly(t, err, tc.want)
+				}
+			}
+		})
+	}
+}
+
+// TestCheckHoldsNoSecret prints a Check in every way there is.
+func TestCheckHoldsNoSecret(t *testing.T) {
+	for _, check := range []idtoken.Check{idtoken.Nonce("the-secret"), idtoken.AccessToken("the-secret")} {
+		var log strings.Builder
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "check", check)
+		asJSON, _ := json.Marshal(check)
+		text := fmt.Sprintf("%v %+v %#v", check, check, check) + log.String() + string(asJSON)
+		if strings.Contains(text, "secret") || strings.Contains(text, fmt.Sprintf("%x", "secret")) {
+			t.Errorf("printed: %s", text)
+		}
+	}
+}
+
+func TestProfile(t *testing.T) {
+	token := issuer().SignHeader(header(), payload(
+		set("name", `"Jane \u0044oe \ud83d\ude00"`), set("email_verified", `"true"`), set("iss", `"accounts.google.com"`),
+		set("aud", `["`+web+`","`+ios+`"]`), set("iat", seconds(0)+".5"), add("hd", `"example.com"`), add("locale", `"de"`),
+		add("https://example.com/x", `[1, 2]`), add("SUB", `"other"`)))
+	want := idtoken.Profile{
+		Subject: subject, Email: "jane.doe@gmail.com", EmailVerified: true,
+		Name: "Jane Doe 😀", GivenName: "Jane", FamilyName: "Doe",
+		Picture: "https://lh3.googleusercontent.com/a/default", Locale: "de", HostedDomain: "example.com",
+		Issuer: "accounts.google.com", Audience: web, AuthorizedParty: ios, Nonce: "n-0S6_WzA2Mj",
+		IssuedAt: now.Add(500 * time.Millisecond), Expiry: now.Add(time.Hour),
+	}
+	verified, err := newVerifier(t, func(c *idtoken.Config) { c.Audiences = []string{web, ios} }).Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unverified, err := idtoken.ParseUnverified(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*idtoken.Profile{verified, unverified} {
+		claims := p.Claims()
+		if len(claims) != 18 {
+			t.Errorf("%d claims, want 18: %v", len(claims), claims)
+		}
+		for name, text := range map[string]string{
+			"sub": `"` + subject + `"`, "SUB": `"other"`, "https://example.com/x": `[1, 2]`, "email_verified": `"true"`, "iat": seconds(0) + ".5",
+		} {
+			if string(claims[name]) != text {
+				t.Errorf("claim %s is %s, want %s", name, claims[name], text)
+			}
+		}
+		claims["sub"][0] = 'x'
+		if again := p.Claims(); string(again["sub"]) != `"`+subject+`"` {
+			t.Error("claims of one caller are another's")
+		}
+		if !reflect.DeepEqual(exported(p), exported(&want)) {
+			t.Errorf("profile is\n%+v, want\n%+v", exported(p), exported(&want))
+		}
+	}
+}
+
+// exported returns the exported fields, as JSON has them.
+func exported(p *idtoken.Profile) string {
+	text, _ := json.MarshalIndent(p, "", " ")
+	return string(text)
+}
+
+func TestClaimsOfNoToken(t *testing.T) {
+	if claims := (&idtoken.Profile{Subject: "1"}).Claims(); claims != nil {
+		t.Errorf("claims of a hand-made profile: %v", claims)
+	}
+}
+
+// TestProfileIsTheCallersOwn pins that the cache hands out copies.
+func TestProfileIsTheCallersOwn(t *testing.T) {
+	v := newVerifier(t, func(c *idtoken.Config) { c.CacheSize = 10 })
+	token := good()
+	for range 3 {
+		p, err := v.Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Subject != subject {
+			t.Fatalf("subject is %s", p.Subject)
+		}
+		p.Subject = "changed"
+	}
+}
+
+func TestEmailAuthoritative(t *testing.T) {
+	for _, tc := range []struct {
+		email    string
+		verified bool
+		domain   string
+		want     bool
+	}{
+		{"jane.doe@gmail.com", true, "", true},
+		{"jane.doe@GMAIL.com", true, "", true},
+		{"jane.doe@example.com", true, "example.com", true},
+		{"jane.doe@example.com", true, "", false},
+		{"jane.doe@example.com", false, "example.com", false},
+		{"jane.doe@gmail.com.example.com", true, "", false},
+		{"jane.doe@notgmail.com", true, "", false},
+		{"gmail.com", true, "", false},
+		{"@gmail.com", true, "", false},
+		{"jane.doe@gmail.com@example.com", true, "", false},
+		{"", true, "example.com", false},
+	} {
+		p := &idtoken.Profile{Email: tc.email, EmailVerified: tc.verified, HostedDomain: tc.domain}
+		if got := p.EmailAuthoritative(); got != tc.want {
+			t.Errorf("%q, verified %v, hd %q: %v, want %v", tc.email, tc.verified, tc.domain, got, tc.want)
+		}
+	}
+}
+
+// TestParseUnverified pins what is and is not checked.
+func TestParseUnverified(t *testing.T) {
+	of := func(edits ...edit) string { return issuer().SignHeader(header(), payload(edits...)) }
+	for _, tc := range []struct {
+		name, token string
+		want        error
+	}{
+		{"another's signature", good()[:len(good())-4] + "AAAA", nil},
+		{"another issuer", of(set("iss", `"https://attacker.example"`)), nil},
+		{"another audience", of(set("aud", `"other"`)), nil},
+		{"expired", of(set("iat", `1`), set("exp", `3601`)), nil},
+		{"no sub", of(drop("sub")), idtoken.ErrClaim},
+		{"email number", of(set("email", `1`)), idtoken.ErrClaim},
+		{"security event", of(add("events", `{}`)), idtoken.ErrClaim},
+		{"two segments", "e30.e30", idtoken.ErrMalformed},
+		{"sub twice", of(add("sub", `"1"`)), idtoken.ErrMalformed},
+		{"alg none", issuer().SignHeader(header(set("alg", `"none"`)), payload()), idtoken.ErrMalformed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := idtoken.ParseUnverified(tc.token)
+			expectOnly(t, err, tc.want)
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	for field, cfg := range map[string]idtoken.Config{
+		"Audiences: at least":   {},
+		"Audiences: an empty":   {Audiences: []string{web, ""}},
+		"AuthorizedParties: an": {Audiences: []string{web}, AuthorizedParties: []string{""}},
+		"HostedDomains: an":     {Audiences: []string{web}, HostedDomains: []string{""}},
+		"Leeway: -1ns":          {Audiences: []string{web}, Leeway: -1},
+		"Leeway: 10m1s":         {Audiences: []string{web}, Leeway: 10*time.Minute + time.Second},
+		"CacheSize: -1":         {Audiences: []string{web}, CacheSize: -1},
+	} {
+		if _, err := idtoken.New(cfg); err == nil || !strings.Contains(err.Error(), "idtoken: Config."+field) {
+			t.Errorf("error is %v, want one about %s", err, field)
+		}
+	}
+	if _, err := idtoken.New(idtoken.Config{Audiences: []string{web}}); err != nil {
+		t.Errorf("with all defaults: %v", err)
+	}
+}
+
+// TestConfigIsCopied pins that a slice changed later changes nothing.
+func TestConfigIsCopied(t *testing.T) {
+	audiences := []string{web}
+	v := newVerifier(t, func(c *idtoken.Config) { c.Audiences = audiences })
+	audiences[0] = "other"
+	if _, err := v.Verify(t.Context(), good()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClaimErrorText(t *testing.T) {
+	token := issuer().SignHeader(header(), payload(set("aud", `"other-client"`)))
+	_, err := newVerifier(t, nil).Verify(t.Context(), token)
+	const want = `idtoken: issued for somebody else: aud is "other-client", want ` + web
+	if err == nil || err.Error() != want {
+		t.Errorf("error is\n%v, want\n%s", err, want)
+	}
+	if text := (&idtoken.ClaimError{Claim: "aud", Want: "x"}).Error(); text != "idtoken: wrong claim: want aud x" {
+		t.Errorf("a hand-made ClaimError is %q", text)
+	}
+}

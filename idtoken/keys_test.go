@@ -1,0 +1,140 @@
+package idtoken_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+)
+
+// jwk returns the issuer's key as a JWK, edited.
+func jwk(edits ...edit) json.RawMessage {
+	var set struct{ Keys []struct{ N string } }
+	if err := json.Unmarshal(issuer().JWKS(), &set); err != nil {
+		panic(err)
+	}
+	return object([][2]string{
+		{"kty", `"RSA"`}, {"use", `"sig"`}, {"alg", `"RS256"`},
+		{"kid", `"` + issuer().KeyID() + `"`}, {"n", `"` + set.Keys[0].N + `"`}, {"e", `"AQAB"`},
+	}, edits)
+}
+
+func jwks(keys ...json.RawMessage) []byte {
+	var texts []string
+	for _, k := range keys {
+		texts = append(texts, string(k))
+	}
+	return []byte(`{"keys":[` + strings.Join(texts, ",") + `]}`)
+}
+
+func TestKeySets(t *testing.T) {
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modulus := func(n *big.Int) string { return `"` + base64.RawURLEncoding.EncodeToString(n.Bytes()) + `"` }
+	huge := new(big.Int).SetBit(big.NewInt(1), 8192, 1)
+	rest := jwk(set("kid", `"other"`))
+	for _, tc := range []struct {
+		name  string
+		entry json.RawMessage
+		good  bool
+	}{
+		{"as Google's", jwk(), true},
+		{"without alg", jwk(drop("alg")), true},
+		{"without use", jwk(drop("use")), true},
+		{"with unknown members", jwk(add("foo", `{"bar":1}`)), true},
+		{"with key_ops verify", jwk(add("key_ops", `["verify"]`)), true},
+		{"for encryption", jwk(set("use", `"enc"`)), false},
+		{"with key_ops encrypt", jwk(add("key_ops", `["encrypt"]`)), false},
+		{"for RS512", jwk(set("alg", `"RS512"`)), false},
+		{"for PS256", jwk(set("alg", `"PS256"`)), false},
+		{"for RSA-OAEP", jwk(set("alg", `"RSA-OAEP"`)), false},
+		{"without kid", jwk(drop("kid")), false},
+		{"with an empty kid", jwk(set("kid", `""`)), false},
+		{"of 1024 bits", jwk(set("n", modulus(small.N))), false},
+		{"of 8193 bits", jwk(set("n", modulus(huge))), false},
+		{"exponent 1", jwk(set("e", `"AQ"`)), false},
+		{"exponent even", jwk(set("e", `"AQAC"`)), false},
+		{"exponent of 8 bytes", jwk(set("e", `"AQAAAAAAAQAB"`)), false},
+		{"exponent absent", jwk(drop("e")), false},
+		{"modulus no base64", jwk(set("n", `"!"`)), false},
+		{"unknown kty", jwk(set("kty", `"XYZ"`)), false},
+		{"EC", json.RawMessage(`{"kty":"EC","crv":"P-256","kid":"` + issuer().KeyID() + `","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`), false},
+		{"symmetric", json.RawMessage(`{"kty":"oct","kid":"` + issuer().KeyID() + `","k":"AQAB"}`), false},
+		{"a number", json.RawMessage(`1`), false},
+		{"null", json.RawMessage(`null`), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			keys, err := idtoken.StaticKeys(jwks(rest, tc.entry))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := error(nil)
+			if !tc.good {
+				want = idtoken.ErrSignature
+			}
+			_, err = newVerifier(t, func(c *idtoken.Config) { c.Keys = keys }).Verify(t.Context(), good())
+			expectOnly(t, err, want)
+			if _, err := idtoken.StaticKeys(jwks(tc.entry)); (err == nil) != tc.good {
+				t.Errorf("a set of this entry alone: %v", err)
+			}
+		})
+	}
+	for name, text := range map[string]string{"empty": "", "no JSON": "x", "no keys": `{"keys":[]}`, "array": `[]`, "trailing data": string(jwks(jwk())) + "x"} {
+		if _, err := idtoken.StaticKeys([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "idtoken: static keys: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// source is a KeySource of somebody else's making.
+type source func(kid string) (*rsa.PublicKey, error)
+
+func (s source) Key(_ context.Context, kid string) (*rsa.PublicKey, error) { return s(kid) }
+
+func TestKeySource(t *testing.T) {
+	own := errors.New("vault is sealed")
+	key, err := staticKeys(t, issuer()).Key(t.Context(), issuer().KeyID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		name string
+		key  *rsa.PublicKey
+		err  error
+		want error
+	}{
+		{"key", key, nil, nil},
+		{"nothing", nil, nil, idtoken.ErrSignature},
+		{"no such key", nil, fmt.Errorf("no: %w", idtoken.ErrSignature), idtoken.ErrSignature},
+		{"failure", nil, own, idtoken.ErrKeysUnavailable},
+		{"failure beside a key", key, own, idtoken.ErrKeysUnavailable},
+		{"unavailable", nil, fmt.Errorf("no: %w", idtoken.ErrKeysUnavailable), idtoken.ErrKeysUnavailable},
+		{"zero key", &rsa.PublicKey{}, nil, idtoken.ErrSignature},
+		{"small key", &small.PublicKey, nil, idtoken.ErrSignature},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			v := newVerifier(t, func(c *idtoken.Config) {
+				c.Keys = source(func(string) (*rsa.PublicKey, error) { return tc.key, tc.err })
+			})
+			_, err := v.Verify(t.Context(), good())
+			expectOnly(t, err, tc.want)
+			if tc.err == own && !errors.Is(err, own) {
+				t.Errorf("the source's error is lost: %v", err)
+			}
+		})
+	}
+}
