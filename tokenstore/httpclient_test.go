@@ -1,0 +1,335 @@
+package tokenstore_test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// api is a server that wants a bearer token.
+type api struct {
+	*httptest.Server
+	mu   sync.Mutex
+	bad  map[string]bool // access tokens to refuse
+	seen []string        // method, path, Authorization, body
+}
+
+func newAPI(t *testing.T, serve http.HandlerFunc) *api {
+	a := &api{bad: map[string]bool{}}
+	a.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		a.mu.Lock()
+		a.seen = append(a.seen, strings.Join([]string{r.Method, r.URL.Path, r.Header.Get("Authorization"), string(body)}, " "))
+		refuse := a.bad[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+		a.mu.Unlock()
+		if refuse {
+			http.Error(w, strings.Repeat("no ", 100), http.StatusUnauthorized)
+		} else if serve != nil {
+			serve(w, r)
+		}
+	}))
+	t.Cleanup(a.Close)
+	return a
+}
+
+func onHosts(hosts ...string) func(*tokenstore.Config) {
+	return func(c *tokenstore.Config) { c.Hosts = hosts }
+}
+
+func hostOf(t *testing.T, rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+func TestHTTPClientSendsTheToken(t *testing.T) {
+	a := newAPI(t, nil)
+	b := newBench(t, onHosts("127.0.0.1"))
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	req, err := http.NewRequest("POST", a.URL+"/files", strings.NewReader("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := b.HTTPClient(jane).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if want := []string{"POST /files Bearer " + tok.AccessToken + " content"}; !slices.Equal(a.seen, want) {
+		t.Errorf("the server saw %q, want %q", a.seen, want)
+	}
+	if req.Header.Get("Authorization") != "" {
+		t.Error("the caller's request was changed")
+	}
+}
+
+func TestHTTPClientReplaysOnceAfter401(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		body       io.Reader
+		status     int
+		alwaysBad  bool
+		wantBodies []string
+	}{
+		{"no body", nil, 200, false, []string{"", ""}},
+		{"a body that can be repeated", strings.NewReader("content"), 200, false, []string{"content", "content"}},
+		{"a body that cannot", io.MultiReader(strings.NewReader("content")), 401, false, []string{"content"}},
+		{"refused again", nil, 401, true, []string{"", ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+				if c.alwaysBad {
+					w.WriteHeader(401)
+				}
+			})
+			b := newBench(t, onHosts("127.0.0.1"))
+			tok := b.google.consent("openid")
+			b.signIn(t, tok)
+			a.bad[tok.AccessToken] = true
+			req, err := http.NewRequest("PUT", a.URL, c.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := b.HTTPClient(jane).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != c.status || len(a.seen) != len(c.wantBodies) {
+				t.Errorf("status %d after %q", resp.StatusCode, a.seen)
+			}
+			for i, want := range c.wantBodies {
+				if !strings.HasSuffix(a.seen[i], " "+want) {
+					t.Errorf("request %d was %q", i, a.seen[i])
+				}
+			}
+			if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
+				t.Errorf("%d refreshes after a 401", b.google.calls())
+			}
+		})
+	}
+}
+
+// A hundred requests that learn at once that the token is bad cost one refresh.
+func TestHTTPClientRefreshesOnceForAll(t *testing.T) {
+	const n = 100
+	var barrier sync.WaitGroup
+	barrier.Add(n)
+	a := newAPI(t, nil)
+	b := newBench(t, onHosts("127.0.0.1"), func(c *tokenstore.Config) {
+		c.Transport = transport(func(req *http.Request) (*http.Response, error) {
+			resp, err := http.DefaultTransport.RoundTrip(req)
+			if err == nil && resp.StatusCode == 401 {
+				barrier.Done()
+				barrier.Wait()
+			}
+			return resp, err
+		})
+	})
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	a.bad[tok.AccessToken] = true
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			resp, err := b.HTTPClient(jane).Get(a.URL)
+			if err != nil || resp.StatusCode != 200 {
+				t.Errorf("Get: %v", err)
+				return
+			}
+			resp.Body.Close()
+		})
+	}
+	wg.Wait()
+	if b.google.calls() != 1 || b.Stats().Replayed != n {
+		t.Errorf("%d refreshes, %d replays", b.google.calls(), b.Stats().Replayed)
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestHTTPClientHosts(t *testing.T) {
+	for _, c := range []struct {
+		hosts   []string
+		url     string
+		allowed bool
+	}{
+		{nil, "https://googleapis.com/", true},
+		{nil, "https://www.googleapis.com/drive/v3/files", true},
+		{nil, "https://WWW.GoogleAPIs.com:443/", true},
+		{nil, "https://www.googleapis.com./", true},
+		{nil, "http://www.googleapis.com/", false},
+		{nil, "https://evilgoogleapis.com/", false},
+		{nil, "https://googleapis.com.evil.example/", false},
+		{nil, "https://www.googleapis.com@evil.example/", false},
+		{nil, "https://oauth2.example.com/", false},
+		{nil, "http://127.0.0.1:8080/", false},
+		{nil, "https://127.0.0.1:8080/", false},
+		{[]string{"api.example.com"}, "https://api.example.com/", true},
+		{[]string{"api.example.com"}, "https://v1.api.example.com/", true},
+		{[]string{"api.example.com"}, "https://example.com/", false},
+		{[]string{"api.example.com"}, "https://www.googleapis.com/", false},
+		{[]string{"API.example.com."}, "https://api.example.com/", true},
+		{[]string{"api.example.com:8443"}, "https://api.example.com:8443/", true},
+		{[]string{"api.example.com:8443"}, "https://api.example.com/", false},
+		{[]string{"127.0.0.1"}, "http://127.0.0.1:8080/", true},
+		{[]string{"127.0.0.1:8080"}, "http://127.0.0.1:8080/", true},
+		{[]string{"127.0.0.1:8080"}, "http://127.0.0.1:9090/", false},
+		{[]string{"[::1]:8080"}, "http://[::1]:8080/", true},
+		{[]string{"localhost"}, "http://localhost:8080/", true},
+		{[]string{"127.0.0.1"}, "https://evil.127.0.0.1/", false},
+		{[]string{"10.0.0.1"}, "http://10.0.0.1/", false},
+		{[]string{"10.0.0.1"}, "https://10.0.0.1/", true},
+	} {
+		t.Run(fmt.Sprint(c.hosts, c.url), func(t *testing.T) {
+			sent := false
+			b := newBench(t, onHosts(c.hosts...), func(config *tokenstore.Config) {
+				config.Transport = transport(func(req *http.Request) (*http.Response, error) {
+					sent = req.Header.Get("Authorization") != ""
+					return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+				})
+			})
+			b.signIn(t, b.google.consent("openid"))
+			_, err := b.HTTPClient(jane).Post(c.url, "text/plain", strings.NewReader("content"))
+			if sent != c.allowed || (err == nil) != c.allowed {
+				t.Errorf("sent: %v, error %v; want allowed: %v", sent, err, c.allowed)
+			}
+		})
+	}
+}
+
+// A redirect to another host is followed without the token, also if that host
+// may have it otherwise, and also on the way back.
+func TestHTTPClientRedirects(t *testing.T) {
+	other := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if back := r.URL.Query().Get("back"); back != "" {
+			http.Redirect(w, r, back, http.StatusFound)
+		}
+	})
+	first := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if to := r.URL.Query().Get("to"); to != "" {
+			http.Redirect(w, r, to, http.StatusFound)
+		}
+	})
+	for _, hosts := range [][]string{{hostOf(t, first.URL)}, {hostOf(t, first.URL), hostOf(t, other.URL)}} {
+		b := newBench(t, onHosts(hosts...))
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		get := func(to string) {
+			first.seen, other.seen = nil, nil
+			resp, err := b.HTTPClient(jane).Get(first.URL + "/?to=" + url.QueryEscape(to))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+		}
+		bearer := " Bearer " + tok.AccessToken + " "
+		get(first.URL + "/file")
+		if want := []string{"GET /" + bearer, "GET /file" + bearer}; !slices.Equal(first.seen, want) {
+			t.Errorf("within the host: %q, want %q", first.seen, want)
+		}
+		get(other.URL + "/file")
+		if want := []string{"GET /file  "}; !slices.Equal(other.seen, want) {
+			t.Errorf("to another host: %q, want %q", other.seen, want)
+		}
+		get(other.URL + "/?back=" + url.QueryEscape(first.URL+"/file"))
+		if want := []string{"GET /" + bearer, "GET /file  "}; !slices.Equal(first.seen, want) {
+			t.Errorf("and back: %q, want %q", first.seen, want)
+		}
+	}
+}
+
+func TestHTTPClientErrors(t *testing.T) {
+	a := newAPI(t, nil)
+	b := newBench(t, onHosts("127.0.0.1"))
+	_, err := b.HTTPClient(jane).Get(a.URL)
+	wantReason(t, err, tokenstore.ReasonNone)
+
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	a.bad[tok.AccessToken] = true
+	b.google.kill(tok.RefreshToken)
+	_, err = b.HTTPClient(jane).Get(a.URL)
+	wantReason(t, err, tokenstore.ReasonInvalidGrant)
+	noSecret(t, err, tok.AccessToken, tok.RefreshToken)
+}
+
+// The body is closed whatever happens, as http.RoundTripper demands.
+func TestHTTPClientClosesTheBody(t *testing.T) {
+	for _, target := range []string{"https://www.googleapis.com/", "https://evil.example/"} {
+		b := newBench(t)
+		body := &closing{Reader: strings.NewReader("content")}
+		if _, err := b.HTTPClient(jane).Post(target, "text/plain", body); err == nil {
+			t.Error("Post succeeded")
+		}
+		if !body.closed.Load() {
+			t.Errorf("%s: the body is still open", target)
+		}
+	}
+}
+
+type closing struct {
+	io.Reader
+	closed atomic.Bool
+}
+
+func (c *closing) Close() error { c.closed.Store(true); return nil }
+
+// A hundred users need no more connections than there are requests at once, and
+// a replay needs none of its own.
+func TestHTTPClientsShareConnections(t *testing.T) {
+	const users, atOnce, rounds = 100, 4, 3
+	var opened atomic.Int64
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bad" {
+			http.Error(w, strings.Repeat("no ", 1000), http.StatusUnauthorized)
+		}
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+
+	b := newBench(t, onHosts("127.0.0.1"))
+	slots := make(chan bool, atOnce)
+	var wg sync.WaitGroup
+	for i := range users * rounds {
+		subject := fmt.Sprint(10000 + i%users)
+		if _, err := b.SignIn(t.Context(), subject, b.google.consent("openid")); err != nil {
+			t.Fatal(err)
+		}
+		slots <- true
+		wg.Go(func() {
+			defer func() { <-slots }()
+			resp, err := b.HTTPClient(subject).Get(server.URL + []string{"/good", "/bad"}[i%2])
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+		})
+	}
+	wg.Wait()
+	if got := opened.Load(); got > 2*atOnce { // the transport opens one too many now and then
+		t.Errorf("%d connections for %d users, %d requests at once", got, users, atOnce)
+	}
+}

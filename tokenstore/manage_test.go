@@ -1,0 +1,263 @@
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
+)
+
+func TestGrant(t *testing.T) {
+	b := newBench(t)
+	_, err := b.Grant(t.Context(), jane)
+	if !errors.Is(err, tokenstore.ErrNotFound) || errors.Is(err, tokenstore.ErrNeedsConsent) {
+		t.Errorf("Grant of nobody: %v", err)
+	}
+	want := b.signIn(t, b.google.consent("openid email"))
+	got, err := b.Grant(t.Context(), jane)
+	if err != nil || bytesOf(t, got) != bytesOf(t, want) {
+		t.Errorf("Grant = %v, %v", got, err)
+	}
+	if missing := got.Missing("email", appData, "openid"); !slices.Equal(missing, []string{appData}) {
+		t.Errorf("Missing = %q", missing)
+	}
+	if _, err := b.Grant(t.Context(), ""); !errors.Is(err, tokenstore.ErrSubject) {
+		t.Errorf("Grant of no subject: %v", err)
+	}
+}
+
+func TestRevoked(t *testing.T) {
+	b := newBench(t)
+	if err := b.Revoked(t.Context(), jane, "hijacking"); err != nil {
+		t.Errorf("Revoked of nobody: %v", err)
+	}
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	for range 2 { // told twice
+		if err := b.Revoked(t.Context(), jane, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonRevoked)
+	got := b.kept(t)
+	if got.State != tokenstore.NeedsConsent || got.RefreshToken != tok.RefreshToken || b.google.calls() != 0 || b.store.saves != 2 {
+		t.Errorf("kept %v after %d calls and %d writes", got, b.google.calls(), b.store.saves)
+	}
+}
+
+func TestRevokedAgainstAConflict(t *testing.T) {
+	b := newBench(t)
+	other := join(t, b.google, &hooked{Store: b.store.Store})
+	b.signIn(t, b.google.consent("openid"))
+	b.store.beforeSave = func(tokenstore.Grant) error {
+		b.store.beforeSave = nil
+		other.signIn(t, b.google.consent("openid email"))
+		return nil
+	}
+	if err := b.Revoked(t.Context(), jane, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.kept(t); got.State != tokenstore.NeedsConsent || len(got.Scopes) != 2 {
+		t.Errorf("kept %v", got)
+	}
+}
+
+func TestRevokedDuringARefresh(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+	b.google.during = func(string) {
+		if err := b.Revoked(t.Context(), jane, "hijacking"); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, "hijacking")
+	if b.google.calls() != 1 {
+		t.Errorf("%d calls", b.google.calls())
+	}
+}
+
+func TestRevokedWithoutTheStore(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+	if err := b.Revoked(t.Context(), jane, ""); !errors.Is(err, errDown) {
+		t.Errorf("Revoked: %v", err)
+	}
+}
+
+func TestDisconnect(t *testing.T) {
+	b := newBench(t)
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Errorf("Disconnect of nobody: %v", err)
+	}
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(b.google.revoked, []string{tok.RefreshToken}) {
+		t.Errorf("revoked %q", b.google.revoked)
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonNone)
+	if b.google.calls() != 0 {
+		t.Error("Google was asked")
+	}
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Errorf("Disconnect again: %v", err)
+	}
+}
+
+func TestDisconnectOfADeadGrant(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	b.google.kill(b.kept(t).RefreshToken)
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Errorf("Disconnect: %v; Google's invalid_token means that it is done", err)
+	}
+	if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("Grant: %v", err)
+	}
+}
+
+type revoker func(string) error
+
+func (f revoker) Revoke(_ context.Context, token string) error { return f(token) }
+
+// If it cannot be revoked, it stays, and works.
+func TestDisconnectFails(t *testing.T) {
+	cause := &refusedError{code: "internal_failure"}
+	for name, r := range map[string]tokenstore.Revoker{
+		"no Revoker":                        nil,
+		"Google is down":                    revoker(func(string) error { return cause }),
+		"only invalid_token counts as done": revoker(func(string) error { return &refusedError{code: "invalid_request"} }),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, func(c *tokenstore.Config) { c.Revoker = r })
+			tok := b.google.consent("openid")
+			b.signIn(t, tok)
+			before := bytesOf(t, b.kept(t))
+			if err := b.Disconnect(t.Context(), jane); err == nil {
+				t.Error("Disconnect succeeded")
+			}
+			if bytesOf(t, b.kept(t)) != before || b.token(t) != tok.AccessToken {
+				t.Error("the grant is another one")
+			}
+		})
+	}
+}
+
+// Disconnect deletes what it revoked, and nothing newer.
+func TestDisconnectAgainstOthers(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		during  func(*testing.T, *bench)
+		err     error
+		deleted bool
+	}{
+		{"a sign-in", func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid email")) }, tokenstore.ErrConflict, false},
+		{"a write that keeps the token", func(t *testing.T, other *bench) {
+			if err := other.Revoked(t.Context(), jane, ""); err != nil {
+				t.Error(err)
+			}
+		}, nil, true},
+		{"a Disconnect", func(t *testing.T, other *bench) {
+			if err := other.Disconnect(t.Context(), jane); err != nil {
+				t.Error(err)
+			}
+		}, nil, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			other := join(t, b.google, &hooked{Store: b.store.Store})
+			b.signIn(t, b.google.consent("openid"))
+			b = join(t, b.google, b.store, func(config *tokenstore.Config) {
+				config.Revoker = revoker(func(token string) error {
+					c.during(t, other)
+					return other.google.Revoke(t.Context(), token)
+				})
+			})
+			if err := b.Disconnect(t.Context(), jane); !errors.Is(err, c.err) {
+				t.Errorf("Disconnect: %v, want %v", err, c.err)
+			}
+			_, err := b.Grant(t.Context(), jane)
+			if got := errors.Is(err, tokenstore.ErrNotFound); got != c.deleted {
+				t.Errorf("deleted: %v, want %v", got, c.deleted)
+			}
+		})
+	}
+}
+
+// Once it is revoked it is deleted, though the caller has left.
+func TestDisconnectEndsWhatItBegan(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	ctx, cancel := context.WithCancel(t.Context())
+	b = join(t, b.google, b.store, func(c *tokenstore.Config) {
+		c.Revoker = revoker(func(string) error { cancel(); return nil })
+	})
+	if err := b.Disconnect(ctx, jane); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("Grant: %v", err)
+	}
+}
+
+// A refresh that was under way does not bring the record back.
+func TestDisconnectDuringARefresh(t *testing.T) {
+	for name, rotate := range map[string]bool{"plain": false, "rotated": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.google.rotate = rotate
+				b.signIn(t, b.google.consent("openid"))
+				time.Sleep(8 * 24 * time.Hour) // so that a plain one writes too
+				b.google.during = func(string) {
+					if err := b.Disconnect(t.Context(), jane); err != nil {
+						t.Error(err)
+					}
+				}
+				_, err := b.Token(t.Context(), jane)
+				wantReason(t, err, tokenstore.ReasonNone)
+				if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+					t.Errorf("Grant: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
+	good := tokenstore.Config{ClientID: client, Store: new(tokenstore.Memory), Refresher: newGoogle()}
+	if _, err := tokenstore.New(good); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*tokenstore.Config){
+		"tokenstore: Config: ClientID is empty":                             func(c *tokenstore.Config) { c.ClientID = "" },
+		"tokenstore: Config: ClientID is not free of control characters":    func(c *tokenstore.Config) { c.ClientID = "a\nb" },
+		"tokenstore: Config: Store is not set":                              func(c *tokenstore.Config) { c.Store = nil },
+		"tokenstore: Config: Refresher is not set":                          func(c *tokenstore.Config) { c.Refresher = nil },
+		"tokenstore: Config: RefreshAhead is negative":                      func(c *tokenstore.Config) { c.RefreshAhead = -1 },
+		"tokenstore: Config: Timeout is negative":                           func(c *tokenstore.Config) { c.Timeout = -1 },
+		`tokenstore: Config: Hosts has "https://x", which is no host name`:  func(c *tokenstore.Config) { c.Hosts = []string{"https://x"} },
+		`tokenstore: Config: Hosts has "", which is no host name`:           func(c *tokenstore.Config) { c.Hosts = []string{""} },
+		`tokenstore: Config: Hosts has "*.x.com", which is no host name`:    func(c *tokenstore.Config) { c.Hosts = []string{"*.x.com"} },
+		`tokenstore: Config: Hosts has ".x.com", which is no host name`:     func(c *tokenstore.Config) { c.Hosts = []string{".x.com"} },
+		`tokenstore: Config: Hosts has "x.com/path", which is no host name`: func(c *tokenstore.Config) { c.Hosts = []string{"x.com/path"} },
+		`tokenstore: Config: Hosts has "user@x.com", which is no host name`: func(c *tokenstore.Config) { c.Hosts = []string{"user@x.com"} },
+	} {
+		c := good
+		change(&c)
+		if _, err := tokenstore.New(c); err == nil || err.Error() != want {
+			t.Errorf("New: %v, want %s", err, want)
+		}
+	}
+}
