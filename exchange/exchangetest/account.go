@@ -12,7 +12,7 @@ func (s *Server) RemoveAccess(user string) {
 	u := s.mustUser(user)
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
-	s.ledger.end(s.ledger.clients[0].project(), u.Subject)
+	s.ledger.end(consentKey{s.ledger.clients[0].project(), u.Subject})
 }
 
 // ChangePassword is the user setting a new password, which ends the refresh

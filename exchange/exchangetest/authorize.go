@@ -28,7 +28,8 @@ type Choice struct {
 // would, starting at the address that the app under test sends its users to. It
 // returns the address that the browser is sent back to, with the code and state
 // or with error=access_denied in its query; or an error where Google would show
-// one and never return to the app.
+// one and never return to the app. None of this passes through HTTP: it is not in
+// the log, and no fault can befall it.
 func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err error) {
 	at, err := url.Parse(authURL)
 	if err != nil {

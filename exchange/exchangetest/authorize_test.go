@@ -6,6 +6,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
@@ -141,42 +142,42 @@ func TestAuthorizeErrorPages(t *testing.T) {
 		spoil func(*exchangetest.Server, url.Values)
 		want  string
 	}{
-		{"no client", set("client_id", ""), "Error 400: invalid_request"},
-		{"unknown client", set("client_id", "1-x"), "Error 401: invalid_client"},
-		{"deleted client", func(s *exchangetest.Server, _ url.Values) { s.DeleteClient("") }, "Error 401: deleted_client"},
-		{"no redirect_uri", set("redirect_uri", ""), "Error 400: invalid_request"},
-		{"other redirect_uri", set("redirect_uri", "https://app.example.com/other"), "Error 400: redirect_uri_mismatch"},
-		{"redirect_uri with a slash more", set("redirect_uri", callback+"/"), "Error 400: redirect_uri_mismatch"},
-		{"loopback for a web client", set("redirect_uri", "http://127.0.0.1:9/"), "Error 400: redirect_uri_mismatch"},
-		{"no response_type", set("response_type", ""), "Error 400: invalid_request"},
-		{"implicit flow", set("response_type", "id_token"), "Error 400: unsupported_response_type"},
-		{"response_mode", set("response_mode", "fragment"), "Error 400: invalid_request"},
-		{"no scope", set("scope", " "), "Error 400: invalid_request"},
-		{"unknown scope", set("scope", "openid offline_access"), "Error 400: invalid_scope"},
-		{"access_type", set("access_type", "Offline"), "Error 400: invalid_request"},
-		{"include_granted_scopes", set("include_granted_scopes", "yes"), "Error 400: invalid_request"},
-		{"prompt", set("prompt", "login"), "Error 400: invalid_request"},
-		{"prompt none and more", set("prompt", "none consent"), "Error 400: invalid_request"},
-		{"challenge too short", set("code_challenge", strings.Repeat("c", 42)), "Error 400: invalid_request"},
-		{"challenge with odd characters", set("code_challenge", strings.Repeat("=", 43)), "Error 400: invalid_request"},
-		{"method without challenge", set("code_challenge_method", "S256"), "Error 400: invalid_request"},
+		{"no client", set("client_id", ""), "400: invalid_request"},
+		{"unknown client", set("client_id", "1-x"), "401: invalid_client"},
+		{"deleted client", func(s *exchangetest.Server, _ url.Values) { s.DeleteClient("") }, "401: deleted_client"},
+		{"no redirect_uri", set("redirect_uri", ""), "400: invalid_request"},
+		{"other redirect_uri", set("redirect_uri", "https://app.example.com/other"), "400: redirect_uri_mismatch"},
+		{"redirect_uri with a slash more", set("redirect_uri", callback+"/"), "400: redirect_uri_mismatch"},
+		{"loopback for a web client", set("redirect_uri", "http://127.0.0.1:9/"), "400: redirect_uri_mismatch"},
+		{"no response_type", set("response_type", ""), "400: invalid_request"},
+		{"implicit flow", set("response_type", "id_token"), "400: unsupported_response_type"},
+		{"response_mode", set("response_mode", "fragment"), "400: invalid_request"},
+		{"no scope", set("scope", " "), "400: invalid_request"},
+		{"unknown scope", set("scope", "openid offline_access"), "400: invalid_scope"},
+		{"access_type", set("access_type", "Offline"), "400: invalid_request"},
+		{"include_granted_scopes", set("include_granted_scopes", "yes"), "400: invalid_request"},
+		{"prompt", set("prompt", "login"), "400: invalid_request"},
+		{"prompt none and more", set("prompt", "none consent"), "400: invalid_request"},
+		{"challenge too short", set("code_challenge", strings.Repeat("c", 42)), "400: invalid_request"},
+		{"challenge with odd characters", set("code_challenge", strings.Repeat("=", 43)), "400: invalid_request"},
+		{"method without challenge", set("code_challenge_method", "S256"), "400: invalid_request"},
 		{"unknown method", func(_ *exchangetest.Server, q url.Values) {
 			q.Set("code_challenge", strings.Repeat("c", 43))
 			q.Set("code_challenge_method", "s256")
-		}, "Error 400: invalid_request"},
-		{"parameter twice", func(_ *exchangetest.Server, q url.Values) { q.Add("state", "s-2") }, "Error 400: invalid_request"},
-		{"blocked user", func(s *exchangetest.Server, q url.Values) { s.SetBlocked(jane, true); q.Set("login_hint", jane) }, "Error 400: admin_policy_enforced"},
+		}, "400: invalid_request"},
+		{"parameter twice", func(_ *exchangetest.Server, q url.Values) { q.Add("state", "s-2") }, "400: invalid_request"},
+		{"blocked user", func(s *exchangetest.Server, q url.Values) { s.SetBlocked(jane, true); q.Set("login_hint", jane) }, "400: admin_policy_enforced"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := start(t, web(exchangetest.Options{}))
 			q := authQuery(srv)
 			tt.spoil(srv, q)
-			if back, err := srv.Authorize(authURL(srv, q), exchangetest.Choice{}); err == nil || !strings.HasSuffix(err.Error(), tt.want) {
-				t.Errorf("Authorize = %v, %v; want %s", back, err, tt.want)
+			if back, err := srv.Authorize(authURL(srv, q), exchangetest.Choice{}); err == nil || err.Error() != "exchangetest: error "+tt.want {
+				t.Errorf("Authorize = %v, %v; want error %s", back, err, tt.want)
 			}
 			status, page := browse(t, srv, request("GET", authURL(srv, q), nil))
-			if !strings.Contains(page, tt.want) || status < 400 {
+			if !strings.Contains(page, "Error "+tt.want) || status < 400 {
 				t.Errorf("page %d without %q", status, tt.want)
 			}
 		})
@@ -193,9 +194,12 @@ func TestAuthorizeElsewhere(t *testing.T) {
 }
 
 func TestPKCE(t *testing.T) {
+	s256 := func(verifier string) string {
+		sum := sha256.Sum256([]byte(verifier))
+		return base64.RawURLEncoding.EncodeToString(sum[:])
+	}
 	verifier := strings.Repeat("v", 43)
-	sum := sha256.Sum256([]byte(verifier))
-	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	challenge, shortChallenge := s256(verifier), s256("short")
 	tests := []struct {
 		name                        string
 		challenge, method, verifier string
@@ -208,6 +212,7 @@ func TestPKCE(t *testing.T) {
 		{"wrong verifier", challenge, "S256", verifier + "x", "Invalid code verifier."},
 		{"the challenge itself", challenge, "S256", challenge, "Invalid code verifier."},
 		{"plain, hashed", challenge, "plain", verifier, "Invalid code verifier."},
+		{"verifier too short", shortChallenge, "S256", "short", "Invalid code verifier."},
 		{"no challenge", "", "", verifier, "Invalid code verifier."},
 	}
 	for _, tt := range tests {
@@ -414,4 +419,25 @@ func TestPageEscapes(t *testing.T) {
 	if strings.Contains(page, "<b>bold") || strings.Contains(page, "<i>") {
 		t.Error("a page shows what it was sent as HTML")
 	}
+}
+
+// Whatever the request, the page sends a browser to a registered address or
+// nowhere.
+func FuzzAuthorizationNeverRedirectsElsewhere(f *testing.F) {
+	srv := exchangetest.NewServer(web(exchangetest.Options{Issuer: issuer, Users: []exchangetest.User{{Email: jane}}}))
+	defer srv.Close()
+	good := authQuery(srv)
+	f.Add(good.Encode())
+	f.Add(good.Encode() + "&prompt=none")
+	f.Add("redirect_uri=https://example.com/&" + good.Encode())
+	f.Add("client_id=%zz")
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest("GET", "/o/oauth2/v2/auth", nil)
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		if to := w.Header().Get("Location"); to != "" && !strings.HasPrefix(to, callback+"?") {
+			t.Errorf("redirects to %q", to)
+		}
+	})
 }

@@ -1,9 +1,6 @@
 package exchangetest
 
 import (
-	"errors"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
@@ -76,26 +73,4 @@ func (s *Server) code(r CodeRequest, origin string) string {
 		panic("exchangetest: no code: " + err.Error())
 	}
 	return code.value
-}
-
-var errAccessDenied = errors.New("access_denied")
-
-// decide lets the user agree on the screens that Google would show, and no
-// others.
-func (l *ledger) decide(s signIn) (*code, error) {
-	if no := l.refusal(s.client, s.user); no != nil {
-		return nil, no
-	}
-	if len(s.declined) > 0 && !l.asksConsent(s) {
-		return nil, fmt.Errorf("nothing to decline: %s has granted all of it before", s.user.Email)
-	}
-	for _, name := range s.declined {
-		if isIdentity(name) || !slices.Contains(s.scopes, name) {
-			return nil, fmt.Errorf("the consent screen has no box to untick for %q", name)
-		}
-	}
-	if code := l.approve(s); code != nil {
-		return code, nil
-	}
-	return nil, errAccessDenied
 }

@@ -116,7 +116,8 @@ type Options struct {
 }
 
 // A Server is a fake Google on a loopback address. Make one with [NewServer];
-// its methods are safe for concurrent use.
+// its methods are safe for concurrent use. It remembers every code and token for
+// as long as it lives.
 //
 // It is also an [http.Handler], for those who want to serve it elsewhere; URL
 // then has to be set to where that is.

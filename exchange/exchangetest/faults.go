@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"time"
 )
@@ -45,6 +46,16 @@ type Fault struct {
 	// Times is how many requests in a row this happens to; 0 is one, and a
 	// negative number is all, until the next call of Script.
 	Times int
+}
+
+// ErrorFault is a Fault that answers with an error in the form of Google's OAuth
+// endpoints; the description may be empty.
+//
+//	ErrorFault(400, "internal_failure", "")
+func ErrorFault(status int, code, description string) Fault {
+	answer := httptest.NewRecorder()
+	refuse(answer, &refusal{status: status, code: code, description: description})
+	return Fault{Status: status, Header: answer.Header(), Body: answer.Body.String()}
 }
 
 // Script sets what happens to the next requests to an endpoint: the first fault

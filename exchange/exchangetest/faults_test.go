@@ -111,21 +111,47 @@ func TestHangEndsWithTheClient(t *testing.T) {
 }
 
 func TestCloseEndsHangingRequests(t *testing.T) {
-	srv := start(t, exchangetest.Options{})
-	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Hang: true})
+	arrived := make(chan struct{}, 1)
+	srv := exchangetest.NewServer(exchangetest.Options{Issuer: issuer, Now: func() time.Time {
+		select {
+		case arrived <- struct{}{}:
+		default:
+		}
+		return time.Now()
+	}})
+	srv.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Hang: true})
 	answered := make(chan error)
 	go func() {
-		_, _, err := get(context.Background(), srv, "/oauth2/v3/certs")
+		resp, err := srv.Client().PostForm(srv.URL+"/token", nil)
+		if err == nil {
+			resp.Body.Close()
+		}
 		answered <- err
 	}()
-	for len(srv.Requests()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-arrived
 	srv.Close()
 	if err := <-answered; err == nil {
 		t.Error("a hanging request was answered")
 	}
-	srv.Close()
+	srv.Close() // again
+	if resp, err := http.Get(srv.URL); err == nil {
+		resp.Body.Close()
+		t.Error("the server still listens")
+	}
+}
+
+func TestErrorFault(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.TokenEndpoint,
+		exchangetest.ErrorFault(400, "internal_failure", ""), exchangetest.ErrorFault(503, "backend", "Backend Error"))
+	form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
+	status, b := post(t, srv, "/token", form)
+	if wantRefusal(t, status, b, 400, "internal_failure", ""); len(b) != 1 {
+		t.Errorf("members %q, want error alone", names(b))
+	}
+	status, b = post(t, srv, "/token", form)
+	wantRefusal(t, status, b, 503, "backend", "Backend Error")
+	redeem(t, srv, form.Get("code"))
 }
 
 func TestDelayedAnswerIsTheRightOne(t *testing.T) {

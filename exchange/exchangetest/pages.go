@@ -83,8 +83,9 @@ func scopeText(name string) string {
 
 func showError(w http.ResponseWriter, no *refusal) {
 	show(w, no.status, "error.html", struct {
-		Title, Heading, Description string
-	}{"Access blocked", no.Error(), no.description})
+		Title, Code, Description string
+		Status                   int
+	}{"Access blocked", no.code, no.description, no.status})
 }
 
 func show(w http.ResponseWriter, status int, name string, data any) {

@@ -13,8 +13,7 @@ type refusal struct {
 	subtype     string
 }
 
-// Error is what Google's error page says.
-func (r *refusal) Error() string { return fmt.Sprintf("Error %d: %s", r.status, r.code) }
+func (r *refusal) Error() string { return fmt.Sprintf("error %d: %s", r.status, r.code) }
 
 func badRequest(code, description string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: code, description: description}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -427,4 +429,39 @@ func TestKeepFailedCodes(t *testing.T) {
 		t.Errorf("wrong redirect_uri: %d", status)
 	}
 	redeem(t, srv, code)
+}
+
+func TestRefreshTokenLimitIs100(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	another := exchangetest.CodeRequest{Scopes: []string{appdata}, ForceConsent: true}
+	first := refreshForm(srv, redeem(t, srv, srv.AppCode(another)).str("refresh_token"))
+	for n := 2; n <= 101; n++ {
+		if status, _ := post(t, srv, "/token", first); status != 200 {
+			t.Fatalf("the oldest ended before token %d", n)
+		}
+		redeem(t, srv, srv.AppCode(another))
+	}
+	if status, _ := post(t, srv, "/token", first); status != 400 {
+		t.Errorf("refresh with 101 tokens issued: %d", status)
+	}
+}
+
+func TestOneOfManyRedeemsACode(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}}))
+	var redeemed atomic.Int32
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if resp, err := srv.Client().PostForm(srv.URL+"/token", form); err != nil {
+				t.Error(err)
+			} else if resp.Body.Close(); resp.StatusCode == 200 {
+				redeemed.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := redeemed.Load(); n != 1 {
+		t.Errorf("redeemed %d times", n)
+	}
 }

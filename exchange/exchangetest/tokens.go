@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"slices"
@@ -120,7 +121,10 @@ func (l *ledger) usable(code *code, c *client, origin, verifier string) *refusal
 // proves checks a code_verifier (RFC 7636 section 4.6). A verifier without a
 // challenge proves nothing, and is as wrong as a challenge without a verifier.
 func proves(verifier, challenge, method string) bool {
-	if method == "S256" && verifier != "" {
+	if challenge == "" || !rfc7636.MatchString(verifier) {
+		return challenge == verifier
+	}
+	if method == "S256" {
 		sum := sha256.Sum256([]byte(verifier))
 		verifier = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
@@ -222,6 +226,13 @@ func (l *ledger) revoke(value string) bool {
 	if t == nil || !t.alive(l.now()) {
 		return false
 	}
-	l.end(t.client.project(), t.user.Subject)
+	l.end(t.key())
 	return true
+}
+
+// secret returns prefix followed by n random bytes in base64url.
+func secret(prefix string, n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return prefix + base64.RawURLEncoding.EncodeToString(b)
 }
