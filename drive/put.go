@@ -173,10 +173,12 @@ func (p *put) look(ctx context.Context) error {
 }
 
 func (p *put) send(ctx context.Context) (*File, error) {
-	if err := p.src.fill(); err != nil {
-		return nil, err
+	if p.src.size < 0 {
+		if err := p.src.fill(); err != nil {
+			return nil, err
+		}
 	}
-	if p.src.start == 0 && p.src.last() && p.src.size <= maxSimple {
+	if p.src.last() && p.src.size <= maxSimple {
 		return p.sendSimple(ctx)
 	}
 	return p.sendResumable(ctx)

@@ -85,6 +85,12 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// WriteTo implements io.WriterTo, for io.Copy: in larger pieces than most writers
+// would ask for.
+func (r *Reader) WriteTo(w io.Writer) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 128<<10))
+}
+
 // verify compares the checksums, if all of the content has been seen.
 func (r *Reader) verify() error {
 	want := r.file.SHA256

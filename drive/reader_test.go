@@ -56,7 +56,7 @@ func TestReader(t *testing.T) {
 
 func TestReaderIsAReader(t *testing.T) {
 	folder, srv := newFolder(t)
-	for _, content := range [][]byte{random(10 * kib), {}, []byte("x")} {
+	for _, content := range [][]byte{random(300), {}, []byte("x")} {
 		add(srv, "a.bin", content)
 		r, err := folder.Open(t.Context(), "a.bin")
 		if err != nil {

@@ -95,6 +95,11 @@ func (p *put) keep(session string) {
 // transfer sends the content from the window on.
 func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
 	for {
+		if p.src.size < 0 {
+			if err := p.src.fill(); err != nil {
+				return nil, err
+			}
+		}
 		now, err := p.sendChunk(ctx, s)
 		if err != nil {
 			return nil, ended(err)
@@ -115,8 +120,7 @@ func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
 // sendChunk sends the window. Before it tries again it asks how much has arrived,
 // and returns that if the window has to move.
 func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
-	from, interrupted := p.src.start, false
-	end := from + int64(len(p.src.window()))
+	from, end, interrupted := p.src.start, p.src.end(), false
 	return try(ctx, func(ctx context.Context) (answer, error) {
 		if interrupted {
 			now, err := s.ask(ctx, p.src.size)

@@ -100,10 +100,11 @@ func (a *attempt) isBroken(err error) bool {
 }
 
 func foreign(err error) bool {
-	_, ofSource := errors.AsType[*tokenError](err)
+	_, ofTokens := errors.AsType[*tokenError](err)
+	_, ofContent := errors.AsType[*contentError](err)
 	_, ofOAuth := errors.AsType[*oauth2.RetrieveError](err)
 	_, ofRequest := errors.AsType[*url.Error](err)
-	return ofSource || ofOAuth || ofRequest
+	return ofTokens || ofContent || ofOAuth || ofRequest
 }
 
 // isConnectionError knows the ways in which net and net/http say that a

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 // A session is a resumable upload at Drive.
@@ -31,25 +30,24 @@ func nothing() io.ReadCloser { return http.NoBody }
 
 // send sends the window of src, from the offset given.
 func (s *session) send(ctx context.Context, src *source, from int64) (answer, error) {
-	content := src.window()[from-src.start:]
-	if len(content) == 0 {
+	end := src.end()
+	if from == end {
 		return s.ask(ctx, src.size)
 	}
-	lease := &lease{p: content}
-	defer lease.end()
-	return s.put(ctx, lease.body, len(content),
-		fmt.Sprintf("bytes %d-%d/%s", from, from+int64(len(content))-1, total(src.size)))
+	loan := &loan{src: src, from: from}
+	defer loan.end()
+	return s.put(ctx, loan.body, end-from, fmt.Sprintf("bytes %d-%d/%s", from, end-1, total(src.size)))
 }
 
 // put makes one request of the session. body gives length bytes, as often as it
 // is called.
-func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int, contentRange string) (answer, error) {
+func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int64, contentRange string) (answer, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.url, body())
 	if err != nil {
 		return answer{}, err
 	}
 	req.GetBody = func() (io.ReadCloser, error) { return body(), nil }
-	req.ContentLength = int64(length)
+	req.ContentLength = length
 	req.Header.Set("Content-Range", contentRange)
 	res, err := s.folder.client.Do(req)
 	if err != nil {
@@ -87,37 +85,3 @@ func total(size int64) string {
 	}
 	return strconv.FormatInt(size, 10)
 }
-
-// A lease lends bytes to request bodies. An HTTP transport may go on reading a
-// body after it has returned; once the lease has ended it gets no more bytes,
-// and the buffer can be used for others.
-type lease struct {
-	mu sync.Mutex
-	p  []byte
-}
-
-func (l *lease) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.p = nil
-}
-
-func (l *lease) body() io.ReadCloser { return &leased{lease: l} }
-
-type leased struct {
-	lease *lease
-	off   int
-}
-
-func (b *leased) Read(p []byte) (int, error) {
-	b.lease.mu.Lock()
-	defer b.lease.mu.Unlock()
-	if b.off >= len(b.lease.p) {
-		return 0, io.EOF
-	}
-	n := copy(p, b.lease.p[b.off:])
-	b.off += n
-	return n, nil
-}
-
-func (b *leased) Close() error { return nil }

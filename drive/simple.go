@@ -18,6 +18,9 @@ import (
 // multipart/related request
 // (https://developers.google.com/workspace/drive/api/guides/manage-uploads#multipart).
 func (p *put) sendSimple(ctx context.Context) (*File, error) {
+	if err := p.src.fill(); err != nil {
+		return nil, err
+	}
 	body, boundary, err := p.multipart()
 	if err != nil {
 		return nil, err
@@ -69,10 +72,10 @@ func (p *put) multipart() (body []byte, boundary string, err error) {
 	}
 	boundary = rand.Text()
 	var b bytes.Buffer
-	b.Grow(len(metadata) + len(p.src.window()) + 512)
+	b.Grow(len(metadata) + len(p.src.buf) + 512)
 	fmt.Fprintf(&b, "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n", boundary, metadata)
 	fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, p.opts.ContentType)
-	b.Write(p.src.window())
+	b.Write(p.src.buf)
 	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
 	return b.Bytes(), boundary, nil
 }

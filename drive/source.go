@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 )
 
 const (
@@ -14,6 +15,7 @@ const (
 	maxChunk  = 8 << 20
 	someChunk = 1 << 20   // for content of unknown size
 	maxSimple = 5_000_000 // Google documents simple uploads up to 5 MB
+	piece     = 64 << 10  // what is read at once, small enough to stay in the processor's cache
 )
 
 // chunkFor fits the chunk to the content: up to 1 MiB goes in one piece, more in
@@ -31,6 +33,8 @@ func roundUp(n int64) int64 { return (n + minChunk - 1) / minChunk * minChunk }
 // A source is the content of a Put, seen through a window of one chunk, the
 // only part of it that is in memory. Every byte of the content goes through the
 // checksum once, in order.
+//
+// Where the size is known the window is read while it is being sent, else before.
 type source struct {
 	r      io.Reader
 	seeker io.Seeker // nil: there is no way back
@@ -38,12 +42,14 @@ type source struct {
 	size   int64     // of the content; -1: not known yet
 	chunk  int
 
-	start int64  // where in the content buf starts
-	buf   []byte // up to a chunk, and one byte more to see whether it is the last
+	start int64  // of the window
+	buf   []byte // what has been read from start on: up to a chunk, and one byte to see whether it is the last
 	eof   bool   // buf reaches the end
 
 	sum    hash.Hash
 	summed int64 // how much of the content sum has seen
+
+	lease sync.Mutex // held while a request body reads
 }
 
 func newSource(r io.Reader, size int64, chunk int) *source {
@@ -78,32 +84,53 @@ func (s *source) measure() {
 	s.seeker, s.origin, s.size = seeker, origin, max(0, end-origin)
 }
 
-// window is the chunk at start.
-func (s *source) window() []byte { return s.buf[:min(len(s.buf), s.chunk)] }
+// end is where the window ends. While the size is not known, the window has to be
+// filled first.
+func (s *source) end() int64 {
+	end := s.start + int64(s.chunk)
+	if s.size >= 0 {
+		return min(end, s.size)
+	}
+	return end
+}
 
 // last reports whether the window reaches the end of the content.
-func (s *source) last() bool { return s.eof && len(s.buf) <= s.chunk }
+func (s *source) last() bool { return s.end() == s.size }
 
-// fill reads on until the window is full or the content ends, and then knows the
-// size.
+// fill reads the window, and then knows whether it is the last.
 func (s *source) fill() error {
 	for !s.eof && len(s.buf) <= s.chunk {
-		s.grow()
-		n, err := s.r.Read(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1)])
-		s.buf = s.buf[:len(s.buf)+n]
-		s.add(s.buf[len(s.buf)-n:])
-		switch {
-		case err == io.EOF:
-			s.eof = true
-		case err != nil:
-			return fmt.Errorf("reading the content: %w", err)
-		}
-		if err := s.measured(); err != nil {
+		if err := s.more(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// more reads a piece.
+func (s *source) more() error {
+	s.grow()
+	n, err := s.r.Read(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
+	s.buf = s.buf[:len(s.buf)+n]
+	if end := s.read(); s.summed < end {
+		s.sum.Write(s.buf[s.summed-s.start:])
+		s.summed = end
+	}
+	if err != nil && err != io.EOF {
+		return &contentError{err}
+	}
+	s.eof = err == io.EOF
+	switch read := s.read(); {
+	case s.size < 0 && s.eof:
+		s.size = read
+	case s.size >= 0 && (read > s.size || s.eof && read < s.size):
+		return &contentError{fmt.Errorf("it is not of the %d bytes announced", s.size)}
+	}
+	return nil
+}
+
+// read is how far the content has been read.
+func (s *source) read() int64 { return s.start + int64(len(s.buf)) }
 
 // grow makes room in buf: at once where the size is known, else by doubling.
 func (s *source) grow() {
@@ -112,56 +139,46 @@ func (s *source) grow() {
 	}
 	room := max(512, 2*cap(s.buf))
 	if s.size >= 0 {
-		room = int(min(s.size, maxInt-1)) + 1
+		room = int(min(s.size, int64(s.chunk))) + 1
 	}
-	grown := make([]byte, len(s.buf), max(min(room, s.chunk+1), len(s.buf)+1))
+	grown := make([]byte, len(s.buf), min(room, s.chunk+1))
 	copy(grown, s.buf)
 	s.buf = grown
 }
 
-const maxInt = int64(^uint(0) >> 1)
-
-// measured compares what has been read with the size.
-func (s *source) measured() error {
-	read := s.start + int64(len(s.buf))
-	switch {
-	case s.size < 0 && s.eof:
-		s.size = read
-	case s.size >= 0 && (read > s.size || s.eof && read < s.size):
-		return fmt.Errorf("the content is not of the %d bytes announced", s.size)
+// copyAt copies content from off on, which is in the window, and reads it first
+// if it has not been read. It does not give the last byte before it has seen the
+// end.
+func (s *source) copyAt(p []byte, off int64) (int, error) {
+	for s.read() <= off || s.read() == s.size && !s.eof {
+		if err := s.more(); err != nil {
+			return 0, err
+		}
 	}
-	return nil
-}
-
-// add takes the newest bytes of buf into the checksum, except those it has seen.
-func (s *source) add(p []byte) {
-	end := s.start + int64(len(s.buf))
-	p = p[int64(len(p))-min(int64(len(p)), max(0, end-s.summed)):]
-	s.sum.Write(p)
-	s.summed += int64(len(p))
+	return copy(p, s.buf[off-s.start:]), nil
 }
 
 var errNoWayBack = errors.New("the reader cannot seek")
 
-// moveTo lets the window start at off, and fills it.
+// moveTo lets the window start at off.
 func (s *source) moveTo(off int64) error {
-	for end := s.start + int64(len(s.buf)); off > end; end = s.start + int64(len(s.buf)) {
-		s.start, s.buf = end, s.buf[:0]
-		if err := s.fill(); err != nil {
-			return err
-		}
-		if len(s.buf) == 0 {
-			return fmt.Errorf("the content ends before byte %d, where the upload stands", off)
-		}
-	}
 	if off < s.start {
 		if err := s.seekTo(off); err != nil {
 			return err
 		}
 	}
+	for s.read() < off {
+		s.start, s.buf = s.read(), s.buf[:0]
+		if s.eof {
+			return &contentError{fmt.Errorf("it ends before byte %d, where the upload stands", off)}
+		}
+		if err := s.more(); err != nil {
+			return err
+		}
+	}
 	s.buf = s.buf[:copy(s.buf, s.buf[off-s.start:])]
 	s.start = off
-	return s.fill()
+	return nil
 }
 
 func (s *source) seekTo(off int64) error {
@@ -183,3 +200,10 @@ func (s *source) sha256() string {
 	}
 	return hex.EncodeToString(s.sum.Sum(nil))
 }
+
+// contentError is the fault of the caller's reader, not of the connection over
+// which its content was to go.
+type contentError struct{ err error }
+
+func (e *contentError) Error() string { return fmt.Sprintf("content: %v", e.err) }
+func (e *contentError) Unwrap() error { return e.err }

@@ -58,8 +58,6 @@ func TestChunks(t *testing.T) {
 		{name: "1 MiB and a byte", size: mib + 1, chunks: 2},
 		{name: "1 MiB and a byte, unsized", size: mib + 1, unsized: true, chunks: 2},
 		{name: "3 MiB, unsized", size: 3 * mib, unsized: true, chunks: 3},
-		{name: "16 MiB", size: 16 * mib, chunks: 8},
-		{name: "72 MiB", size: 72 * mib, chunks: 9},
 		{name: "small chunks", size: mib, cfg: drive.Config{ChunkSize: chunk}, chunks: 4},
 		{name: "small chunks, and a byte", size: mib + 1, cfg: drive.Config{ChunkSize: chunk}, chunks: 5},
 		{name: "small chunks, unsized", size: 600 * kib, unsized: true, cfg: drive.Config{ChunkSize: chunk}, chunks: 3},
@@ -92,6 +90,36 @@ func TestChunks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Chunks fit the content, from 256 KiB to 8 MiB.
+func TestChunkSizes(t *testing.T) {
+	for size, want := range map[int64]int64{
+		mib + 1:      mib,
+		9 * mib:      9*mib/8 + 128*kib,
+		16 * mib:     2 * mib,
+		64 * mib:     8 * mib,
+		5 << 40:      8 * mib,
+		64*mib + 100: 8 * mib,
+	} {
+		srv := newServer(t, drivetest.Options{})
+		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+		ctx, stop := context.WithCancel(t.Context())
+		_, err := folder.Put(ctx, "a.bin", io.LimitReader(zeros{}, size), drive.PutOptions{Size: size, Progress: func(drive.Progress) { stop() }})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if got := srv.Requests(drivetest.OpUploadChunk)[0].BodySize; got != want {
+			t.Errorf("%d bytes in chunks of %d, want %d", size, got, want)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // Every way in which a chunk can go wrong, at every chunk, from readers that can

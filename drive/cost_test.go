@@ -1,0 +1,124 @@
+package drive_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+)
+
+// allocated returns how many bytes run allocates.
+func allocated(run func()) int64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.ReadMemStats(&after)
+	return int64(after.TotalAlloc - before.TotalAlloc)
+}
+
+// noServer is a folder whose requests are answered within the client, so that
+// only the client's side is measured.
+func noServer(t *testing.T) *drive.AppFolder {
+	return open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil {
+			io.Copy(io.Discard, r.Body)
+		}
+		body := `{"id":"1","name":"a","size":"2"}`
+		switch {
+		case strings.HasSuffix(r.URL.Path, "generateIds"):
+			body = `{"ids":["1","2","3","4","5","6","7","8","9","10"]}`
+		case r.Method == http.MethodGet:
+			body = `{"files":[]}`
+		}
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})}})
+}
+
+func TestSmallPutIsCheap(t *testing.T) {
+	folder := noServer(t)
+	put(t, folder, "a", "{}")
+	const runs = 20
+	each := allocated(func() {
+		for range runs {
+			put(t, folder, "a", "{}")
+		}
+	}) / runs
+	if each > 64*kib {
+		t.Errorf("a Put of two bytes allocates %d bytes, want at most 64 KiB", each)
+	}
+	unsized := allocated(func() {
+		if _, err := folder.Put(t.Context(), "a", stream([]byte("{}")), drive.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if unsized > 64*kib {
+		t.Errorf("of a reader of unknown size: %d bytes, want at most 64 KiB", unsized)
+	}
+	together := allocated(func() {
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() { put(t, folder, "a", "{}") })
+		}
+		wg.Wait()
+	})
+	if together > 2*mib {
+		t.Errorf("20 at once allocate %d bytes, want at most 2 MiB", together)
+	}
+	t.Logf("one: %d, unsized: %d, 20 at once: %d bytes", each, unsized, together)
+}
+
+// A large upload holds one chunk, and not much beside it.
+func TestUploadHoldsOneChunk(t *testing.T) {
+	srv := httptest.NewServer(sink(nil))
+	defer srv.Close()
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	put(t, folder, "b", "{}")
+	for _, r := range []io.Reader{bytes.NewReader(make([]byte, large)), stream(make([]byte, large))} {
+		chunk := int64(4 * mib)
+		if _, sized := r.(*bytes.Reader); !sized {
+			chunk = mib
+		}
+		var highest, base uint64
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		base = m.HeapAlloc
+		_, err := folder.Put(t.Context(), "b", r, drive.PutOptions{Progress: func(drive.Progress) {
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			highest = max(highest, m.HeapAlloc)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if extra := int64(highest - min(base, highest)); extra > chunk+256*kib {
+			t.Errorf("%T: %d bytes held, want at most a chunk of %d and 256 KiB", r, extra, chunk)
+		}
+	}
+}
+
+func TestListingIsCheap(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	for i := range 10_000 {
+		add(srv, fmt.Sprint(i), nil)
+	}
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	n := 0
+	for _, err := range folder.Files(t.Context(), drive.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if requests := len(srv.Requests()); n != 10_000 || requests != 10 {
+		t.Errorf("%d files by %d requests, want 10,000 by 10", n, requests)
+	}
+}
