@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
@@ -65,21 +67,21 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 	if ctx.Err() != nil {
 		return nil, &Error{Op: op, kind: ErrTemporary, cause: context.Cause(ctx)}
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	// NewRequest lets the transport send the body again if it knows that a kept
-	// connection had been closed before anything of it was written, or if an
-	// HTTP/2 server says that it has not looked at it: nothing else.
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(encode(form)))
 	if err != nil {
 		return nil, &Error{Op: op, kind: ErrClient, reason: "the endpoint is not a URL"}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req = sendOnce(req)
 
 	a := &answer{asked: c.cfg.Now()}
-	resp, err := c.http.Do(req)
+	// Not http.Client.Do: to it a redirect is not an answer, but a reason to send
+	// the code and the secret to wherever it points.
+	resp, err := c.roundTrip(req)
 	if err != nil {
-		return nil, c.noAnswer(op, form, err)
+		return nil, c.noAnswer(op, form, &url.Error{Op: "Post", URL: address, Err: err})
 	}
 	defer resp.Body.Close()
 	// Read to the end, or the connection cannot be used again.
@@ -92,6 +94,28 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 		a.fields = nil
 	}
 	return a, nil
+}
+
+// sendOnce keeps the transport from sending req again once it is sent, as
+// HTTP/2 does when a server resets the stream. It may do so while it is not: a
+// kept connection that turns out to be closed is nobody's failure.
+func sendOnce(req *http.Request) *http.Request {
+	var sent atomic.Bool
+	getBody := req.GetBody
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) {
+			if info.Err == nil {
+				sent.Store(true)
+			}
+		},
+	}))
+	req.GetBody = func() (io.ReadCloser, error) {
+		if sent.Load() {
+			return nil, errors.New("the request is sent, and not sent again")
+		}
+		return getBody()
+	}
+	return req
 }
 
 // noAnswer is the failure of a call that got no answer, or not all of it.

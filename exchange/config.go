@@ -35,9 +35,9 @@ type Config struct {
 	// Endpoint says where to find Google. Each zero field is Google's own.
 	Endpoint Endpoint
 
-	// HTTPClient makes every call, within its own timeout or 30 seconds,
-	// whichever is shorter. Its redirect policy is not used: a redirect is
-	// never followed. Nil: a client with http.DefaultTransport.
+	// HTTPClient makes every call: with its Transport, and within its Timeout
+	// or 30 seconds, whichever is shorter. No redirect is followed and no cookie
+	// kept. Nil: http.DefaultTransport.
 	HTTPClient *http.Client
 
 	// CrossOrigin decides which browser origins may send codes to ReadCode and
@@ -144,16 +144,4 @@ func checkRedirectURI(raw string) error {
 		return errors.New("must have no fragment")
 	}
 	return nil
-}
-
-// client returns the HTTP client for every call: the given one, except that it
-// does not follow redirects. A redirected POST would send the code and the
-// client secret to wherever an answer points.
-func (c *Config) client() *http.Client {
-	var hc http.Client
-	if c.HTTPClient != nil {
-		hc = *c.HTTPClient
-	}
-	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &hc
 }

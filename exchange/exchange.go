@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/flight"
 )
@@ -14,10 +15,11 @@ import (
 type Client struct {
 	// Where fmt finds a Client in an unexported field it looks inside without
 	// asking, through pointers too, but not into a function.
-	secret func() string
+	secret    func() string
+	roundTrip func(*http.Request) (*http.Response, error)
 
-	cfg      *Config // without ClientSecret
-	http     *http.Client
+	cfg      *Config       // without ClientSecret
+	timeout  time.Duration // of one call
 	authPage *url.URL
 	flights  *flight.Group[*answer]
 	codes    *codes
@@ -36,12 +38,22 @@ func New(cfg Config) (*Client, error) {
 	}
 	secret := cfg.ClientSecret
 	cfg.ClientSecret = ""
-	return &Client{
-		secret:   func() string { return secret },
-		cfg:      &cfg,
-		authPage: authPage,
-		http:     cfg.client(),
-		flights:  new(flight.Group[*answer]),
-		codes:    new(codes),
-	}, nil
+	c := &Client{
+		secret:    func() string { return secret },
+		cfg:       &cfg,
+		roundTrip: http.DefaultTransport.RoundTrip,
+		timeout:   callTimeout,
+		authPage:  authPage,
+		flights:   new(flight.Group[*answer]),
+		codes:     new(codes),
+	}
+	if given := cfg.HTTPClient; given != nil {
+		if given.Transport != nil {
+			c.roundTrip = given.Transport.RoundTrip
+		}
+		if given.Timeout > 0 {
+			c.timeout = min(c.timeout, given.Timeout)
+		}
+	}
+	return c, nil
 }

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 )
 
 // refusals are the answers of a token endpoint that grant nothing, and what
@@ -190,7 +192,10 @@ func clientOf(t testing.TB, srv *exchangetest.Server, change ...func(*exchange.C
 // What the fake does on its own, without a script.
 func TestGoogleRefuses(t *testing.T) {
 	const other = "123456789012-other.apps.googleusercontent.com"
-	setUp := exchangetest.Options{Clients: []exchangetest.Client{{}, {ID: other}}}
+	setUp := exchangetest.Options{
+		Clients: []exchangetest.Client{{}, {ID: other}},
+		Issuer:  idtokentest.NewIssuer(), // one RSA key for all
+	}
 	refresh := func(t *testing.T, c *exchange.Client, srv *exchangetest.Server, happens func(user string)) error {
 		tok, err := c.Exchange(t.Context(), srv.AppCode(exchangetest.CodeRequest{}), exchange.App)
 		if err != nil {
@@ -297,10 +302,11 @@ func TestBrokenAnswers(t *testing.T) {
 		{"10 MB", exchangetest.Fault{Handler: large}, exchange.ErrTemporary, true},
 		{"redirected", exchangetest.Fault{Handler: away}, exchange.ErrClient, false},
 	}
+	issuer := idtokentest.NewIssuer()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			srv := exchangetest.NewServer(exchangetest.Options{})
+			srv := exchangetest.NewServer(exchangetest.Options{Issuer: issuer})
 			defer srv.Close()
 			c := clientOf(t, srv, func(cfg *exchange.Config) { cfg.HTTPClient.Timeout = 300 * time.Millisecond })
 			code := srv.AppCode(exchangetest.CodeRequest{})
@@ -352,7 +358,7 @@ func TestGoogleNotReached(t *testing.T) {
 				if !errors.Is(err, exchange.ErrTemporary) {
 					t.Errorf("error %v, want ErrTemporary", err)
 				}
-				if _, ok := errors.AsType[net.Error](err); !ok {
+				if e, ok := errors.AsType[*url.Error](err); !ok || e.Err == nil {
 					t.Errorf("the transport's error is not in %v", err)
 				}
 			}

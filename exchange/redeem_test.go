@@ -3,12 +3,17 @@ package exchange_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,6 +216,49 @@ func TestTransportPanicsSpendTheCode(t *testing.T) {
 	}()
 	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
 		t.Errorf("then %v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+	}
+}
+
+// net/http repeats a POST whose HTTP/2 stream the server has reset, and one that
+// found its kept connection closed.
+func TestTransportMayRepeatOnlyWhatIsNotSent(t *testing.T) {
+	for name, writing := range map[string]error{"sent": nil, "not sent": errors.New("closed")} {
+		t.Run(name, func(t *testing.T) {
+			g := scripted(func(r *http.Request) (*http.Response, error) {
+				httptrace.ContextClientTrace(r.Context()).WroteRequest(httptrace.WroteRequestInfo{Err: writing})
+				if _, err := r.GetBody(); (err == nil) != (writing != nil) {
+					t.Errorf("asking for the body again: %v", err)
+				}
+				return says(200, tokenAnswer)(r)
+			})
+			if _, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestOneConnectionForManyExchanges(t *testing.T) {
+	var connections, requests atomic.Int32
+	answers := []answerFunc{says(200, tokenAnswer), says(400, `{"error":"invalid_grant"}`), says(403, "<html>"+strings.Repeat("x", 1<<16))}
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		resp, _ := answers[int(requests.Add(1))%len(answers)](r)
+		w.WriteHeader(resp.StatusCode)
+		io.Copy(w, resp.Body)
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	c := newClient(t, srv.Client().Transport, func(cfg *exchange.Config) { cfg.Endpoint.TokenURL = srv.URL })
+	for i := range 1000 {
+		c.Exchange(t.Context(), fmt.Sprint("4/0A", i), exchange.App)
+	}
+	if requests.Load() != 1000 || connections.Load() != 1 {
+		t.Errorf("%d requests on %d connections, want 1000 on 1", requests.Load(), connections.Load())
 	}
 }
 
