@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
@@ -20,7 +21,7 @@ type tokenCase struct {
 	claim  string // of the ClaimError
 }
 
-func corpus() []tokenCase {
+var corpus = sync.OnceValue(func() []tokenCase {
 	var all []tokenCase
 	for _, cases := range [][]tokenCase{
 		sizeCases(), segmentCases(), headerCases(), jsonCases(), signatureCases(),
@@ -30,7 +31,7 @@ func corpus() []tokenCase {
 		all = append(all, cases...)
 	}
 	return all
-}
+})
 
 func encode(text json.RawMessage) string { return base64.RawURLEncoding.EncodeToString(text) }
 

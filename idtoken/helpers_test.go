@@ -1,6 +1,7 @@
 package idtoken_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -141,4 +142,8 @@ func object(members [][2]string, edits []edit) json.RawMessage {
 func seconds(after time.Duration) string {
 	text, _ := json.Marshal(now.Add(after).Unix())
 	return string(text)
+}
+
+func decodeSegment(segment string) ([]byte, error) {
+	return base64.RawURLEncoding.DecodeString(segment)
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
-// jwk returns the issuer's key as a JWK, edited.
-func jwk(edits ...edit) json.RawMessage {
+// keyEntry returns the issuer's key as a JWK, edited.
+func keyEntry(edits ...edit) json.RawMessage {
 	var set struct{ Keys []struct{ N string } }
 	if err := json.Unmarshal(issuer().JWKS(), &set); err != nil {
 		panic(err)
@@ -42,32 +42,32 @@ func TestKeySets(t *testing.T) {
 	}
 	modulus := func(n *big.Int) string { return `"` + base64.RawURLEncoding.EncodeToString(n.Bytes()) + `"` }
 	huge := new(big.Int).SetBit(big.NewInt(1), 8192, 1)
-	rest := jwk(set("kid", `"other"`))
+	rest := keyEntry(set("kid", `"other"`))
 	for _, tc := range []struct {
 		name  string
 		entry json.RawMessage
 		good  bool
 	}{
-		{"as Google's", jwk(), true},
-		{"without alg", jwk(drop("alg")), true},
-		{"without use", jwk(drop("use")), true},
-		{"with unknown members", jwk(add("foo", `{"bar":1}`)), true},
-		{"with key_ops verify", jwk(add("key_ops", `["verify"]`)), true},
-		{"for encryption", jwk(set("use", `"enc"`)), false},
-		{"with key_ops encrypt", jwk(add("key_ops", `["encrypt"]`)), false},
-		{"for RS512", jwk(set("alg", `"RS512"`)), false},
-		{"for PS256", jwk(set("alg", `"PS256"`)), false},
-		{"for RSA-OAEP", jwk(set("alg", `"RSA-OAEP"`)), false},
-		{"without kid", jwk(drop("kid")), false},
-		{"with an empty kid", jwk(set("kid", `""`)), false},
-		{"of 1024 bits", jwk(set("n", modulus(small.N))), false},
-		{"of 8193 bits", jwk(set("n", modulus(huge))), false},
-		{"exponent 1", jwk(set("e", `"AQ"`)), false},
-		{"exponent even", jwk(set("e", `"AQAC"`)), false},
-		{"exponent of 8 bytes", jwk(set("e", `"AQAAAAAAAQAB"`)), false},
-		{"exponent absent", jwk(drop("e")), false},
-		{"modulus no base64", jwk(set("n", `"!"`)), false},
-		{"unknown kty", jwk(set("kty", `"XYZ"`)), false},
+		{"as Google's", keyEntry(), true},
+		{"without alg", keyEntry(drop("alg")), true},
+		{"without use", keyEntry(drop("use")), true},
+		{"with unknown members", keyEntry(add("foo", `{"bar":1}`)), true},
+		{"with key_ops verify", keyEntry(add("key_ops", `["verify"]`)), true},
+		{"for encryption", keyEntry(set("use", `"enc"`)), false},
+		{"with key_ops encrypt", keyEntry(add("key_ops", `["encrypt"]`)), false},
+		{"for RS512", keyEntry(set("alg", `"RS512"`)), false},
+		{"for PS256", keyEntry(set("alg", `"PS256"`)), false},
+		{"for RSA-OAEP", keyEntry(set("alg", `"RSA-OAEP"`)), false},
+		{"without kid", keyEntry(drop("kid")), false},
+		{"with an empty kid", keyEntry(set("kid", `""`)), false},
+		{"of 1024 bits", keyEntry(set("n", modulus(small.N))), false},
+		{"of 8193 bits", keyEntry(set("n", modulus(huge))), false},
+		{"exponent 1", keyEntry(set("e", `"AQ"`)), false},
+		{"exponent even", keyEntry(set("e", `"AQAC"`)), false},
+		{"exponent of 8 bytes", keyEntry(set("e", `"AQAAAAAAAQAB"`)), false},
+		{"exponent absent", keyEntry(drop("e")), false},
+		{"modulus no base64", keyEntry(set("n", `"!"`)), false},
+		{"unknown kty", keyEntry(set("kty", `"XYZ"`)), false},
 		{"EC", json.RawMessage(`{"kty":"EC","crv":"P-256","kid":"` + issuer().KeyID() + `","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`), false},
 		{"symmetric", json.RawMessage(`{"kty":"oct","kid":"` + issuer().KeyID() + `","k":"AQAB"}`), false},
 		{"a number", json.RawMessage(`1`), false},
@@ -89,7 +89,7 @@ func TestKeySets(t *testing.T) {
 			}
 		})
 	}
-	for name, text := range map[string]string{"empty": "", "no JSON": "x", "no keys": `{"keys":[]}`, "array": `[]`, "trailing data": string(jwks(jwk())) + "x"} {
+	for name, text := range map[string]string{"empty": "", "no JSON": "x", "no keys": `{"keys":[]}`, "array": `[]`, "trailing data": string(jwks(keyEntry())) + "x"} {
 		if _, err := idtoken.StaticKeys([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "idtoken: static keys: ") {
 			t.Errorf("%s: %v", name, err)
 		}
