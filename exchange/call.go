@@ -74,26 +74,32 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 		return nil, &Error{Op: op, kind: ErrClient, reason: "the endpoint is not a URL"}
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req = sendOnce(req)
 
 	a := &answer{asked: c.cfg.Now()}
-	// Not http.Client.Do: to it a redirect is not an answer, but a reason to send
-	// the code and the secret to wherever it points.
-	resp, err := c.roundTrip(req)
+	body, err := c.roundTripOnce(req, a)
 	if err != nil {
 		return nil, c.noAnswer(op, form, &url.Error{Op: "Post", URL: address, Err: err})
 	}
-	defer resp.Body.Close()
-	// Read to the end, or the connection cannot be used again.
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
-	if err != nil {
-		return nil, c.noAnswer(op, form, err)
-	}
-	a.status, a.after = resp.StatusCode, retry.After(resp.Header, a.asked)
 	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {
 		a.fields = nil
 	}
 	return a, nil
+}
+
+// roundTripOnce is not http.Client.Do: to that a redirect is not an answer, but
+// a reason to send the code and the secret to wherever it points.
+func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, err error) {
+	resp, err := c.roundTrip(sendOnce(req))
+	if err != nil {
+		return nil, err
+	}
+	a.status, a.after = resp.StatusCode, retry.After(resp.Header, a.asked)
+	if resp.Body == nil { // transports of tests may leave it out, as http.Client lets them
+		return nil, nil
+	}
+	defer resp.Body.Close()
+	// Read to the end, or the connection cannot be used again.
+	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 }
 
 // sendOnce keeps the transport from sending req again once it is sent, as

@@ -1,4 +1,80 @@
-// Package exchange turns Google's one-time authorization codes into tokens.
+// Package exchange turns Google's one-time authorization codes into tokens. It
+// is for the backend of an app, or of a page, whose users sign in with Google:
+// the app sends the code, the backend redeems it.
+//
+//	cfg, err := exchange.ConfigFromFile("client_secret.json")
+//	…
+//	client, err := exchange.New(cfg)
+//	…
+//	mux.Handle("POST /auth/google", client.Handler(exchange.App,
+//		func(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
+//			// Verify t.IDToken: it says who has signed in.
+//			// Keep t.RefreshToken, if there is one, under the user's subject.
+//		}))
+//
+// [Client.Exchange] does the same for a code that came another way,
+// [Client.Refresh] gets further access tokens, [Client.Revoke] ends it all.
+//
+// # Where a code comes from
+//
+// Google redeems a code only under the redirect_uri it was issued under, so each
+// exchange says what that was: [App] for Google's SDKs on iOS and Android,
+// [Popup] for Google Identity Services in a page, or the redirect URI itself.
+// For a browser redirect, [Client.NewAuthRequest] makes the address to send the
+// browser to, with state, nonce and PKCE, and [Client.ExchangeCallback] takes
+// what it comes back with.
+//
+// # Consent only when it is needed
+//
+// Google issues a refresh token when the user sees the consent screen, so most
+// sign-ins bring none. Forcing consent each time is no way out: a user has at
+// most 100 live refresh tokens for a client, and each further one silently ends
+// the oldest. Sign in without; and only if no usable refresh token is kept for
+// the user, which tokenstore answers with ErrNeedsConsent, let the app ask for a
+// code with consent ([AuthParams].ForceConsent in a browser,
+// forceCodeForRefreshToken on Android). examples/redirect is a program that does.
+//
+// # What can go wrong
+//
+// Every failure is an [*Error] that Is one of the sentinels. This is what
+// Google's answers mean, the [HTTPStatus] to answer an app with, and whether
+// Refresh and Revoke try again by themselves; a code is sent once, whatever
+// happens.
+//
+//	Google's answer                             error                status  tried again
+//	invalid_grant, also with the subtype
+//	    invalid_rapt or rapt_required           ErrInvalidGrant      400     no
+//	redirect_uri_mismatch                       ErrRedirectMismatch  500     no
+//	invalid_client, unauthorized_client,
+//	    deleted_client, disabled_client,
+//	    invalid_request, invalid_scope,
+//	    unsupported_grant_type, any other code  ErrClient            500     no
+//	4xx without a readable code; a redirect     ErrClient            500     no
+//	admin_policy_enforced, org_internal         ErrDenied            403     no
+//	429, 408, 403 with HTML                     ErrTemporary         503     yes
+//	rate_limit_exceeded, internal_failure,
+//	    server_error, temporarily_unavailable   ErrTemporary         503     yes
+//	5xx, whatever code is in it                 ErrTemporary         503     yes
+//	200, but not a token response               ErrTemporary         503     no
+//	none: not connected, or cut off             ErrTemporary         503     yes
+//	none: its certificate is not good           ErrTemporary         503     no
+//	none yet, and a context has ended           ErrTemporary         503     no
+//
+//	a callback's access_denied                  ErrDenied            403
+//	a callback of another state, iss or nonce   ErrState             400
+//	a request that ReadCode refuses             ErrRequest           405, 403, 415, 413, 400
+//	what cannot be a code                       ErrInvalidGrant      400
+//	a code that is spent, or may be             ErrInvalidGrant      400
+//
+// Only ErrInvalidGrant says that a kept refresh token is dead. [Error.Hint] says
+// what to do.
+//
+// # Security
+//
+// Codes, tokens and client secrets are in no error and no log line, and no type
+// of this package shows them when it is printed; AuthRequest alone has its
+// secrets in its JSON. Nothing is known about a user until the ID token is
+// verified, which is not done here, and no token is kept.
 package exchange
 
 import (
