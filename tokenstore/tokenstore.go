@@ -1,5 +1,63 @@
 // Package tokenstore keeps the refresh tokens of users who signed in with
-// Google, and turns them into access tokens.
+// Google, and turns them into access tokens from then on, also when the user is
+// away.
+//
+// A [Manager] stands between the sign-in and the API calls:
+//
+//	grants, err := tokenstore.New(tokenstore.Config{
+//		ClientID:  clientID,
+//		Store:     &tokenstore.Sealed{Store: rows, Sealer: keyring},
+//		Refresher: client, // an exchange.Client
+//		Revoker:   client,
+//	})
+//	…
+//	_, err = grants.SignIn(ctx, user.Subject, &tokens.Token) // ErrNeedsConsent: ask for a code with consent
+//	…
+//	resp, err := grants.HTTPClient(user.Subject).Get("https://www.googleapis.com/drive/v3/about?fields=user")
+//
+// A [Store] is where grants live: package sqlstore has one for databases, package
+// redisstore one for Redis, [Dir] is a directory of files and [Memory] is for
+// tests. Package tokenstoretest checks one of your own. [Sealed] encrypts what
+// any of them keeps.
+//
+// # No refresh token is lost
+//
+// Google hands out a refresh token when the user sees the consent screen, and
+// not again. So a sign-in without one never replaces the kept one; every write
+// compares the version it has read and decides anew if that is gone, on one
+// machine or on fifty; and what a store does not take stays in memory until it
+// does ([Manager.Flush]). A refresh token that Google has replaced is saved
+// before the access token that came with it is handed out. One loss nobody can
+// prevent: Google sends a new refresh token, and the process dies before it is
+// saved.
+//
+// Only the error code invalid_grant ends a grant, and only as long as the record
+// still has the very token that was refused. Then the grant needs consent, the
+// refresh token is not sent again, and the error is a [*ConsentError].
+//
+// # Errors
+//
+// What to branch on, and what exchange.HTTPStatus makes of it:
+//
+//	ErrNeedsConsent  403  ask the user to sign in with consent; a ConsentError says why
+//	ErrNotFound      404  nothing is kept; from Manager.Token and SignIn it is ErrNeedsConsent too, and 403
+//	ErrConflict      409  the user signed in while being disconnected; or the store never settles
+//	ErrSubject       401  the ID token is another user's, or the subject cannot be one
+//	ErrSealed        500  the record cannot be unsealed; it stays as it is
+//
+// Anything else is a failure for now, wrapped: the Refresher's or the store's.
+//
+// # Security
+//
+// Whoever has a refresh token acts as the user until it is revoked, so use
+// [Sealed] with any store that is copied, backed up or shared. Types that hold
+// tokens or keys show none of it through fmt, log/slog and encoding/json.
+// [Manager.HTTPClient] sends tokens to the hosts of [Config] only.
+//
+// # What it does not do
+//
+// It does not exchange codes, verify ID tokens or retry: packages exchange and
+// idtoken do. Nothing runs in the background.
 package tokenstore
 
 import (

@@ -1,0 +1,162 @@
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
+)
+
+// A user signs in with consent, comes back without, and is called for when they
+// are away.
+func Example() {
+	ctx := context.Background()
+	google := newGoogle() // in a program: an exchange.Client
+	grants, err := tokenstore.New(tokenstore.Config{
+		ClientID:  "407408718192.apps.googleusercontent.com",
+		Store:     new(tokenstore.Memory),
+		Refresher: google,
+		Revoker:   google,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	const subject = "108365719284610937465" // the sub of the verified ID token
+	first, err := grants.SignIn(ctx, subject, google.consent("openid email"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	second, err := grants.SignIn(ctx, subject, google.again("openid email"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("same refresh token:", second.RefreshToken == first.RefreshToken)
+
+	tok, err := grants.Token(ctx, subject)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("access token for", time.Until(tok.Expiry).Round(time.Minute))
+
+	if err := grants.Disconnect(ctx, subject); err != nil {
+		log.Fatal(err)
+	}
+	_, err = grants.Token(ctx, subject)
+	fmt.Println(err)
+	// Output:
+	// same refresh token: true
+	// access token for 1h0m0s
+	// tokenstore: 108365719284610937465 needs to give consent: none_kept
+}
+
+// What an app's backend does with a user whose grant has ended.
+func ExampleConsentError() {
+	google := newGoogle()
+	grants, err := tokenstore.New(tokenstore.Config{
+		ClientID: "407408718192.apps.googleusercontent.com", Store: new(tokenstore.Memory), Refresher: google,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = grants.Token(context.Background(), "108365719284610937465")
+	if consent, ok := errors.AsType[*tokenstore.ConsentError](err); ok {
+		switch consent.Reason {
+		case tokenstore.ReasonNone:
+			fmt.Println("sign in")
+		case tokenstore.ReasonInvalidRAPT, tokenstore.ReasonRAPTRequired:
+			fmt.Println("your organisation wants you to sign in again")
+		default:
+			fmt.Println("sign in again")
+		}
+	}
+	// Output: sign in
+}
+
+// The keys come from a secret manager, not from the database.
+func ExampleSealed() {
+	ctx := context.Background()
+	newKey, oldKey := make([]byte, 32), make([]byte, 32)
+	newKey[0], oldKey[0] = 1, 2
+	keyring, err := tokenstore.NewKeyring(newKey, oldKey)
+	if err != nil {
+		log.Fatal(err)
+	}
+	rows := new(tokenstore.Memory)
+	store := &tokenstore.Sealed{Store: rows, Sealer: keyring}
+
+	key := tokenstore.Key{ClientID: "407408718192.apps.googleusercontent.com", Subject: "108365719284610937465"}
+	if _, err := store.Save(ctx, key, tokenstore.Grant{RefreshToken: "1//refresh"}); err != nil {
+		log.Fatal(err)
+	}
+	raw, err := rows.Load(ctx, key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("in the rows:", raw.RefreshToken[:10]+"…")
+	n, err := store.Reseal(ctx, tokenstore.Key{}, nil)
+	fmt.Println("under the old key:", n, err)
+	// Output:
+	// in the rows: $sealed$1$…
+	// under the old key: 0 <nil>
+}
+
+// aead is the interface of Tink's AEAD primitives, among them those whose key
+// is in a cloud KMS.
+type aead interface {
+	Encrypt(plaintext, associatedData []byte) ([]byte, error)
+	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
+}
+
+type tinkSealer struct{ aead }
+
+func (s tinkSealer) Seal(_ context.Context, plaintext, associated []byte) ([]byte, error) {
+	return s.Encrypt(plaintext, associated)
+}
+
+func (s tinkSealer) Open(_ context.Context, sealed, associated []byte) ([]byte, error) {
+	return s.Decrypt(sealed, associated)
+}
+
+// A Tink AEAD seals as it is, with an adapter of two methods:
+//
+//	type tinkSealer struct{ tink.AEAD }
+//
+//	func (s tinkSealer) Seal(_ context.Context, plaintext, associated []byte) ([]byte, error) {
+//		return s.Encrypt(plaintext, associated)
+//	}
+//
+//	func (s tinkSealer) Open(_ context.Context, sealed, associated []byte) ([]byte, error) {
+//		return s.Decrypt(sealed, associated)
+//	}
+func ExampleSealer() {
+	var primitive aead // from tink.AEAD's aead.New(handle)
+	store := &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: tinkSealer{primitive}}
+	fmt.Printf("%T\n", store.Sealer)
+	// Output: tokenstore_test.tinkSealer
+}
+
+// Any API client takes either.
+func ExampleManager_HTTPClient() {
+	google := newGoogle()
+	grants, err := tokenstore.New(tokenstore.Config{
+		ClientID: "407408718192.apps.googleusercontent.com", Store: new(tokenstore.Memory), Refresher: google,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	user := grants.HTTPClient("108365719284610937465")
+	_, err = user.Get("https://evil.example/")
+	fmt.Println(err)
+
+	var source oauth2.TokenSource = grants.TokenSource(context.Background(), "108365719284610937465")
+	_, err = source.Token()
+	fmt.Println(errors.Is(err, tokenstore.ErrNeedsConsent))
+	// Output:
+	// Get "https://evil.example/": tokenstore: no access token is sent to https://evil.example: it is none of Config.Hosts
+	// true
+}
