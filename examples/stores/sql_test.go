@@ -3,34 +3,33 @@
 package stores_test
 
 import (
+	"context"
 	"database/sql"
-	"fmt"
-	"sync/atomic"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/examples/internal/servers"
+	"github.com/seed3a054f9c/googlesignin/examples/stores"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
-// tables returns a function that opens stores in one database, each in tables
-// of its own.
-func tables(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) func(*testing.T) tokenstore.Store {
+func openDB(t testing.TB, driver, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return func(t *testing.T) tokenstore.Store {
-		return table(t, db, dialect, fmt.Sprintf("Grants_%d", tableNumber.Add(1)))
-	}
+	return db
 }
 
-var tableNumber atomic.Int32
-
-func table(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, name string) *sqlstore.Store {
+func table(t testing.TB, db *sql.DB, dialect sqlstore.Dialect, name string) *sqlstore.Store {
 	t.Helper()
 	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Table: name})
 	if err != nil {
@@ -42,44 +41,254 @@ func table(t *testing.T, db *sql.DB, dialect sqlstore.Dialect, name string) *sql
 	return store
 }
 
+// tables returns a function that opens stores in one database, each in tables of
+// its own.
+func tables(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) func(*testing.T) tokenstore.Store {
+	db := openDB(t, driver, dsn)
+	return func(t *testing.T) tokenstore.Store { return table(t, db, dialect, unique("Grants")) }
+}
+
 func TestPostgreSQL(t *testing.T) {
 	server := servers.PostgreSQL(t)
-	for name, settings := range map[string]string{
-		"Extended": "",
-		"Simple":   "&default_query_exec_mode=simple_protocol", // as through PgBouncer
-	} {
-		t.Run(name, func(t *testing.T) {
-			tokenstoretest.Run(t, tables(t, "pgx", server.DSN+settings, sqlstore.PostgreSQL))
-		})
-	}
-	t.Run("Reopen", func(t *testing.T) {
-		reopenTable(t, "pgx", server.DSN, sqlstore.PostgreSQL)
+	conform(t, tables(t, "pgx", server.DSN, sqlstore.PostgreSQL))
+	t.Run("SimpleProtocol", func(t *testing.T) { // as through PgBouncer
+		tokenstoretest.Run(t, tables(t, "pgx", server.DSN+"&default_query_exec_mode=simple_protocol", sqlstore.PostgreSQL))
 	})
+	sqlCases(t, "pgx", server.DSN, sqlstore.PostgreSQL, "public.")
 }
 
 func TestMariaDB(t *testing.T) {
 	server := servers.MariaDB(t)
+	conform(t, tables(t, "mysql", server.DSN, sqlstore.MySQL))
 	for name, settings := range map[string]string{
-		"ChangedRows": "",
-		"FoundRows":   "?clientFoundRows=true",
-		"Text":        "?interpolateParams=true&parseTime=true&loc=America%2FSt_Johns",
+		"FoundRows": "?clientFoundRows=true",
+		"Text":      "?interpolateParams=true&parseTime=true&loc=America%2FSt_Johns",
 	} {
 		t.Run(name, func(t *testing.T) {
 			tokenstoretest.Run(t, tables(t, "mysql", server.DSN+settings, sqlstore.MySQL))
 		})
 	}
-	t.Run("Reopen", func(t *testing.T) {
-		reopenTable(t, "mysql", server.DSN, sqlstore.MySQL)
-	})
+	sqlCases(t, "mysql", server.DSN, sqlstore.MySQL, "test.")
 }
 
-func reopenTable(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) {
-	tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store {
-		db, err := sql.Open(driver, dsn)
+func TestSQLiteTables(t *testing.T) {
+	dsn := "file:" + filepath.Join(t.TempDir(), "grants.db") + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)"
+	sqlCases(t, "sqlite", dsn, sqlstore.SQLite, "main.")
+}
+
+// sqlCases is what holds for every SQL database beyond the contract of a Store.
+func sqlCases(t *testing.T, driver, dsn string, dialect sqlstore.Dialect, schema string) {
+	db := openDB(t, driver, dsn)
+	cases := map[string]func(*testing.T, *sql.DB, sqlstore.Dialect){
+		"Transaction":  transaction,
+		"Columns":      columns,
+		"CreateAtOnce": createAtOnce,
+		"BrokenRecord": brokenRecord,
+		"Schema":       schemaText,
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) { test(t, db, dialect) })
+	}
+	t.Run("QualifiedName", func(t *testing.T) {
+		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, db, dialect, schema+"qualified") })
+	})
+	t.Run("Reopen", func(t *testing.T) {
+		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, openDB(t, driver, dsn), dialect, "reopened") })
+	})
+	t.Run("NoTables", func(t *testing.T) {
+		store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Table: "absent"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { db.Close() })
-		return table(t, db, dialect, "reopened")
+		if _, err := store.Load(t.Context(), user("jane")); err == nil || errors.Is(err, tokenstore.ErrNotFound) || !strings.Contains(err.Error(), "absent") {
+			t.Errorf("Load without a table = %v, want what the database says", err)
+		}
 	})
+}
+
+func user(subject string) tokenstore.Key {
+	return tokenstore.Key{ClientID: "client.apps.googleusercontent.com", Subject: subject}
+}
+
+// transaction checks that a grant and a row of the program's own are kept
+// together or not at all.
+func transaction(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	store := table(t, db, dialect, unique("grants"))
+	ctx := t.Context()
+	within := func(end func(*sql.Tx) error) {
+		t.Helper()
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := store.With(tx)
+		version, err := in.Save(ctx, user("jane"), tokenstore.Grant{RefreshToken: "1//jane"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// A conflict is an answer, not a failure: the transaction goes on.
+		if _, err := in.Save(ctx, user("jane"), tokenstore.Grant{}); !errors.Is(err, tokenstore.ErrConflict) {
+			t.Errorf("a second create in a transaction = %v, want ErrConflict", err)
+		}
+		if g, err := in.Load(ctx, user("jane")); err != nil || g.Version != version {
+			t.Errorf("Load in the transaction = version %q, %v; want %q", g.Version, err, version)
+		}
+		if err := end(tx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	within((*sql.Tx).Rollback)
+	if _, err := store.Load(ctx, user("jane")); !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("Load after a rollback = %v, want ErrNotFound", err)
+	}
+	within((*sql.Tx).Commit)
+	if _, err := store.Load(ctx, user("jane")); err != nil {
+		t.Errorf("Load after a commit = %v", err)
+	}
+}
+
+// columns checks what operators see.
+func columns(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	name := unique("grants")
+	store := table(t, db, dialect, name)
+	g := tokenstore.Grant{
+		RefreshToken: "1//jane-refresh-token",
+		State:        tokenstore.NeedsConsent,
+		CreatedAt:    time.Date(2026, 11, 1, 2, 30, 0, 123456789, time.FixedZone("", -5*3600)),
+	}
+	version, err := store.Save(t.Context(), user("Jane "), g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	toText := map[sqlstore.Dialect]string{
+		sqlstore.SQLite:     "created_at",
+		sqlstore.PostgreSQL: "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+		sqlstore.MySQL:      "CAST(created_at AS CHAR)",
+	}[dialect]
+	var subject, gotVersion, state, tokenHash, prefixHash, created string
+	var updated sql.NullString
+	err = db.QueryRowContext(t.Context(),
+		"SELECT subject, version, state, token_hash, prefix_hash, "+toText+", updated_at FROM "+name).
+		Scan(&subject, &gotVersion, &state, &tokenHash, &prefixHash, &created, &updated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, pair := range map[string][2]string{
+		"subject":     {subject, "Jane "},
+		"version":     {gotVersion, version},
+		"state":       {state, "needs_consent"},
+		"token_hash":  {tokenHash, tokenstore.TokenHash(g.RefreshToken)},
+		"prefix_hash": {prefixHash, tokenstore.PrefixHash(g.RefreshToken)},
+		"created_at":  {created, "2026-11-01 07:30:00.123456"},
+		"updated_at":  {updated.String, ""},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s is %q, want %q", what, pair[0], pair[1])
+		}
+	}
+}
+
+// createAtOnce is a deployment of many processes that all find no table.
+func createAtOnce(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	for range 5 {
+		store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Table: unique("at_once")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 16 {
+			wg.Go(func() {
+				if err := store.Create(t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
+// brokenRecord checks that a record that somebody has damaged stays, is not
+// taken for an absent one, and can be replaced.
+func brokenRecord(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	name := unique("grants")
+	store := table(t, db, dialect, name)
+	version, err := store.Save(t.Context(), user("jane"), tokenstore.Grant{RefreshToken: "1//jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.ExecContext(t.Context(), "UPDATE "+name+" SET record = 'x1//jane'"); err != nil {
+		t.Fatal(err)
+	}
+	g, err := store.Load(t.Context(), user("jane"))
+	if err == nil || errors.Is(err, tokenstore.ErrNotFound) || strings.Contains(err.Error(), "jane") {
+		t.Errorf("Load of a broken record = %v", err)
+	}
+	if g.Version != version {
+		t.Errorf("Load of a broken record has version %q, want %q", g.Version, version)
+	}
+	if _, err := store.Save(t.Context(), user("jane"), tokenstore.Grant{RefreshToken: "1//new", Version: version}); err != nil {
+		t.Errorf("Save over a broken record = %v", err)
+	}
+}
+
+// schemaText checks that people who own their migrations get what Create makes.
+func schemaText(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	for range 2 { // the second time, all is there
+		for statement := range strings.SplitSeq(sqlstore.Schema(dialect), ";") {
+			if strings.TrimSpace(statement) == "" {
+				continue
+			}
+			if _, err := db.ExecContext(t.Context(), statement); err != nil {
+				t.Fatalf("%v in\n%s", err, statement)
+			}
+		}
+	}
+	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Save(t.Context(), user("jane"), tokenstore.Grant{}); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := store.Lease(t.Context(), user("jane"), "work", time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSQLiteOneConnection checks that nothing is asked for while Keys and Find
+// hold a connection: with only one there is, that would be for ever.
+func TestSQLiteOneConnection(t *testing.T) {
+	store, db, err := stores.SQLite(t.Context(), filepath.Join(t.TempDir(), "grants.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := store.Save(ctx, user("jane"), tokenstore.Grant{RefreshToken: "1//jane"}); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for key, err := range store.Keys(ctx, tokenstore.Key{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Load(ctx, key); err != nil {
+			t.Errorf("Load while Keys is at work = %v", err)
+		}
+		n++
+	}
+	for key, err := range store.Find(ctx, tokenstore.TokenHash("1//jane")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Delete(ctx, key, tokenstore.AnyVersion); err != nil {
+			t.Errorf("Delete while Find is at work = %v", err)
+		}
+		n++
+	}
+	if n != 2 {
+		t.Errorf("Keys and Find yield %d keys, want one each", n)
+	}
 }
