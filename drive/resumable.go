@@ -120,11 +120,11 @@ func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
 // sendChunk sends the window. Before it tries again it asks how much has arrived,
 // and returns that if the window has to move.
 func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
-	from, end, interrupted := p.src.start, p.src.end(), false
+	from, end, interrupted := p.src.at, p.src.end(), false
 	return try(ctx, func(ctx context.Context) (answer, error) {
 		if interrupted {
 			now, err := s.ask(ctx, p.src.size)
-			if err != nil || now.file != nil || now.stored < p.src.start || now.stored >= end && !p.src.last() {
+			if err != nil || now.file != nil || now.stored < p.src.at || now.stored >= end && !p.src.last() {
 				return now, err
 			}
 			from = min(now.stored, end)

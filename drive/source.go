@@ -19,22 +19,23 @@ const (
 )
 
 // chunkFor fits the chunk to the content: up to 1 MiB goes in one piece, more in
-// about eight.
+// about four.
 func chunkFor(size int64) int {
 	if size < 0 {
 		return someChunk
 	}
-	fit := max(min(size, someChunk), size/8)
+	fit := max(min(size, someChunk), size/4)
 	return int(min(max(roundUp(fit), minChunk), maxChunk))
 }
 
 func roundUp(n int64) int64 { return (n + minChunk - 1) / minChunk * minChunk }
 
-// A source is the content of a Put, seen through a window of one chunk, the
-// only part of it that is in memory. Every byte of the content goes through the
-// checksum once, in order.
+// A source is the content of a Put, seen through a window of one chunk. Every
+// byte of the content goes through the checksum once, in order.
 //
 // Where the size is known the window is read while it is being sent, else before.
+// It stays in memory to be sent again, unless the reader can go back; then only a
+// piece does.
 type source struct {
 	r      io.Reader
 	seeker io.Seeker // nil: there is no way back
@@ -42,8 +43,9 @@ type source struct {
 	size   int64     // of the content; -1: not known yet
 	chunk  int
 
-	start int64  // of the window
-	buf   []byte // what has been read from start on: up to a chunk, and one byte to see whether it is the last
+	at    int64  // where the window starts
+	bufAt int64  // where buf starts: at, or in the window of a reader that can go back
+	buf   []byte // up to a chunk, and one byte to see whether it is the last
 	eof   bool   // buf reaches the end
 
 	sum    hash.Hash
@@ -87,7 +89,7 @@ func (s *source) measure() {
 // end is where the window ends. While the size is not known, the window has to be
 // filled first.
 func (s *source) end() int64 {
-	end := s.start + int64(s.chunk)
+	end := s.at + int64(s.chunk)
 	if s.size >= 0 {
 		return min(end, s.size)
 	}
@@ -113,7 +115,7 @@ func (s *source) more() error {
 	n, err := s.r.Read(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
 	s.buf = s.buf[:len(s.buf)+n]
 	if end := s.read(); s.summed < end {
-		s.sum.Write(s.buf[s.summed-s.start:])
+		s.sum.Write(s.buf[s.summed-s.bufAt:])
 		s.summed = end
 	}
 	if err != nil && err != io.EOF {
@@ -130,15 +132,19 @@ func (s *source) more() error {
 }
 
 // read is how far the content has been read.
-func (s *source) read() int64 { return s.start + int64(len(s.buf)) }
+func (s *source) read() int64 { return s.bufAt + int64(len(s.buf)) }
 
-// grow makes room in buf: at once where the size is known, else by doubling.
+// grow makes room in buf: at once for all that it will hold if that is known,
+// else by doubling.
 func (s *source) grow() {
 	if len(s.buf) < cap(s.buf) {
 		return
 	}
 	room := max(512, 2*cap(s.buf))
-	if s.size >= 0 {
+	switch {
+	case s.slides():
+		room = max(room, piece+1)
+	case s.size >= 0:
 		room = int(min(s.size, int64(s.chunk))) + 1
 	}
 	grown := make([]byte, len(s.buf), min(room, s.chunk+1))
@@ -146,29 +152,43 @@ func (s *source) grow() {
 	s.buf = grown
 }
 
+// slides reports whether what has been sent need not stay in memory.
+func (s *source) slides() bool { return s.seeker != nil && s.size > int64(s.chunk) }
+
+// forget drops buf, all of which has been used.
+func (s *source) forget() { s.bufAt, s.buf = s.read(), s.buf[:0] }
+
 // copyAt copies content from off on, which is in the window, and reads it first
-// if it has not been read. It does not give the last byte before it has seen the
+// if it is not in memory. It does not give the last byte before it has seen the
 // end.
 func (s *source) copyAt(p []byte, off int64) (int, error) {
+	if off < s.bufAt {
+		if err := s.seekTo(off); err != nil {
+			return 0, err
+		}
+	}
 	for s.read() <= off || s.read() == s.size && !s.eof {
+		if s.read() == off && s.slides() {
+			s.forget()
+		}
 		if err := s.more(); err != nil {
 			return 0, err
 		}
 	}
-	return copy(p, s.buf[off-s.start:]), nil
+	return copy(p, s.buf[off-s.bufAt:]), nil
 }
 
 var errNoWayBack = errors.New("the reader cannot seek")
 
 // moveTo lets the window start at off.
 func (s *source) moveTo(off int64) error {
-	if off < s.start {
+	if off < s.bufAt {
 		if err := s.seekTo(off); err != nil {
 			return err
 		}
 	}
 	for s.read() < off {
-		s.start, s.buf = s.read(), s.buf[:0]
+		s.forget()
 		if s.eof {
 			return &contentError{fmt.Errorf("it ends before byte %d, where the upload stands", off)}
 		}
@@ -176,8 +196,8 @@ func (s *source) moveTo(off int64) error {
 			return err
 		}
 	}
-	s.buf = s.buf[:copy(s.buf, s.buf[off-s.start:])]
-	s.start = off
+	s.buf = s.buf[:copy(s.buf, s.buf[off-s.bufAt:])]
+	s.at, s.bufAt = off, off
 	return nil
 }
 
@@ -186,9 +206,9 @@ func (s *source) seekTo(off int64) error {
 		return errNoWayBack
 	}
 	if _, err := s.seeker.Seek(s.origin+off, io.SeekStart); err != nil {
-		return err
+		return &contentError{err}
 	}
-	s.start, s.buf, s.eof = off, s.buf[:0], false
+	s.bufAt, s.buf, s.eof = off, s.buf[:0], false
 	return nil
 }
 
