@@ -1,0 +1,145 @@
+package tokenstore_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
+)
+
+// events reads a JSON log: "LEVEL message" of each record.
+func events(t *testing.T, log *bytes.Buffer) []string {
+	var all []string
+	for line := range strings.Lines(log.String()) {
+		var e struct{ Level, Msg, Subject string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Subject != jane {
+			t.Errorf("%s has subject %q", e.Msg, e.Subject)
+		}
+		all = append(all, e.Level+" "+e.Msg)
+	}
+	return all
+}
+
+func TestEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		var secrets []string
+		down := leaser(func() (func(), bool, error) { return nil, false, errDown })
+		b := newBench(t, func(c *tokenstore.Config) {
+			c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			c.Leaser = down
+		})
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		b.signIn(t, b.google.again("openid"))
+		b.Invalidate(jane)
+		b.token(t)
+		b.google.rotate = true
+		b.Invalidate(jane)
+		secrets = append(secrets, tok.RefreshToken, tok.AccessToken, b.token(t), b.kept(t).RefreshToken)
+		b.google.fail = func(string) error {
+			return &oauth2.RetrieveError{Response: &http.Response{Status: "503"}, Body: []byte("the-secret-body")}
+		}
+		b.Invalidate(jane)
+		_, _ = b.Token(t.Context(), jane)
+		b.google.fail = nil
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		_, _ = b.Token(t.Context(), jane)
+		b.store.beforeSave = nil
+		b.token(t)
+		b.google.rotate = false
+		time.Sleep(8 * 24 * time.Hour)
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		b.token(t)
+		b.store.beforeSave = nil
+		b.google.kill(b.kept(t).RefreshToken)
+		b.Invalidate(jane)
+		_, _ = b.Token(t.Context(), jane)
+		b.signIn(t, b.google.consent("openid"))
+		if err := b.Revoked(t.Context(), jane, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Disconnect(t.Context(), jane); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{
+			"INFO tokenstore.signed_in",
+			"INFO tokenstore.signed_in",
+			"DEBUG tokenstore.refreshed",
+			"INFO tokenstore.rotated", "DEBUG tokenstore.refreshed",
+			"WARN tokenstore.refresh_failed",
+			"INFO tokenstore.rotated", "ERROR tokenstore.unsaved",
+			"WARN tokenstore.refresh_not_noted", "DEBUG tokenstore.refreshed",
+			"INFO tokenstore.refused",
+			"INFO tokenstore.signed_in",
+			"INFO tokenstore.revoked",
+			"INFO tokenstore.disconnected",
+		}
+		if got := events(t, &log); !slices.Equal(got, want) {
+			t.Errorf("events\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+		for _, secret := range append(secrets, "the-secret-body", "1//", "ya29") {
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("the log shows %q", secret)
+			}
+		}
+	})
+}
+
+func TestEventsOfLeasesAndReplays(t *testing.T) {
+	var log bytes.Buffer
+	a := newAPI(t, nil)
+	b := newBench(t, onHosts("127.0.0.1"), func(c *tokenstore.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		c.ShareAccessTokens = true
+		c.Leaser = leaser(func() (func(), bool, error) { return nil, false, errDown })
+	})
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	a.bad[tok.AccessToken] = true
+	resp, err := b.HTTPClient(jane).Get(a.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	want := []string{
+		"INFO tokenstore.signed_in", "WARN tokenstore.lease_failed", "DEBUG tokenstore.refreshed", "DEBUG tokenstore.replayed",
+	}
+	if got := events(t, &log); !slices.Equal(got, want) {
+		t.Errorf("events %q, want %q", got, want)
+	}
+}
+
+func TestHTTPStatus(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want int
+	}{
+		{tokenstore.ErrNotFound, 404},
+		{tokenstore.ErrConflict, 409},
+		{tokenstore.ErrNeedsConsent, 403},
+		{tokenstore.ErrSubject, 401},
+		{tokenstore.ErrSealed, 500},
+		{&tokenstore.ConsentError{Subject: jane, Reason: tokenstore.ReasonNone}, 403},
+	} {
+		s, ok := errors.AsType[interface {
+			error
+			HTTPStatus() int
+		}](c.err)
+		if !ok || s.HTTPStatus() != c.want {
+			t.Errorf("%v: want HTTP status %d", c.err, c.want)
+		}
+	}
+}
