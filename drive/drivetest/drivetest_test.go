@@ -73,6 +73,9 @@ func (c *client) try(method, path, body string, headers ...string) (*reply, erro
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
+		if h == "Content-Length: unknown" {
+			req.ContentLength = -1
+		}
 	}
 	res, err := oneShot.Do(req)
 	if err != nil {

@@ -136,21 +136,6 @@ func (f *Fault) wait(r *http.Request) bool {
 
 var errCut = errors.New("drivetest: connection cut on purpose")
 
-// cutReader breaks off after n bytes.
-type cutReader struct {
-	io.ReadCloser
-	n int64
-}
-
-func (c *cutReader) Read(p []byte) (int, error) {
-	if c.n <= 0 {
-		return 0, errCut
-	}
-	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.n)])
-	c.n -= int64(n)
-	return n, err
-}
-
 // breakConnection sends the first bytes of an answer, a nil one being empty, and
 // closes the connection.
 func (f *Fault) breakConnection(w http.ResponseWriter, r *http.Request, a *answer) {

@@ -151,6 +151,9 @@ func TestMetadata(t *testing.T) {
 	if got := fmt.Sprint(updated.json["properties"], updated.json["appProperties"]); got != "map[p:1] map[r:3]" {
 		t.Errorf("properties: %s", got)
 	}
+	if got := c.listed("&q=modifiedTime = '2026-11-02T09:30:01.234Z'"); len(got) != 1 {
+		t.Error("the time that is shown is not the time that is kept")
+	}
 	c.ok("PATCH", filesPath+"/"+full.str("id"), `{"trashed":false,"description":null}`)
 	c.ok("PATCH", filesPath+"/"+full.str("id"), "")
 }

@@ -92,7 +92,7 @@ func TestQueryRefused(t *testing.T) {
 		"modifiedTime contains '2026-01-01T00:00:00Z'", "modifiedTime > '2026-01-01'", "modifiedTime > 'yesterday'",
 		"modifiedTime > 2026-01-01T00:00:00Z", "mimeType > 'a'", "parents in 'appDataFolder'", "'appDataFolder' = parents",
 		"appProperties has 'k'", "appProperties has { key='k' }", "appProperties has { value='v' and key='k' }",
-		"appProperties has { key='k' and value='v'", "appProperties = 'k'", "appProperties has { key=k and value='v' }",
+		"appProperties has { key='k' and value='v'", "appProperties = 'k'", "appProperties = { key='k' and value='v' }", "appProperties has { key=k and value='v' }",
 		strings.Repeat("(", 10000) + "name = 'a'", strings.Repeat("not ", 10000) + "name = 'a'",
 	} {
 		r := c.refused(400, "invalid", "GET", filesPath+"?spaces=appDataFolder&q="+url.QueryEscape(q), "")

@@ -32,7 +32,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.idle.Broadcast()
 		}
 	}()
-	s.mux.ServeHTTP(w, r)
+	s.mux.ServeHTTP(w, overridden(r))
 }
 
 func (s *Server) routes() *http.ServeMux {
@@ -76,13 +76,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 		op, h = OpOther, missing
 	}
 	c := &call{srv: s, r: r, op: op, entry: logEntry(op, r)}
-	s.mu.Lock()
-	fault, faulty := s.fault(op)
-	c.entry.Faulty = faulty
-	s.log = append(s.log, c.entry)
-	s.mu.Unlock()
-
-	c.keep = fault.Keep
+	fault := c.arrive()
 	r.Body = &countingReader{ReadCloser: r.Body, call: c}
 	if fault.Cut == CutRequest {
 		r.Body = &cutReader{ReadCloser: r.Body, n: int64(fault.CutAt)}
@@ -90,20 +84,36 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 	if !fault.wait(r) {
 		panic(http.ErrAbortHandler)
 	}
+	c.r = decoded(r)
 	a := c.perform(h, &fault)
 	if fault.Cut == CutRequest {
 		fault.breakConnection(w, r, nil)
 		return
 	}
 	io.Copy(io.Discard, r.Body) // or the client is refused before it has sent it all
-	s.mu.Lock()
-	c.entry.Status = a.status
-	s.mu.Unlock()
+	c.leave(a)
 	if fault.Cut == CutAnswer {
 		fault.breakConnection(w, r, a)
 		return
 	}
 	a.write(w)
+}
+
+// arrive logs the call and finds the fault that hits it.
+func (c *call) arrive() Fault {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	fault, faulty := c.srv.fault(c.op)
+	c.entry.Faulty, c.keep = faulty, fault.Keep
+	c.srv.log = append(c.srv.log, c.entry)
+	return fault
+}
+
+// leave logs what the call is answered with, before it is.
+func (c *call) leave(a *answer) {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.entry.Status = a.status
 }
 
 // perform lets the call have its effect, unless a fault prevents it.
@@ -151,18 +161,4 @@ func (a *answer) write(w http.ResponseWriter) {
 	}
 	w.WriteHeader(a.status)
 	w.Write(a.body)
-}
-
-// countingReader logs how much of a body arrived.
-type countingReader struct {
-	io.ReadCloser
-	call *call
-}
-
-func (c *countingReader) Read(p []byte) (int, error) {
-	n, err := c.ReadCloser.Read(p)
-	c.call.srv.mu.Lock()
-	c.call.entry.BodySize += int64(n)
-	c.call.srv.mu.Unlock()
-	return n, err
 }

@@ -154,12 +154,12 @@ func (s *session) agree(total int64) *apiError {
 // receive takes the bytes of a chunk that are not there yet: a client that lost
 // the answer sends a chunk again.
 func (s *session) receive(c *call, span span) *apiError {
-	if err := s.accepts(span, c.r.ContentLength); err != nil {
+	if err := s.accepts(span); err != nil {
 		return err
 	}
 	before := s.received()
 	if !span.whole() {
-		io.CopyN(io.Discard, c.r.Body, min(before, span.end)-span.start)
+		io.CopyN(io.Discard, c.r.Body, before-span.start)
 	}
 	n, err := s.append(c.r.Body, c.r.ContentLength)
 	switch {
@@ -189,25 +189,19 @@ func (s *session) keep(before, n int64) {
 	s.upload.body = s.upload.body[:before+n/chunkUnit*chunkUnit]
 }
 
-// accepts says what stands against a chunk, by its headers.
-func (s *session) accepts(span span, length int64) *apiError {
+// accepts says what stands against a chunk, by its Content-Range.
+func (s *session) accepts(span span) *apiError {
 	switch {
 	case span.whole():
 		if s.received() > 0 {
 			return badRequest("Invalid request. A Content-Range is needed to continue an upload.")
 		}
-		if length >= 0 && s.total >= 0 && length != s.total {
-			return badRequest("Invalid request. The length of the upload does not agree with what was said before.")
-		}
-		return nil
 	case span.start > s.received():
 		return badRequest("Invalid request. There is a gap before this chunk.")
 	case s.total >= 0 && span.end > s.total:
 		return badRequest("Invalid request. The chunk goes beyond the end.")
 	case span.end != s.total && (span.end-span.start)%chunkUnit != 0:
 		return badRequest("Invalid request. The number of bytes in a chunk must be a multiple of 256 KiB, except in the last one.")
-	case length >= 0 && length != span.end-span.start:
-		return badRequest("Invalid request. The body is not as long as was said.")
 	}
 	return nil
 }

@@ -136,24 +136,25 @@ func TestSessionOverlap(t *testing.T) {
 func TestSessionRefused(t *testing.T) {
 	content := pattern(4 * unit)
 	for _, tt := range []struct {
-		name, body, contentRange string
+		name, body, contentRange, why string
 	}{
-		{"no multiple of 256 KiB", content[:unit-1], "bytes 262144-524286/*"},
-		{"gap", content[:unit], "bytes 524288-786431/*"},
-		{"longer than the upload", content[:unit+1], "bytes 262144-524288/524288"},
-		{"another length than announced", content[:unit], "bytes 262144-524287/600000"},
-		{"body too short", content[:unit-1], "bytes 262144-524287/*"},
-		{"body too long", content[:unit+1], "bytes 262144-524287/*"},
-		{"no Content-Range", content[:unit], ""},
-		{"other unit", content[:unit], "items 262144-524287/*"},
-		{"no unit", content[:unit], "262144-524287/*"},
-		{"no total", content[:unit], "bytes 262144-524287"},
-		{"backwards", content[:unit], "bytes 524287-262144/*"},
-		{"negative", content[:unit], "bytes -1-262142/*"},
-		{"no numbers", content[:unit], "bytes a-b/*"},
-		{"overflow", content[:unit], "bytes 262144-99999999999999999999/*"},
-		{"status with a length too small", "", "bytes */10"},
-		{"status without a length", "", "bytes */"},
+		{"no multiple of 256 KiB", content[:unit-1], "bytes 262144-524286/*", "multiple of 256 KiB"},
+		{"gap", content[:unit], "bytes 524288-786431/*", "gap"},
+		{"longer than the upload", content[:2*unit], "bytes 262144-786431/*", "beyond the end"},
+		{"another length than announced", content[:unit], "bytes 262144-524287/600000", "does not agree"},
+		{"status with another length", "", "bytes */10", "does not agree"},
+		{"body too short", content[:unit-1], "bytes 262144-524287/*", "not as long"},
+		{"body too long", content[:unit+1], "bytes 262144-524287/*", "not as long"},
+		{"no Content-Range", content[:2*unit], "", "Content-Range is needed"},
+		{"other unit", content[:unit], "items 262144-524287/*", "malformed"},
+		{"no unit", content[:unit], "262144-524287/*", "malformed"},
+		{"no total", content[:unit], "bytes 262144-524287", "malformed"},
+		{"backwards", content[:unit], "bytes 524287-262144/*", "malformed"},
+		{"empty", "", "bytes 262144-262143/*", "malformed"},
+		{"negative", content[:unit], "bytes -1-262142/*", "malformed"},
+		{"no numbers", content[:unit], "bytes a-b/*", "malformed"},
+		{"overflow", content[:unit], "bytes 262144-99999999999999999999/*", "malformed"},
+		{"status without a length", "", "bytes */", "malformed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, drivetest.Options{})
@@ -163,12 +164,30 @@ func TestSessionRefused(t *testing.T) {
 			if tt.contentRange != "" {
 				headers = []string{"Content-Range: " + tt.contentRange}
 			}
-			c.refused(400, "badRequest", "PUT", location, tt.body, headers...)
+			for _, length := range []string{"known", "unknown"} {
+				r := c.refused(400, "badRequest", "PUT", location, tt.body, append(headers, "Content-Length: "+length)...)
+				if !strings.Contains(string(r.body), tt.why) {
+					t.Errorf("refused for another reason: %s", r.body)
+				}
+			}
 			c.expect308(c.send("PUT", location, "", "Content-Range: bytes */*"), "bytes=0-262143")
 			c.ok("PUT", location, content[unit:2*unit], "Content-Range: bytes 262144-524287/524288")
 			c.stored(content[:2*unit])
 		})
 	}
+}
+
+// Without an announced length, the first one that is said counts.
+func TestSessionLengthSaidLater(t *testing.T) {
+	content := pattern(unit + 5)
+	c := newClient(t, drivetest.Options{})
+	location := c.start()
+	c.expect308(c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/*"), "bytes=0-262143")
+	c.refused(400, "badRequest", "PUT", location, "", "Content-Range: bytes */262143") // less than there is
+	c.expect308(c.send("PUT", location, "", "Content-Range: bytes */262149"), "bytes=0-262143")
+	c.refused(400, "badRequest", "PUT", location, "", "Content-Range: bytes */262150")
+	c.ok("PUT", location, content[unit:], "Content-Range: bytes 262144-262148/*", "Content-Length: unknown")
+	c.stored(content)
 }
 
 func TestSessionLengthAnnounced(t *testing.T) {

@@ -70,4 +70,7 @@ func TestSingleRequestLimit(t *testing.T) {
 	}
 	c = newClient(t, drivetest.Options{LargeSingleRequests: true})
 	c.ok("POST", uploadPath+"?uploadType=multipart", body, contentType)
+	if n := c.srv.Folder(drivetest.DefaultUser).Usage(); n != limit+1 {
+		t.Errorf("stored %d bytes", n)
+	}
 }

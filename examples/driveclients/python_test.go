@@ -9,15 +9,16 @@ import (
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
 
-// TestPython runs google-api-python-client, which speaks PUT and 308.
+// google-api-python-client, in the version that Debian has for its own
+// interpreter. It speaks PUT and 308.
 func TestPython(t *testing.T) {
-	python := "/usr/bin/python3" // Debian's, which sees Debian's packages
-	if exec.Command(python, "-c", "import googleapiclient, google.oauth2").Run() != nil {
-		t.Skip("google-api-python-client is not there: apt-get install python3-googleapi")
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import googleapiclient, google.oauth2").Run(); err != nil {
+		t.Skip("google-api-python-client is not installed (Debian: python3-googleapi)")
 	}
 	srv := start(t, drivetest.Options{})
 	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Status: 503})
-	output := run(t, python, filepath.Join("python", "drive.py"), srv.URL, discoveryDocument(t))
+	output := run(t, python, "testdata/python/drive.py", srv.URL, discoveryDocument(t))
 	const want = `{"error": [404, "notFound"], "folder": "application/vnd.google-apps.folder", "names": ["big", "renamed"], ` +
 		`"same": true, "size": "786435", "steps": [262144, 503, 524288, 786432]}`
 	if output != want {
