@@ -5,7 +5,9 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,4 +84,60 @@ func BenchmarkVerifyCached(b *testing.B) {
 			b.Fatal(err)
 		}
 	})
+}
+
+// BenchmarkRefuse is what a stranger can make us pay without a key.
+func BenchmarkRefuse(b *testing.B) {
+	v := newVerifier(b, nil)
+	large := payload(add("picture2", `"`+strings.Repeat("x", 600)+`"`))
+	token := issuer().SignHeader(header(), large)
+	parts := strings.Split(token, ".")
+	megabyte := strings.Repeat("a", 1<<20)
+	for _, bad := range []struct{ name, token string }{
+		{"alg none", issuer().SignHeader(header(set("alg", `"none"`)), large)},
+		{"four segments", token + ".x"},
+		{"padded", token + "="},
+		{"payload not canonical", parts[0] + "." + spare(large) + "." + parts[2]},
+		{"payload no JSON", issuer().SignHeader(header(), large[:len(large)-1])},
+		{"payload with a name twice", issuer().SignHeader(header(), append(large[:len(large)-1:len(large)-1], `,"iss":1}`...))},
+		{"1 MB of dots", strings.Repeat(".", 1<<20)},
+		{"1 MB of letters", megabyte},
+		{"1 MB header", megabyte + "." + parts[1] + "." + parts[2]},
+		{"1 MB payload", parts[0] + "." + megabyte + "." + parts[2]},
+	} {
+		b.Run(bad.name, func(b *testing.B) {
+			compare(b, func() {
+				if _, err := v.Verify(b.Context(), bad.token); err == nil {
+					b.Fatal("accepted")
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkVerifyParallel reports how many times as many tokens all cores verify
+// as one does.
+func BenchmarkVerifyParallel(b *testing.B) {
+	v := newVerifier(b, nil)
+	token := good()
+	verify := func(workers int) time.Duration {
+		const each = 1000
+		start := time.Now()
+		var wg sync.WaitGroup
+		for range workers {
+			wg.Go(func() {
+				for range each {
+					v.Verify(b.Context(), token)
+				}
+			})
+		}
+		wg.Wait()
+		return time.Since(start) / time.Duration(workers)
+	}
+	one, all := time.Hour, time.Hour
+	for b.Loop() {
+		one = min(one, verify(1))
+		all = min(all, verify(runtime.GOMAXPROCS(0)))
+	}
+	b.ReportMetric(float64(one)/float64(all), "x-one-core")
 }

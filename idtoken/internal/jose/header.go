@@ -14,11 +14,11 @@ func (p *Parser) header(buf *buffer, segment string) (kid string, err error) {
 	if last := p.last.Load(); last != nil && last.segment == segment {
 		return last.keyID, nil
 	}
-	text, err := decode(buf[:], segment)
+	text, err := decode(buf.bytes[:], segment)
 	if err != nil {
 		return "", err
 	}
-	if kid, err = checkHeader(string(text), p.types); err != nil {
+	if kid, err = checkHeader(string(text), p.types, buf.members[:0]); err != nil {
 		return "", err
 	}
 	p.last.Store(&goodHeader{strings.Clone(segment), kid})
@@ -27,8 +27,8 @@ func (p *Parser) header(buf *buffer, segment string) (kid string, err error) {
 
 // checkHeader checks a JOSE header and returns its kid. Members that it does not
 // know are ignored, as RFC 7515 section 4 asks.
-func checkHeader(text string, types []string) (kid string, err error) {
-	header, err := ParseObject(text)
+func checkHeader(text string, types []string, scratch Object) (kid string, err error) {
+	header, err := parseObject(text, scratch)
 	if err != nil {
 		return "", err
 	}

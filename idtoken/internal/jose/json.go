@@ -27,10 +27,15 @@ type Object []Member
 // valid UTF-8, half a surrogate pair, and anything nested deeper than 32 levels.
 // The members share the memory of text.
 func ParseObject(text string) (Object, error) {
+	return parseObject(text, nil)
+}
+
+// parseObject appends the members to scratch, which it may outgrow.
+func parseObject(text string, scratch Object) (Object, error) {
 	if !utf8.ValidString(text) {
 		return nil, errUTF8
 	}
-	p := parser{text: text, members: make(Object, 0, min(1+strings.Count(text, ","), 20))}
+	p := parser{text: text, members: scratch}
 	p.space()
 	if p.peek() != '{' {
 		return nil, errNotObject

@@ -28,7 +28,7 @@ func (t *Token) Verify(key *rsa.PublicKey) bool {
 	}
 	buf := buffers.Get().(*buffer)
 	defer buffers.Put(buf)
-	input := append(buf[:0], t.signingInput...)
+	input := append(buf.bytes[:0], t.signingInput...)
 	return verifier.Verify(input, t.signature, key) == nil
 }
 

@@ -28,8 +28,10 @@ func (p *parser) skipString() (escaped bool, err error) {
 	}
 	text := p.text
 	for i := p.pos; i < len(text); i++ {
+		for i+4 < len(text) && special[text[i]]|special[text[i+1]]|special[text[i+2]]|special[text[i+3]] == 0 {
+			i += 4
+		}
 		switch c := text[i]; {
-		case c > '\\', '"' < c && c < '\\': // nearly always
 		case c == '"':
 			p.pos = i + 1
 			return escaped, nil
@@ -46,6 +48,15 @@ func (p *parser) skipString() (escaped bool, err error) {
 	}
 	return false, errSyntax
 }
+
+// special is not 0 for the bytes that do not stand for themselves in a string.
+var special = func() (t [256]byte) {
+	for c := range ' ' {
+		t[c] = 1
+	}
+	t['"'], t['\\'] = 1, 1
+	return t
+}()
 
 // escapeLen returns the length of the escape sequence that s begins with, a
 // surrogate pair as one; 0 if it is none.

@@ -4,6 +4,7 @@
 package jose
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,7 @@ func (p *Parser) Parse(raw string) (*Token, error) {
 	}
 	t := &Token{signingInput: raw[:len(head)+1+len(body)]}
 	buf := buffers.Get().(*buffer)
-	defer buffers.Put(buf)
+	defer buf.free()
 	var err error
 	if t.KeyID, err = p.header(buf, head); err != nil {
 		return nil, err
@@ -77,18 +78,25 @@ func (p *Parser) Parse(raw string) (*Token, error) {
 	if t.signature, err = decode(make([]byte, len(sig)*6/8), sig); err != nil {
 		return nil, err
 	}
-	payload, err := decode(buf[:], body)
+	payload, err := decode(buf.bytes[:], body)
 	if err != nil {
 		return nil, err
 	}
-	t.Claims, err = ParseObject(string(payload))
+	claims, err := parseObject(string(payload), buf.members[:0])
+	t.Claims = slices.Clone(claims)
 	return t, err
 }
 
-// A buffer holds the bytes of a whole token, and more than those of its decoded
-// segments.
-type buffer [MaxSize]byte
-
-// buffers are for what need not outlast a call: most of what checking a token
+// A buffer is for what need not outlast a call: most of what checking a token
 // would leave to the garbage collector.
+type buffer struct {
+	bytes   [MaxSize]byte // of a whole token, or of a segment decoded
+	members [32]Member    // of a header or payload, unless there are more
+}
+
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
+
+func (b *buffer) free() {
+	clear(b.members[:])
+	buffers.Put(b)
+}
