@@ -1,0 +1,119 @@
+// Redirect is a web site whose users sign in with Google by a browser redirect,
+// and which asks for their consent only when it has to.
+//
+//	go run -C examples ./redirect
+//
+// runs it with a fake Google on this machine: open http://localhost:8080/. With
+// Google itself, register http://localhost:8080/oauth2/callback as a redirect
+// URI of your web client, and download its file:
+//
+//	go run -C examples ./redirect -client-secret FILE
+//
+// Between the requests of a sign-in the site keeps state, nonce and PKCE
+// verifier in a sealed cookie; with -server-sessions it keeps them in its memory
+// and gives the browser a random name for them.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+)
+
+func main() {
+	clientSecret := flag.String("client-secret", "", "client_secret_*.json of a web client; none: a fake Google")
+	base := flag.String("base-url", "http://localhost:8080", "where browsers find this site")
+	listen := flag.String("listen", "", "address to listen on; none: the base URL's")
+	serverSessions := flag.Bool("server-sessions", false, "keep sign-ins under way in memory instead of in a cookie")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *clientSecret, strings.TrimSuffix(*base, "/"), *listen, *serverSessions); err != nil {
+		fmt.Fprintln(os.Stderr, "redirect:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, clientSecret, base, listen string, serverSessions bool) error {
+	at, err := url.Parse(base)
+	if err != nil || at.Host == "" {
+		return errors.New("-base-url is not an absolute URL")
+	}
+	if listen == "" {
+		listen = at.Host
+	}
+	var cfg exchange.Config
+	var keys idtoken.KeySource // nil: Google's
+	if clientSecret != "" {
+		cfg, err = exchange.ConfigFromFile(clientSecret)
+	} else {
+		google := fakeGoogle(base)
+		defer google.Close()
+		cfg, keys, err = configOf(google)
+	}
+	if err != nil {
+		return err
+	}
+	secure := at.Scheme == "https"
+	kept, err := newSealedCookies(newKey(), secure)
+	if err != nil {
+		return err
+	}
+	var s sessions = kept
+	if serverSessions {
+		s = newServerSessions(secure)
+	}
+	site, err := newSite(base, cfg, keys, s)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, listen, site.routes(), base)
+}
+
+// newKey is for a site that may forget the sign-ins under way, and who is signed
+// in, when it restarts. One of several instances needs the key of the others.
+func newKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key
+}
+
+func fakeGoogle(base string) *exchangetest.Server {
+	return exchangetest.NewServer(exchangetest.Options{
+		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{base + callbackPath}}},
+	})
+}
+
+// configOf is how the site finds the fake.
+func configOf(google *exchangetest.Server) (exchange.Config, idtoken.KeySource, error) {
+	cfg, err := exchange.ConfigFromJSON(google.ClientSecretJSON())
+	if err != nil {
+		return exchange.Config{}, nil, err
+	}
+	cfg.Endpoint, cfg.HTTPClient = google.Endpoint(), google.Client()
+	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: google.CertsURL(), HTTPClient: google.Client()})
+	return cfg, keys, err
+}
+
+func serve(ctx context.Context, listen string, h http.Handler, base string) error {
+	srv := &http.Server{Addr: listen, Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { srv.Close() })
+	log.Printf("open %s/", base)
+	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
