@@ -128,3 +128,11 @@ func BenchmarkPutSmall(b *testing.B) {
 		put(b, folder, "b", "{}")
 	}
 }
+
+// BenchmarkNew reports what a folder costs: a backend makes one per request.
+func BenchmarkNew(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		open(b, drive.Config{HTTPClient: http.DefaultClient})
+	}
+}

@@ -97,9 +97,9 @@ type Config struct {
 	// https URL, or http on a loopback address.
 	Endpoint string
 
-	// ChunkSize is how many bytes one request of a large upload carries and how
-	// many of them are held in memory: a multiple of 256 KiB. Zero: fitted to the
-	// content, from 256 KiB to 8 MiB.
+	// ChunkSize is how many bytes one request of a large upload carries, and an
+	// upload holds in memory if its reader cannot seek: a multiple of 256 KiB.
+	// Zero: fitted to the content, from 256 KiB to 8 MiB.
 	ChunkSize int
 }
 

@@ -31,8 +31,9 @@ var (
 	// ErrConflict: the document is not at the revision that the caller has seen.
 	ErrConflict error = &kind{text: "the document has changed", status: http.StatusConflict}
 
-	// ErrChecksum: the bytes that arrived are not those that were sent. They were
-	// damaged, or the document was replaced while it was being read.
+	// ErrChecksum: the bytes that arrived are not those that were sent. Of a Put,
+	// what is stored is damaged. Of a Reader, what was read is, or the document was
+	// replaced meanwhile. Do it again.
 	ErrChecksum error = &kind{text: "the content does not match its checksum", status: http.StatusBadGateway}
 )
 
@@ -117,6 +118,14 @@ const dailyLimit = "dailyLimitExceeded"
 
 func notEnabled(reason string) bool {
 	return reason == "accessNotConfigured" || reason == "SERVICE_DISABLED"
+}
+
+// statusOf returns the status of Drive's refusal, or 0 for any other error.
+func statusOf(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status
+	}
+	return 0
 }
 
 // newError reads what the generated client made of an answer.

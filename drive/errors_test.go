@@ -150,6 +150,19 @@ func TestUnreadableAnswers(t *testing.T) {
 	}
 }
 
+// Half an answer is a broken connection, also where no length was announced.
+func TestHalfAnAnswer(t *testing.T) {
+	for _, body := range []string{" ", `{"id":"1","na`} {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Status: http.StatusOK, Body: body})
+		inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			if _, err := folder.Info(t.Context()); err != nil || len(srv.Requests()) != 2 {
+				t.Errorf("%q: %v after %d requests, want a retry", body, err, len(srv.Requests()))
+			}
+		})
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	tests := []struct {
 		name, header string

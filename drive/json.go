@@ -19,15 +19,22 @@ const MaxJSON = 16 << 20
 func ReadJSON[T any](ctx context.Context, f *AppFolder, name string) (T, *File, error) {
 	var v T
 	data, file, err := f.readAll(ctx, name)
-	if err == nil {
-		err = json.Unmarshal(data, &v)
-	}
 	if err != nil {
+		return v, nil, failed("read", name, err)
+	}
+	if err := json.Unmarshal(data, &v); err != nil {
 		var zero T
-		return zero, nil, failed("read", name, err)
+		return zero, nil, failed("read", name, &documentError{err})
 	}
 	return v, file, nil
 }
+
+// documentError keeps the text of a decoding error, which quotes the document,
+// out of ours.
+type documentError struct{ err error }
+
+func (e *documentError) Error() string { return "the content is not the JSON that was expected" }
+func (e *documentError) Unwrap() error { return e.err }
 
 // WriteJSON puts v, encoded by encoding/json, as the document called name. Its
 // content type is application/json unless opts says another.

@@ -46,12 +46,12 @@ const (
 
 func checkProperties(properties map[string]string) error {
 	if len(properties) > maxProperties {
-		return fmt.Errorf("Properties: more than %d: %w", maxProperties, fs.ErrInvalid)
+		return fmt.Errorf("more than %d properties: %w", maxProperties, fs.ErrInvalid)
 	}
 	var errs []error
 	for key, value := range properties {
 		if key == "" || len(key)+len(value) > maxProperty {
-			errs = append(errs, fmt.Errorf("Properties: %.130q: empty key, or more than %d bytes: %w", key, maxProperty, fs.ErrInvalid))
+			errs = append(errs, fmt.Errorf("property %.130q: empty key, or more than %d bytes: %w", key, maxProperty, fs.ErrInvalid))
 		}
 	}
 	return errors.Join(errs...)

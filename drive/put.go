@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"mime"
+	"net/http"
 	"path"
 
 	gdrive "google.golang.org/api/drive/v3"
@@ -37,8 +38,7 @@ type PutOptions struct {
 	// come between the two. The loser's next IfRevision tells.
 	IfRevision string
 
-	// Progress, if set, hears how much Drive has stored. It is called by Put's own
-	// goroutine.
+	// Progress, if set, hears how much Drive has stored, from Put's own goroutine.
 	Progress func(Progress)
 
 	// Session, if set, gets the session of a large upload before any content is
@@ -63,10 +63,10 @@ type Progress struct {
 // and content type if there is one. However often an answer gets lost, there is
 // one file afterwards.
 //
-// It holds one chunk in memory. Content of up to a chunk, and at most 5 MB, goes
-// in one request; more in a resumable session, of which a broken connection
-// costs a chunk at most. When ctx ends the session remains, for a week, for
-// [PutOptions.Resume].
+// Content of up to a chunk, and at most 5 MB, goes in one request; more in a
+// resumable session, of which a broken connection costs a chunk at most. A reader
+// that cannot seek has one chunk of its content in memory, to be sent again. When
+// ctx ends the session remains, for a week, for [PutOptions.Resume].
 func (f *AppFolder) Put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
 	file, err := f.put(ctx, name, r, opts)
 	return file, failed("put", name, err)
@@ -186,13 +186,13 @@ func (p *put) send(ctx context.Context) (*File, error) {
 
 // finish judges the outcome of an upload.
 func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) {
-	if p.id != "" && errors.Is(err, ErrConflict) { // the ID is in use: by whom but ourselves?
+	if p.id != "" && statusOf(err) == http.StatusConflict { // the ID is in use: by whom but ourselves?
 		file, err = p.folder.get(ctx, p.id)
 		if err == nil && !p.landed(file) {
 			return nil, ErrConflict
 		}
 	}
-	if p.target != nil && p.opts.IfRevision != "" && errors.Is(err, fs.ErrNotExist) {
+	if p.target != nil && p.opts.IfRevision != "" && statusOf(err) == http.StatusNotFound {
 		return nil, fmt.Errorf("%w: it was deleted", ErrConflict)
 	}
 	if err != nil {
@@ -210,7 +210,7 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 // or the file to replace was deleted or folded by somebody else meanwhile.
 func (p *put) worthRestart(err error) bool {
 	return errors.Is(err, errSessionEnded) ||
-		p.target != nil && p.opts.IfRevision == "" && errors.Is(err, fs.ErrNotExist)
+		p.target != nil && p.opts.IfRevision == "" && statusOf(err) == http.StatusNotFound
 }
 
 // landed reports whether file has the content of this Put.

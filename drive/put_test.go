@@ -1,6 +1,7 @@
 package drive_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -285,6 +286,11 @@ func TestPutOfBadReaders(t *testing.T) {
 		want string
 	}{
 		{"fails", iotest.ErrReader(broken), 0, "disk broken"},
+		{"fails as a connection would", iotest.ErrReader(io.ErrUnexpectedEOF), 0, "unexpected EOF"},
+		{"fails as Drive would", iotest.ErrReader(fs.ErrNotExist), 0, "not exist"},
+		{"fails in a chunk", io.MultiReader(bytes.NewReader(make([]byte, 3*mib)), iotest.ErrReader(io.ErrUnexpectedEOF)), 4 * mib, "unexpected EOF"},
+		{"too short in a chunk", bytes.NewReader(make([]byte, 3*mib)), 4 * mib, "not of the 4194304 bytes"},
+		{"too long in a chunk", bytes.NewReader(make([]byte, 3*mib)), 2 * mib, "not of the 2097152 bytes"},
 		{"fails later", io.MultiReader(strings.NewReader("x"), iotest.ErrReader(broken)), 0, "disk broken"},
 		{"too short", strings.NewReader("x"), 2, "not of the 2 bytes"},
 		{"too long", strings.NewReader("xyz"), 2, "not of the 2 bytes"},
@@ -296,8 +302,11 @@ func TestPutOfBadReaders(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("%v, want %q", err, tt.want)
 			}
-			if got := contents(srv, "a"); len(got) != 0 {
-				t.Errorf("the folder has %q", got)
+			if n := len(srv.Folder(drivetest.DefaultUser).Files("a")); n != 0 {
+				t.Errorf("the folder has %d files", n)
+			}
+			if n := len(srv.Requests(drivetest.OpUploadStatus)) + len(srv.Requests(drivetest.OpList)); n != 1 {
+				t.Errorf("it was tried again: %v", ops(srv))
 			}
 		})
 	}

@@ -147,13 +147,13 @@ func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
 // documentation any 4xx means to start over. The exceptions speak of the token,
 // of the user's Drive or of the file instead.
 func ended(err error) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Status >= 500 {
-		return err
-	}
-	switch e.Status {
+	status := statusOf(err)
+	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests:
 		return err
 	}
-	return fmt.Errorf("%w (%d)", errSessionEnded, e.Status)
+	if status < 400 || status >= 500 {
+		return err
+	}
+	return fmt.Errorf("%w (%d)", errSessionEnded, status)
 }

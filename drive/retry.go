@@ -59,6 +59,9 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	if api, ok := errors.AsType[*googleapi.Error](err); ok {
 		return newError(api)
 	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok && e.Error() == endOfJSON {
+		err = io.ErrUnexpectedEOF
+	}
 	if isDecoding(err) {
 		return errBadAnswer // its text would quote the answer
 	}
@@ -72,6 +75,9 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// endOfJSON is what encoding/json says of half an answer.
+const endOfJSON = "unexpected end of JSON input"
 
 func isDecoding(err error) bool {
 	_, syntax := errors.AsType[*json.SyntaxError](err)
