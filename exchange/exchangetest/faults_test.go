@@ -84,12 +84,13 @@ func TestFaultBeforeAndAfterTheEffect(t *testing.T) {
 			form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
 			srv.Script(exchangetest.TokenEndpoint, tt.fault)
 			resp, err := srv.Client().PostForm(srv.URL+"/token", form)
+			var answer []byte
 			if err == nil {
-				_, err = io.Copy(io.Discard, resp.Body)
+				answer, err = io.ReadAll(resp.Body)
 				resp.Body.Close()
 			}
-			if (err != nil) != tt.fault.Cut {
-				t.Errorf("error %v, with Cut %v", err, tt.fault.Cut)
+			if (err != nil) != tt.fault.Cut || tt.fault.Body != "" && string(answer) != tt.fault.Body {
+				t.Errorf("answer %q, %v; the fault is %+v", answer, err, tt.fault)
 			}
 			if status, _ := post(t, srv, "/token", form); (status != 200) != tt.done {
 				t.Errorf("the same exchange afterwards: %d, want done before: %v", status, tt.done)

@@ -3,6 +3,7 @@ package exchangetest_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -113,27 +114,32 @@ func TestExchangeTransport(t *testing.T) {
 		name        string
 		method      string
 		contentType string
+		add         string // to the body
 		wantStatus  int
+		want        string // in the answer
 	}{
-		{"POST form", "POST", "application/x-www-form-urlencoded", 200},
-		{"form with charset", "POST", "application/x-www-form-urlencoded; charset=UTF-8", 200},
-		{"GET", "GET", "application/x-www-form-urlencoded", 405},
-		{"JSON", "POST", "application/json", 400},
-		{"no type", "POST", "", 400},
+		{"POST form", "POST", "application/x-www-form-urlencoded", "", 200, "access_token"},
+		{"form with charset", "POST", "application/x-www-form-urlencoded; charset=UTF-8", "", 200, "access_token"},
+		{"GET", "GET", "application/x-www-form-urlencoded", "", 405, "method"},
+		{"JSON", "POST", "application/json", "", 400, "content type"},
+		{"no type", "POST", "", "", 400, "content type"},
+		{"bad escape", "POST", "application/x-www-form-urlencoded", "&x=%zz", 400, "cannot read"},
+		{"2 MB", "POST", "application/x-www-form-urlencoded", "&x=" + strings.Repeat("x", 2<<20), 400, "cannot read"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := start(t, exchangetest.Options{})
 			form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
-			r, _ := http.NewRequest(tt.method, srv.URL+"/token", strings.NewReader(form.Encode()))
+			r, _ := http.NewRequest(tt.method, srv.URL+"/token", strings.NewReader(form.Encode()+tt.add))
 			r.Header.Set("Content-Type", tt.contentType)
 			resp, err := srv.Client().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp.Body.Close()
-			if resp.StatusCode != tt.wantStatus {
-				t.Errorf("%s, want %d", resp.Status, tt.wantStatus)
+			defer resp.Body.Close()
+			answer, err := io.ReadAll(resp.Body)
+			if resp.StatusCode != tt.wantStatus || !strings.Contains(string(answer), tt.want) {
+				t.Errorf("%s %s %v, want %d with %q", resp.Status, answer, err, tt.wantStatus, tt.want)
 			}
 		})
 	}
@@ -312,6 +318,20 @@ func TestRefreshTokenLivesOn(t *testing.T) {
 				s.AppCode(exchangetest.CodeRequest{})
 			}
 		}},
+		{"more tokens, but some ended", exchangetest.Options{RefreshTokenLimit: 2}, func(s *exchangetest.Server) {
+			redeem(t, s, s.AppCode(exchangetest.CodeRequest{ForceConsent: true, AccessFor: time.Minute}))
+			s.Advance(time.Minute)
+			redeem(t, s, s.AppCode(exchangetest.CodeRequest{ForceConsent: true}))
+		}},
+		{"more tokens, but of another user", exchangetest.Options{RefreshTokenLimit: 1}, func(s *exchangetest.Server) {
+			redeem(t, s, s.AppCode(exchangetest.CodeRequest{User: "john.roe@example.com"}))
+		}},
+		{"more tokens, but of another client", exchangetest.Options{
+			RefreshTokenLimit: 1, Clients: []exchangetest.Client{{}, {ID: "123456789012-ios.apps.googleusercontent.com", Installed: true}},
+		}, func(s *exchangetest.Server) {
+			const ios = "123456789012-ios.apps.googleusercontent.com"
+			redeemAs(t, s, ios, "", s.AppCode(exchangetest.CodeRequest{ClientID: ios}))
+		}},
 		{"blocked and let in again", exchangetest.Options{}, func(s *exchangetest.Server) { s.SetBlocked(jane, true); s.SetBlocked(jane, false) }},
 	}
 	for _, tt := range tests {
@@ -323,6 +343,15 @@ func TestRefreshTokenLivesOn(t *testing.T) {
 				t.Errorf("refresh: %d %v", status, b)
 			}
 		})
+	}
+}
+
+func TestPasswordOfAnotherUser(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	form := refreshForm(srv, redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{gmail}})).str("refresh_token"))
+	srv.ChangePassword("john.roe@example.com")
+	if status, b := post(t, srv, "/token", form); status != 200 {
+		t.Errorf("refresh: %d %v", status, b)
 	}
 }
 
@@ -349,8 +378,52 @@ func TestRotation(t *testing.T) {
 	}
 	status, refused := post(t, srv, "/token", refreshForm(srv, old))
 	wantRefusal(t, status, refused, 400, "invalid_grant", "Token has been expired or revoked.")
-	if status, b := post(t, srv, "/token", refreshForm(srv, b.str("refresh_token"))); status != 200 {
+	next := refreshForm(srv, b.str("refresh_token"))
+	srv.Advance(58 * time.Minute)
+	if status, b = post(t, srv, "/token", next); status != 200 {
 		t.Errorf("the new token: %d %v", status, b)
+	}
+	next = refreshForm(srv, b.str("refresh_token"))
+	srv.Advance(time.Minute)
+	if status, _ := post(t, srv, "/token", next); status != 400 {
+		t.Errorf("rotated beyond the hour that the user allowed: %d", status)
+	}
+}
+
+func TestRefreshTokenInUseNeverEnds(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	form := refreshForm(srv, redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("refresh_token"))
+	for month := range 24 {
+		srv.Advance(30 * 24 * time.Hour)
+		if status, b := post(t, srv, "/token", form); status != 200 {
+			t.Fatalf("month %d: %d %v", month+1, status, b)
+		}
+	}
+}
+
+func TestAccessTokenEnds(t *testing.T) {
+	tests := []struct {
+		name string
+		end  func(*exchangetest.Server)
+		good bool
+	}{
+		{"a second before its time", func(s *exchangetest.Server) { s.Advance(time.Hour - time.Second) }, true},
+		{"at its time", func(s *exchangetest.Server) { s.Advance(time.Hour) }, false},
+		{"access removed", func(s *exchangetest.Server) { s.RemoveAccess(jane) }, false},
+		{"user deleted", func(s *exchangetest.Server) { s.DeleteUser(jane) }, false},
+		{"client deleted", func(s *exchangetest.Server) { s.DeleteClient("") }, false},
+		{"client disabled", func(s *exchangetest.Server) { s.DisableClient("") }, false},
+		{"another user deleted", func(s *exchangetest.Server) { s.DeleteUser("john.roe@example.com") }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := start(t, exchangetest.Options{})
+			token := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("access_token")
+			tt.end(srv)
+			if _, _, ok := srv.CheckAccessToken(token); ok != tt.good {
+				t.Errorf("good: %v, want %v", ok, tt.good)
+			}
+		})
 	}
 }
 
