@@ -58,7 +58,7 @@ func bearer(r *http.Request) (string, *apiError) {
 		return "", unauthenticated("required", "Login Required.")
 	}
 	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(r.Header.Values("Authorization")) > 1 {
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
 		return "", unauthenticated("authError", "Invalid Credentials")
 	}
 	return token, nil

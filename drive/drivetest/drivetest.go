@@ -16,24 +16,26 @@
 // files.get, list, create, update, delete and generateIds, about.get, and the
 // media of a file with byte ranges. Uploads are simple, multipart or resumable;
 // a resumable session speaks both dialects, PUT answered with 308, and POST with
-// X-GUploader-No-308 answered with 200 and X-HTTP-Status-Code-Override. Every
+// X-GUploader-No-308 answered with 200 and X-HTTP-Status-Code-Override. Bodies may
+// be compressed and methods overridden, as Google's client for Java does. Every
 // user has a folder of their own. Errors have Google's JSON form, statuses and
 // reasons.
 //
 // # What it refuses
 //
 // What Google refuses: a token without the drive.appdata scope, files.list
-// without spaces=appDataFolder, a file without the folder as its parent, an ID
-// that files.generateIds did not give out, a second file with the same ID, chunks
-// that are not a multiple of 256 KiB, unknown names in fields, in q and in the
-// request, fields that cannot be written, and with
-// notSupportedForAppDataFolderFiles everything that a file in this folder cannot
-// do: be trashed, shared, moved or be a Google document. Only the fields asked
-// for are sent; without a fields parameter these are kind, id, name and mimeType.
-// Files that no orderBy puts in order come in an arbitrary one.
+// without spaces=appDataFolder, an ID that files.generateIds did not give out, a
+// second file with the same ID, chunks that are not a multiple of 256 KiB, unknown
+// names in fields and q, fields that cannot be written, and with
+// notSupportedForAppDataFolderFiles what a file in this folder cannot do: be
+// trashed, shared, moved or be a Google document. Only the fields asked for are
+// sent; without a fields parameter these are kind, id, name and mimeType.
 //
-// Where Google's documentation leaves its behaviour open, the fake takes the
-// choice that is harder for its client; [Options] has a field for each.
+// Where Google's documentation leaves it open, the fake takes the choice that is
+// harder for its client. Files that no orderBy puts in order come in an arbitrary
+// one; a file without parents is refused, for it would not be in the folder; so
+// are folders, unknown parameters, and an ID whose file has been deleted. For what
+// a client may want to see both ways, [Options] has a field.
 //
 // # What a test can do with it
 //

@@ -45,7 +45,8 @@ type Fault struct {
 	// CutAnswer. What a session keeps of a broken chunk is a multiple of 256 KiB.
 	Cut   Cut
 	CutAt int
-	// Reset breaks it by a TCP reset instead of an orderly close.
+	// Reset breaks it by a TCP reset instead of an orderly close. Of what was sent
+	// before, some may then not arrive.
 	Reset bool
 
 	// Keep, if positive, lets a session keep no more than that many bytes of a

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -183,6 +184,24 @@ func TestHang(t *testing.T) {
 			c.srv.Close()
 			c.stored("x")
 		})
+	}
+}
+
+// A request whose body nobody has read does not keep the server from closing.
+func TestCloseDuringDelay(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	c.srv.Inject(drivetest.Fault{Delay: time.Hour})
+	failed := make(chan error)
+	go func() {
+		_, err := c.try("POST", filesPath, `{`+inFolder+`}`)
+		failed <- err
+	}()
+	for len(c.srv.Requests()) == 0 {
+		runtime.Gosched()
+	}
+	c.srv.Close()
+	if err := <-failed; err == nil {
+		t.Error("an answer")
 	}
 }
 

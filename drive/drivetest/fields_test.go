@@ -113,3 +113,23 @@ func TestFieldsRefused(t *testing.T) {
 		t.Error("a refused request had an effect")
 	}
 }
+
+func FuzzFields(f *testing.F) {
+	srv := drivetest.NewServer(drivetest.Options{})
+	f.Cleanup(srv.Close)
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{ID: "id1", Name: "a", AppProperties: map[string]string{"k": "v"}})
+	for _, fields := range []string{"*", "id,name", "appProperties(k),owners/me", "capabilities(*)"} {
+		f.Add(fields)
+	}
+	f.Fuzz(func(t *testing.T, fields string) {
+		c := &client{t: t, srv: srv, token: "token"}
+		status, body := c.inProcess(filesPath + "/id1?fields=" + url.QueryEscape(fields))
+		if status != 200 {
+			return
+		}
+		// What is selected can be selected again, as often as one likes.
+		if _, again := c.inProcess(filesPath + "/id1?fields=" + url.QueryEscape(fields+","+fields)); again != body {
+			t.Errorf("%q: %s, twice: %s", fields, body, again)
+		}
+	})
+}

@@ -48,12 +48,15 @@ func (c *call) mask(defaults string, of shape) (mask, *apiError) {
 
 // fileAnswer shows a file through a mask.
 func (c *call) fileAnswer(file *stored, m mask) *answer {
-	v := &view{stored: file, u: c.user, alias: c.srv.opts.AliasParents}
-	a := jsonAnswer(http.StatusOK, v.render(m), c.pretty())
+	a := jsonAnswer(http.StatusOK, c.view(file).render(m), c.pretty())
 	if c.srv.opts.ETags {
 		a.header.Set("ETag", file.etag())
 	}
 	return a
+}
+
+func (c *call) view(file *stored) *view {
+	return &view{stored: file, u: c.user, alias: c.srv.opts.AliasParents}
 }
 
 func (s *stored) etag() string { return `"` + strconv.FormatInt(s.version, 10) + `"` }

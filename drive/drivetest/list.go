@@ -34,7 +34,7 @@ func (c *call) list() (*answer, *apiError) {
 	if m.wants("files") {
 		rendered := make([]any, len(files))
 		for i, file := range files {
-			rendered[i] = (&view{stored: file, u: c.user, alias: c.srv.opts.AliasParents}).render(m["files"])
+			rendered[i] = c.view(file).render(m["files"])
 		}
 		reply["files"] = rendered
 	}
@@ -51,7 +51,7 @@ type listing struct {
 
 // listings keeps the latest of them for their page tokens.
 type listings struct {
-	first int // number of recent[0]
+	first int // number of kept[0]
 	kept  []*listing
 }
 
@@ -83,7 +83,7 @@ func (c *call) page() (*position, *apiError) {
 	}
 	var found []*stored
 	for _, file := range c.user.files {
-		if matches(&view{stored: file, u: c.user}) {
+		if matches(c.view(file)) {
 			found = append(found, file)
 		}
 	}

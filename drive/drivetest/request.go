@@ -31,7 +31,7 @@ const (
 // Authorization header, and the parameters access_token and upload_id.
 type Request struct {
 	Op       Op
-	Method   string
+	Method   string // after X-HTTP-Method-Override
 	Path     string
 	Query    url.Values
 	Header   http.Header

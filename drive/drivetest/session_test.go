@@ -129,6 +129,7 @@ func TestSessionOverlap(t *testing.T) {
 	c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/*")
 	c.expect308(c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/*"), "bytes=0-262143")
 	c.expect308(c.send("PUT", location, content[:2*unit], "Content-Range: bytes 0-524287/*"), "bytes=0-524287")
+	c.expect308(c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/*"), "bytes=0-524287")
 	c.ok("PUT", location, content[unit:], "Content-Range: bytes 262144-786432/786433")
 	c.stored(content)
 }

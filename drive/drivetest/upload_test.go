@@ -69,8 +69,9 @@ func TestSingleRequestLimit(t *testing.T) {
 		t.Error("stored all the same")
 	}
 	c = newClient(t, drivetest.Options{LargeSingleRequests: true})
+	body, contentType = related(`{`+inFolder+`}`, "text/plain", strings.Repeat("x", 2*limit))
 	c.ok("POST", uploadPath+"?uploadType=multipart", body, contentType)
-	if n := c.srv.Folder(drivetest.DefaultUser).Usage(); n != limit+1 {
+	if n := c.srv.Folder(drivetest.DefaultUser).Usage(); n != 2*limit {
 		t.Errorf("stored %d bytes", n)
 	}
 }
