@@ -1,0 +1,109 @@
+package risc
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// An Event is one of [SessionsRevoked], [TokensRevoked], [TokenRevoked],
+// [AccountDisabled], [AccountEnabled], [CredentialChangeRequired],
+// [Verification] and [Unknown], by value. What to do about each is told in
+// https://developers.google.com/identity/protocols/risc#supported_event_types.
+type Event interface{ meta() Meta }
+
+// Meta is what all events have.
+type Meta struct {
+	// ID is the jti of the token that brought the event: the same in every
+	// delivery.
+	ID string
+
+	// Audiences are the client IDs that the token is for.
+	Audiences []string
+
+	IssuedAt time.Time
+
+	// Subject is the account that the event is about; zero in TokenRevoked and
+	// Verification, which are about none.
+	Subject Subject
+}
+
+func (m Meta) meta() Meta { return m }
+
+// A Subject is a Google Account.
+type Subject struct {
+	// ID is the account's sub, as in idtoken.Profile.
+	ID string
+
+	// Email comes with some events; "" with the others.
+	Email string
+
+	// Issuer is whose ID it is.
+	Issuer string
+}
+
+// SessionsRevoked: end the user's sessions.
+type SessionsRevoked struct{ Meta }
+
+// TokensRevoked: the tokens of the account were revoked. End the user's sessions
+// if Google sign-in opened them, and stop using the stored tokens.
+type TokensRevoked struct{ Meta }
+
+// TokenRevoked: one refresh token was revoked. Stop using it.
+type TokenRevoked struct {
+	Meta
+
+	// TokenType is refresh_token.
+	TokenType string
+
+	// TokenHash tells which token: the standard base64 of the SHA-512 of the
+	// SHA-512 of the token, or of its first 16 characters. A tokenstore.Finder
+	// finds a grant by either.
+	TokenHash string
+}
+
+// AccountDisabled: do not let the user in by Google sign-in, and if the Reason is
+// [Hijacking], end the user's sessions.
+type AccountDisabled struct {
+	Meta
+	Reason Reason
+}
+
+// A Reason is why an account was disabled; it may be empty.
+type Reason string
+
+const (
+	Hijacking   Reason = "hijacking"    // somebody else has taken the account over
+	BulkAccount Reason = "bulk-account" // it was made by a program
+)
+
+// AccountEnabled: the account is good again.
+type AccountEnabled struct{ Meta }
+
+// CredentialChangeRequired: the account's password was perhaps found out; watch
+// for suspicious activity.
+type CredentialChangeRequired struct{ Meta }
+
+// Verification is a test, asked for by the owner of the receiver.
+type Verification struct {
+	Meta
+	State string // as it was given with the request for the event
+}
+
+// Unknown is an event of a type that this package does not know, and Google's
+// documentation did not either when it was written.
+type Unknown struct {
+	Meta
+	Type    string          // URI
+	Payload json.RawMessage // a JSON object
+}
+
+// The URIs of the event types.
+const (
+	uriSessionsRevoked          = "https://schemas.openid.net/secevent/risc/event-type/sessions-revoked"
+	uriTokensRevoked            = "https://schemas.openid.net/secevent/oauth/event-type/tokens-revoked"
+	uriTokenRevoked             = "https://schemas.openid.net/secevent/oauth/event-type/token-revoked"
+	uriAccountDisabled          = "https://schemas.openid.net/secevent/risc/event-type/account-disabled"
+	uriAccountEnabled           = "https://schemas.openid.net/secevent/risc/event-type/account-enabled"
+	uriCredentialChangeRequired = "https://schemas.openid.net/secevent/risc/event-type/account-credential-change-required"
+	uriVerification             = "https://schemas.openid.net/secevent/risc/event-type/verification"
+)

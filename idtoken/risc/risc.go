@@ -1,0 +1,192 @@
+// Package risc receives the events of Google's Cross-Account Protection: that a
+// user's sessions or tokens were revoked, that an account was disabled, that a
+// refresh token is dead. An app that offers Google sign-in and hears of these
+// can end its own sessions before a hijacker uses them
+// (https://developers.google.com/identity/protocols/risc).
+//
+//	receiver, err := risc.New(risc.Config{
+//		Audiences: []string{webClientID, iosClientID},
+//		Handle: func(ctx context.Context, event risc.Event) error {
+//			switch e := event.(type) {
+//			case risc.SessionsRevoked:
+//				return sessions.EndAll(ctx, e.Subject.ID)
+//			case risc.TokensRevoked:
+//				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.Revoked(ctx, e.Subject.ID, "tokens-revoked"))
+//			}
+//			return nil
+//		},
+//	})
+//	mux.Handle("POST /google/events", receiver)
+//
+// Google posts a security event token (RFC 8417), which a [Receiver] verifies
+// under the keys that also sign ID tokens. It is answered with 202 when Handle
+// has dealt with all its events, with 400 when it is not from Google or not for
+// this backend, and with 503 when the keys cannot be had or Handle fails, so
+// that Google delivers it again. A token that was dealt with is not handled
+// again, as far as [Config.Seen] remembers.
+//
+// The address of the receiver is registered at Google once, with a service
+// account; this package has no part in that. To try the way from Google to
+// Handle, ask for a [Verification] event. Package risctest makes tokens for
+// tests.
+package risc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+)
+
+// A Config says whose events a [Receiver] takes and what becomes of them.
+type Config struct {
+	// Audiences are all OAuth client IDs of the backend and its apps; a token
+	// must be for one of them. At least one is required.
+	Audiences []string
+
+	// Handle deals with one event. It is required. A token may carry several
+	// events; if Handle fails for one, Google delivers the token again, and
+	// Handle sees those before it again too. The same token may also arrive
+	// twice at once. So what Handle does must be fit to be done twice.
+	Handle func(ctx context.Context, event Event) error
+
+	// Seen remembers which tokens were dealt with; nil means a memory of the
+	// last ten thousand, in this process. Several instances of a backend that do
+	// not share one may each handle the same token.
+	Seen Seen
+
+	// Issuer is the iss of tokens and of their subjects; empty means Google's,
+	// with or without a slash at the end.
+	Issuer string
+
+	// Keys are the keys that sign tokens; nil means Google's, fetched with
+	// HTTPClient. Give it those of the idtoken.Verifier, to fetch them once.
+	Keys idtoken.KeySource
+
+	// HTTPClient fetches Google's keys; nil means a plain one.
+	HTTPClient *http.Client
+
+	// OnError is told why a request was not answered with 202, for your log;
+	// nil means nobody. The error wraps [ErrInvalid],
+	// [idtoken.ErrKeysUnavailable], or what Handle or Seen returned. It does not
+	// contain the token.
+	OnError func(*http.Request, error)
+}
+
+// A Receiver is an [http.Handler] for Google's events. It is immutable and safe
+// for concurrent use; make one with [New].
+type Receiver struct {
+	audiences []string
+	issuers   []string
+	handle    func(context.Context, Event) error
+	seen      Seen
+	keys      idtoken.KeySource
+	parser    *jose.Parser
+	onError   func(*http.Request, error)
+}
+
+var _ http.Handler = (*Receiver)(nil)
+
+// New returns a Receiver. It does no I/O.
+func New(cfg Config) (*Receiver, error) {
+	switch {
+	case len(cfg.Audiences) == 0:
+		return nil, errors.New("risc: Config.Audiences: at least one client ID is required")
+	case slices.Contains(cfg.Audiences, ""):
+		return nil, errors.New("risc: Config.Audiences: an empty name")
+	case cfg.Handle == nil:
+		return nil, errors.New("risc: Config.Handle is required")
+	}
+	r := &Receiver{
+		audiences: slices.Clone(cfg.Audiences),
+		issuers:   []string{cfg.Issuer},
+		handle:    cfg.Handle,
+		seen:      cfg.Seen,
+		keys:      cfg.Keys,
+		parser:    jose.NewParser("jwt", "secevent+jwt"), // RFC 8417 section 2.3
+		onError:   cfg.OnError,
+	}
+	if cfg.Issuer == "" {
+		r.issuers = googleIssuers
+	}
+	if r.seen == nil {
+		r.seen = newMemory(10_000)
+	}
+	if r.onError == nil {
+		r.onError = func(*http.Request, error) {}
+	}
+	if r.keys == nil {
+		keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{HTTPClient: cfg.HTTPClient})
+		if err != nil {
+			return nil, err
+		}
+		r.keys = keys
+	}
+	return r, nil
+}
+
+// googleIssuers has both spellings of ID tokens too: the sample events of
+// Google's documentation use one of them in a subject.
+var googleIssuers = []string{"https://accounts.google.com/", "https://accounts.google.com", "accounts.google.com"}
+
+// ServeHTTP receives one security event token, which is the whole body
+// (RFC 8935). The error response is the JSON of RFC 8935 section 2.3.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		return
+	}
+	err := r.receive(w, req)
+	if err == nil {
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	r.onError(req, err)
+	if invalid, ok := errors.AsType[*invalidError](err); ok {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, "{\"err\":%q,\"description\":%q}\n", invalid.code, invalid.reason)
+		return
+	}
+	http.Error(w, "try again later", http.StatusServiceUnavailable)
+}
+
+func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
+	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, jose.MaxSize))
+	if err != nil {
+		return invalid(invalidRequest, "the body is longer than 16 KiB, or cut off")
+	}
+	return r.Receive(req.Context(), string(body))
+}
+
+// Receive does with a security event token what ServeHTTP does with a body. It
+// is for those that come another way. The error wraps [ErrInvalid] if there is
+// no point in another delivery.
+func (r *Receiver) Receive(ctx context.Context, token string) error {
+	id, events, err := r.verify(ctx, token)
+	if err != nil {
+		return err
+	}
+	seen, err := r.seen.Seen(ctx, id)
+	if err != nil {
+		return fmt.Errorf("risc: looking a token up: %w", err)
+	}
+	if seen {
+		return nil
+	}
+	for _, event := range events {
+		if err := r.handle(ctx, event); err != nil {
+			return fmt.Errorf("risc: handling %T: %w", event, err)
+		}
+	}
+	if err := r.seen.Mark(ctx, id); err != nil {
+		return fmt.Errorf("risc: remembering a token: %w", err)
+	}
+	return nil
+}

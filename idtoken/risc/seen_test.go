@@ -1,0 +1,28 @@
+package risc
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestMemory is internal: ten thousand tokens are too many to sign.
+func TestMemory(t *testing.T) {
+	const size = 100
+	m := newMemory(size)
+	for n := range 10 * size {
+		id := fmt.Sprint(n)
+		if seen, _ := m.Seen(t.Context(), id); seen {
+			t.Fatalf("%s is seen before it is marked", id)
+		}
+		m.Mark(t.Context(), id)
+		if seen, _ := m.Seen(t.Context(), fmt.Sprint(max(0, n-size/2+1))); !seen {
+			t.Fatalf("after %d: half of the size is not remembered", n)
+		}
+		if len(m.young)+len(m.old) > size {
+			t.Fatalf("%d entries", len(m.young)+len(m.old))
+		}
+	}
+	if seen, _ := m.Seen(t.Context(), "0"); seen {
+		t.Error("the first is never forgotten")
+	}
+}
