@@ -60,10 +60,6 @@ func (g *Group[T]) Start(ctx context.Context, key string, timeout time.Duration,
 	})
 }
 
-// Forget lets the next caller for key start a flight of its own. Those who wait
-// for the one under way still get its result.
-func (g *Group[T]) Forget(key string) { g.group.Forget(key) }
-
 type result[T any] struct {
 	value    T
 	panicked any

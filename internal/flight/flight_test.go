@@ -130,23 +130,29 @@ func TestCallerWithoutEndFliesItself(t *testing.T) {
 	})
 }
 
-func TestForget(t *testing.T) {
+func TestStartIsJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var group flight.Group[int]
-		land := func(n int) func(context.Context) (int, error) {
-			return func(context.Context) (int, error) { time.Sleep(time.Second); return n, nil }
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if got, err := group.Do(t.Context(), "k", 0, land(1)); got != 1 || err != nil {
-				t.Errorf("the forgotten flight: %d, %v; want 1, nil", got, err)
-			}
+		ctx, cancel := context.WithCancel(t.Context())
+		group.Start(ctx, "k", time.Minute, func(ctx context.Context) (int, error) {
+			time.Sleep(time.Second)
+			return 7, ctx.Err()
 		})
+		cancel()
 		synctest.Wait()
-		group.Forget("k")
-		if got, err := group.Do(t.Context(), "k", 0, land(2)); got != 2 || err != nil {
-			t.Errorf("the flight after it: %d, %v; want 2, nil", got, err)
+		got, err := group.Do(t.Context(), "k", 0, func(context.Context) (int, error) {
+			return 8, nil
+		})
+		if got != 7 || err != nil {
+			t.Errorf("Do = %d, %v; want the result of the flight that was started", got, err)
 		}
-		wg.Wait()
+	})
+}
+
+func TestStartSurvivesPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		group.Start(t.Context(), "k", 0, func(context.Context) (int, error) { panic("boom") })
+		synctest.Wait()
 	})
 }
