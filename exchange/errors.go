@@ -65,7 +65,9 @@ func (s *sentinel) Unwrap() []error { return s.is }
 // An Error is the failure of one operation. It Is one of the sentinels, and, if
 // Google gave an OAuth error code, errors.As finds an *oauth2.RetrieveError in
 // it, whose Body and Response are nil. No code, token, secret or response body
-// is in any of its fields or in what it wraps.
+// is in any of its fields or in what it wraps. One that you make for a test of
+// your own means what its Code does: &Error{Code: "invalid_grant"} Is
+// ErrInvalidGrant.
 type Error struct {
 	Op          string        // "authorize", "callback", "exchange", "refresh", "revoke" or "read code"
 	Code        string        // Google's error, such as "invalid_grant"; empty if it gave none
@@ -74,7 +76,7 @@ type Error struct {
 	Status      int           // HTTP status of Google's answer; 0: there was none
 	RetryAfter  time.Duration // how long Google asks to wait; 0: it does not say
 
-	kind   error  // the sentinel
+	kind   error  // the sentinel; nil: what Code means
 	answer int    // what to answer the app with, where it is not what kind says
 	reason string // what is wrong, in words of this package
 	hint   string // where the hint for kind and Code would not do
@@ -87,7 +89,7 @@ type Error struct {
 // Error says what failed, what that means, and what Google said.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("exchange: " + e.Op + ": " + strings.TrimPrefix(e.kind.Error(), "exchange: "))
+	b.WriteString("exchange: " + e.Op + ": " + strings.TrimPrefix(e.means().Error(), "exchange: "))
 	if e.reason != "" {
 		b.WriteString(": " + e.reason)
 	}
@@ -113,9 +115,18 @@ func (e *Error) Error() string {
 // transport's error or that of a context.
 func (e *Error) Unwrap() []error {
 	if e.cause == nil {
-		return []error{e.kind}
+		return []error{e.means()}
 	}
-	return []error{e.kind, e.cause}
+	return []error{e.means(), e.cause}
+}
+
+// means returns the sentinel. An Error that somebody else has made, for a test
+// perhaps, has but its Code.
+func (e *Error) means() error {
+	if e.kind == nil {
+		return meaningOf(e.Code)
+	}
+	return e.kind
 }
 
 // As makes errors.As find the *oauth2.RetrieveError that x/oauth2 would have
@@ -137,7 +148,7 @@ func (e *Error) HTTPStatus() int {
 	if e.answer != 0 {
 		return e.answer
 	}
-	return HTTPStatus(e.kind)
+	return HTTPStatus(e.means())
 }
 
 // HTTPStatus returns the HTTP status with which to answer an app or a browser

@@ -11,18 +11,18 @@ func (e *Error) Hint() string {
 	if h := hintFor(e.Code, e.Subtype); h != "" {
 		return h
 	}
-	switch {
-	case errors.Is(e.kind, ErrInvalidGrant) && e.Op == opRefresh:
+	switch kind := e.means(); {
+	case errors.Is(kind, ErrInvalidGrant) && e.Op == opRefresh:
 		return "The refresh token is revoked or expired, or more than 100 newer ones were issued for this user and client: have the app get a code with consent."
-	case errors.Is(e.kind, ErrInvalidGrant):
+	case errors.Is(kind, ErrInvalidGrant):
 		return "Codes work once and for a short time: have the app get a new one. If new ones fail too, check that the Origin is that of the code, and the PKCE verifier."
-	case e.kind == ErrTemporary:
+	case kind == ErrTemporary:
 		return "Try again later; Google, or the way there, is not well."
-	case e.kind == ErrDenied:
+	case kind == ErrDenied:
 		return "The user or their administrator did not agree: let them go on without Google, and try again when they ask for it."
-	case e.kind == ErrState:
+	case kind == ErrState:
 		return "The sign-in was started in another browser session, or has been finished already: start a new one."
-	case e.kind == ErrRequest:
+	case kind == ErrRequest:
 		return "See the documentation of ReadCode for what a request must look like."
 	}
 	return "Check the client ID, the secret and the Endpoint of the Config against Google's console."
