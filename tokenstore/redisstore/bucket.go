@@ -28,12 +28,13 @@ func (n names) grant(key tokenstore.Key) []string {
 }
 
 func (n names) lease(key tokenstore.Key, purpose string) []string {
-	return []string{n.prefix + "lease:" + url.PathEscape(purpose) + ":" + readable(key)}
+	return []string{n.prefix + "lease:" + url.QueryEscape(purpose) + ":" + readable(key)}
 }
 
-// readable is a key for people who look around in the database.
+// readable is a key for people who look around in the database. Escaped, no part
+// has a colon, a slash or a brace.
 func readable(key tokenstore.Key) string {
-	return url.PathEscape(key.ClientID) + "/" + url.PathEscape(key.Subject)
+	return url.QueryEscape(key.ClientID) + "/" + url.QueryEscape(key.Subject)
 }
 
 // member is a key as a member of the sorted sets. It sorts as

@@ -39,6 +39,14 @@ var brokenLeases = []brokenStore{
 			return h.Memory.Lease(ctx, key, purpose, ttl)
 		}
 	}},
+	{"LeaseJoinsNames", "LeaseOthers", func(h *hooked) {
+		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+			if err := key.Validate(); err != nil {
+				return nil, false, err
+			}
+			return h.Memory.Lease(ctx, jane, purpose+":"+key.ClientID+":"+key.Subject, ttl)
+		}
+	}},
 	{"LeaseIsNotReleased", "LeaseRelease", leaseReleases(func(context.Context, func()) {})},
 	{"LeaseReleaseCanBeCanceled", "LeaseReleaseCanceled", leaseReleases(func(ctx context.Context, release func()) {
 		if ctx.Err() == nil {

@@ -70,6 +70,14 @@ var leaseCases = []testCase{
 		wantTaken(t, s, jane, "Work")
 		wantTaken(t, s, john, "work")
 		wantTaken(t, s, tokenstore.Key{ClientID: "another client", Subject: jane.Subject}, "work")
+		for _, joint := range []string{"", " ", "/", ":", "|", ",", "."} { // names that some join alike
+			wantTaken(t, s, tokenstore.Key{ClientID: "a" + joint + "b", Subject: "c"}, "d")
+			wantTaken(t, s, tokenstore.Key{ClientID: "a", Subject: "b" + joint + "c"}, "d")
+			wantTaken(t, s, tokenstore.Key{ClientID: "b", Subject: "c"}, "d"+joint+"a")
+			wantTaken(t, s, tokenstore.Key{ClientID: "a" + joint + "b", Subject: "c" + joint + "d"}, "e")
+			wantTaken(t, s, tokenstore.Key{ClientID: "b", Subject: "c" + joint + "d"}, "e"+joint+"a")
+			wantTaken(t, s, tokenstore.Key{ClientID: "b" + joint + "c", Subject: "d"}, "e"+joint+"a")
+		}
 	}},
 	{"LeaseRelease", func(t *testing.T, s tokenstore.Store) {
 		release := wantTaken(t, s, jane, "work")

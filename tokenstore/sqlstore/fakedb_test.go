@@ -1,0 +1,88 @@
+package sqlstore_test
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
+)
+
+// fakeDB is a database that writes down what it is asked and answers as told.
+// The real ones are asked in the examples module, which may have drivers.
+type fakeDB struct {
+	log    []string
+	answer func(query string, args []driver.NamedValue) answer
+}
+
+type answer struct {
+	rows    [][]driver.Value
+	changed int64
+	err     error
+}
+
+// open returns a Store in f.
+func (f *fakeDB) open(t *testing.T, dialect sqlstore.Dialect, table string) *sqlstore.Store {
+	t.Helper()
+	db := sql.OpenDB(f)
+	t.Cleanup(func() { db.Close() })
+	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Table: table})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+func (f *fakeDB) ask(query string, args []driver.NamedValue) answer {
+	f.log = append(f.log, query)
+	for _, arg := range args {
+		f.log = append(f.log, fmt.Sprintf("\t%d %T", arg.Ordinal, arg.Value))
+	}
+	if f.answer == nil {
+		return answer{changed: 1}
+	}
+	return f.answer(query, args)
+}
+
+func (f *fakeDB) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, nil }
+func (f *fakeDB) Driver() driver.Driver                        { return nil }
+
+type fakeConn struct{ db *fakeDB }
+
+func (fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not used") }
+func (fakeConn) Begin() (driver.Tx, error)           { return nil, errors.New("not used") }
+func (fakeConn) Close() error                        { return nil }
+
+func (c fakeConn) ExecContext(_ context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	a := c.db.ask(query, args)
+	return driver.RowsAffected(a.changed), a.err
+}
+
+func (c fakeConn) QueryContext(_ context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	a := c.db.ask(query, args)
+	return &fakeRows{a.rows}, a.err
+}
+
+type fakeRows struct{ rows [][]driver.Value }
+
+func (r *fakeRows) Columns() []string {
+	if len(r.rows) == 0 {
+		return nil
+	}
+	return make([]string, len(r.rows[0]))
+}
+
+func (r *fakeRows) Close() error { return nil }
+
+func (r *fakeRows) Next(dest []driver.Value) error {
+	if len(r.rows) == 0 {
+		return io.EOF
+	}
+	copy(dest, r.rows[0])
+	r.rows = r.rows[1:]
+	return nil
+}

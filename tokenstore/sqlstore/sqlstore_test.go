@@ -1,0 +1,177 @@
+package sqlstore_test
+
+import (
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
+)
+
+func TestNew(t *testing.T) {
+	db := sql.OpenDB(new(fakeDB))
+	defer db.Close()
+	long := strings.Repeat("x", 40)
+	tests := map[string]struct {
+		cfg   sqlstore.Config
+		wrong string // the field that the error names
+	}{
+		"zero":             {sqlstore.Config{}, "Config.DB"},
+		"no dialect":       {sqlstore.Config{DB: db}, "Config.Dialect"},
+		"unknown dialect":  {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL + 1}, "Config.Dialect"},
+		"default table":    {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL}, ""},
+		"table":            {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "Grants_2"}, ""},
+		"long table":       {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: long + "." + long}, ""},
+		"longer table":     {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: long + "x"}, "Config.Table"},
+		"longer schema":    {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: long + "x.t"}, "Config.Table"},
+		"two schemas":      {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "a.b.c"}, "Config.Table"},
+		"empty schema":     {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: ".c"}, "Config.Table"},
+		"empty name":       {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "a."}, "Config.Table"},
+		"statement":        {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "t; DROP TABLE users"}, "Config.Table"},
+		"quote":            {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: `t"`}, "Config.Table"},
+		"backquote":        {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "`t`"}, "Config.Table"},
+		"placeholder":      {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "t?"}, "Config.Table"},
+		"template":         {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "{grants}"}, "Config.Table"},
+		"newline":          {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "t\n"}, "Config.Table"},
+		"digit first":      {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "1t"}, "Config.Table"},
+		"not ASCII":        {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "tést"}, "Config.Table"},
+		"space around":     {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: " t "}, "Config.Table"},
+		"schema and space": {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "a. t"}, "Config.Table"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			store, err := sqlstore.New(test.cfg)
+			switch {
+			case test.wrong == "" && (err != nil || store == nil):
+				t.Errorf("New = %v", err)
+			case test.wrong != "" && (err == nil || !strings.Contains(err.Error(), test.wrong)):
+				t.Errorf("New = %v, want an error that names %s", err, test.wrong)
+			}
+		})
+	}
+}
+
+// TestMySQLCreate covers what can be behind a failed INSERT, where the driver's
+// errors are unknown here.
+func TestMySQLCreate(t *testing.T) {
+	errInsert := errors.New("Error 1062 (23000): Duplicate entry")
+	var inserted driver.Value
+	tests := map[string]struct {
+		row       func() [][]driver.Value // what the lookup then finds
+		lookupErr error
+		want      error
+	}{
+		"the row of another": {func() [][]driver.Value { return [][]driver.Value{{"another version"}} }, nil, tokenstore.ErrConflict},
+		"no row":             {func() [][]driver.Value { return nil }, nil, errInsert},
+		"ours after all":     {func() [][]driver.Value { return [][]driver.Value{{inserted}} }, nil, nil},
+		"lookup fails too":   {func() [][]driver.Value { return nil }, errors.New("gone away"), errInsert},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			db := &fakeDB{answer: func(query string, args []driver.NamedValue) answer {
+				if strings.HasPrefix(query, "INSERT") {
+					inserted = args[0].Value
+					return answer{err: errInsert}
+				}
+				return answer{rows: test.row(), err: test.lookupErr}
+			}}
+			version, err := db.open(t, sqlstore.MySQL, "").Save(t.Context(), jane, tokenstore.Grant{})
+			if !errors.Is(err, test.want) || (err == nil) != (version == inserted) {
+				t.Errorf("Save = %q, %v; want %v", version, err, test.want)
+			}
+		})
+	}
+}
+
+// TestNothingChanged covers what can be behind a statement that changed no row.
+func TestNothingChanged(t *testing.T) {
+	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
+		there := func(string, []driver.NamedValue) answer { return answer{rows: [][]driver.Value{{"another version"}}} }
+		none := func(string, []driver.NamedValue) answer { return answer{} }
+		store := (&fakeDB{answer: there}).open(t, dialect, "")
+		if _, err := store.Save(t.Context(), jane, tokenstore.Grant{Version: "v"}); !errors.Is(err, tokenstore.ErrConflict) {
+			t.Errorf("%v: Save over another version = %v", dialect, err)
+		}
+		if err := store.Delete(t.Context(), jane, "v"); !errors.Is(err, tokenstore.ErrConflict) {
+			t.Errorf("%v: Delete of another version = %v", dialect, err)
+		}
+		if err := (&fakeDB{answer: none}).open(t, dialect, "").Delete(t.Context(), jane, "v"); err != nil {
+			t.Errorf("%v: Delete of nothing = %v", dialect, err)
+		}
+	}
+}
+
+// TestErrors checks that a driver's error stays in the chain, and that nothing
+// that was bound to the statement is in the text, even where the driver has it.
+func TestErrors(t *testing.T) {
+	g := tokenstore.Grant{RefreshToken: "1//secret-refresh-token", AccessToken: "ya29.secret-access-token"}
+	cause := errors.New("connection refused")
+	for _, talkative := range []bool{false, true} {
+		var bound []string
+		db := &fakeDB{answer: func(query string, args []driver.NamedValue) answer {
+			bound = nil
+			err := cause
+			for _, arg := range args {
+				value := fmt.Sprintf("%s", arg.Value)
+				bound = append(bound, value)
+				if talkative {
+					err = fmt.Errorf("%w, $%d = %q", err, arg.Ordinal, value)
+				}
+			}
+			return answer{err: err}
+		}}
+		store := db.open(t, sqlstore.PostgreSQL, "")
+		ctx := t.Context()
+		operations := map[string]func() error{
+			"Create": func() error { return store.Create(ctx) },
+			"Load":   func() error { _, err := store.Load(ctx, jane); return err },
+			"Save":   func() error { _, err := store.Save(ctx, jane, g); return err },
+			"Delete": func() error { return store.Delete(ctx, jane, "v") },
+			"Lease":  func() error { _, _, err := store.Lease(ctx, jane, "work", 0); return err },
+			"Keys": func() (last error) {
+				for _, last = range store.Keys(ctx, jane) {
+				}
+				return last
+			},
+			"Find": func() (last error) {
+				for _, last = range store.Find(ctx, tokenstore.TokenHash(g.RefreshToken)) {
+				}
+				return last
+			},
+		}
+		for name, do := range operations {
+			err := do()
+			if !errors.Is(err, cause) {
+				t.Errorf("%s: %v does not wrap the driver's error", name, err)
+				continue
+			}
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+				text := fmt.Sprintf(verb, err)
+				for _, value := range bound {
+					if len(value) > 3 && strings.Contains(text, value) {
+						t.Errorf("%s: the value %q is in the text %s", name, value, text)
+					}
+				}
+				if strings.Contains(text, "secret") {
+					t.Errorf("%s: a token is in the text %s", name, text)
+				}
+				if !strings.HasPrefix(text, "sqlstore: ") || !talkative && !strings.Contains(text, cause.Error()) {
+					t.Errorf("%s: the text %s does not say what failed and why", name, text)
+				}
+			}
+		}
+	}
+}
+
+func TestUnknownDialect(t *testing.T) {
+	if s := sqlstore.Schema(0); s != "" {
+		t.Errorf("Schema(0) = %q", s)
+	}
+	if s := sqlstore.Dialect(9).String(); s != "unknown dialect" {
+		t.Errorf("Dialect(9) is %q", s)
+	}
+}
