@@ -8,8 +8,6 @@ import (
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
 
-const drivePrefix = "https://www.googleapis.com/auth/drive"
-
 // byName takes tokens like "jane:drive.appdata,drive.file".
 func byName(token string) (string, []string, bool) {
 	subject, names, ok := strings.Cut(token, ":")

@@ -156,6 +156,7 @@ func TestPageTokens(t *testing.T) {
 		"another order": path + "&q=name='a'&orderBy=name&pageToken=" + token,
 		"empty":         path + "&pageToken=",
 		"garbage":       path + "&pageToken=garbage",
+		"no token":      path + "&q=name='a'&pageToken=0.0",
 		"out of range":  path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~0.99"),
 		"negative":      path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~-1.0"),
 		"unknown":       path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~7.0"),

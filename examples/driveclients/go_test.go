@@ -84,6 +84,7 @@ func TestGoResumableMedia(t *testing.T) {
 	srv := start(t, drivetest.Options{})
 	content := pattern(unit + 1)
 	progress := int64(0)
+	//lint:ignore SA1019 programs of some age call it
 	call := goFiles(t, srv).Create(newFile("a")).ResumableMedia(t.Context(), strings.NewReader(content), int64(len(content)), "text/plain")
 	file, err := call.ProgressUpdater(func(n, _ int64) { progress = n }).Fields(blobFields).Do()
 	if err != nil {
