@@ -59,7 +59,6 @@ func decoded(r *http.Request) *http.Request {
 	}
 	r = r.WithContext(r.Context())
 	r.Body = &gzipBody{ReadCloser: r.Body}
-	r.ContentLength = -1
 	return r
 }
 

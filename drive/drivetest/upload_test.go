@@ -58,6 +58,14 @@ func TestMultipartRefused(t *testing.T) {
 	}
 }
 
+// A refusal reaches a client that is still sending.
+func TestRefusedBeforeRead(t *testing.T) {
+	c := newClient(t, drivetest.Options{}).as("")
+	c.refused(401, "required", "POST", uploadPath+"?uploadType=media", strings.Repeat("x", 8<<20))
+	c.srv.Inject(drivetest.Fault{Status: 503})
+	c.refused(503, "backendError", "POST", uploadPath+"?uploadType=media", strings.Repeat("x", 8<<20))
+}
+
 func TestSingleRequestLimit(t *testing.T) {
 	const limit = 5 << 20
 	c := newClient(t, drivetest.Options{})
