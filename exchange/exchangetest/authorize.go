@@ -51,10 +51,14 @@ func (s *Server) walk(query string, c Choice) (string, error) {
 		return "", no
 	}
 	u := a.account(s.ledger.users)
-	if c.User != "" || u == nil && !a.silent {
-		u = s.mustUser(c.User)
+	if c.User != "" {
+		u = s.ledger.user(c.User)
+	} else if u == nil && !a.silent {
+		u = s.ledger.users[0]
 	}
 	switch {
+	case u == nil && !a.silent:
+		return "", errors.New("no user " + c.User)
 	case a.silent && (u == nil || s.ledger.asksConsent(a.signIn(u, nil))):
 		return s.fail(a, "interaction_required"), nil
 	case c.Deny:

@@ -191,6 +191,10 @@ func TestAuthorizeElsewhere(t *testing.T) {
 			t.Errorf("Authorize(%q) = %v", at, back)
 		}
 	}
+	srv = start(t, web(exchangetest.Options{}))
+	if back, err := srv.Authorize(authURL(srv, authQuery(srv)), exchangetest.Choice{User: "who@example.com"}); err == nil {
+		t.Errorf("an unknown user is sent back to %v", back)
+	}
 }
 
 func TestPKCE(t *testing.T) {
@@ -382,6 +386,27 @@ func TestChooser(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestSilentPages(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	q := authQuery(srv)
+	q.Set("prompt", "none")
+	for _, step := range []struct {
+		name, hint, want string
+	}{
+		{"which user?", "", "error=interaction_required"},
+		{"consent missing", jane, "error=interaction_required"},
+		{"known user", jane, "prompt=none"},
+	} {
+		q.Set("login_hint", step.hint)
+		if step.name == "known user" {
+			authorize(t, srv, authQuery(srv), exchangetest.Choice{})
+		}
+		if status, to := browse(t, srv, request("GET", authURL(srv, q), nil)); status != 302 || !strings.Contains(to, step.want) {
+			t.Errorf("%s: %d to %.200s, want %s", step.name, status, to, step.want)
+		}
 	}
 }
 

@@ -174,7 +174,7 @@ func (a *authRequest) account(all []*user) *user {
 			return u
 		}
 	}
-	if len(users) == 1 && !a.silent {
+	if len(users) == 1 {
 		return users[0]
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestScriptCountsPerEndpoint(t *testing.T) {
 	srv := start(t, exchangetest.Options{})
 	srv.Script(exchangetest.DiscoveryEndpoint,
 		exchangetest.Fault{},
-		exchangetest.Fault{Status: 503, Body: "busy", Header: http.Header{"Retry-After": {"7"}}, Times: 2},
+		exchangetest.Fault{Status: 503, Body: "busy", Times: 2},
 		exchangetest.Fault{Status: 429},
 	)
 	want := []int{200, 503, 503, 429, 200}
@@ -48,6 +48,21 @@ func TestScriptCountsPerEndpoint(t *testing.T) {
 	}
 	if len(logged) != 5 || logged[1] != 503 {
 		t.Errorf("log has %v, want %v", logged, want)
+	}
+}
+
+func TestFaultHeader(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Status: 403, Body: "<html>", Header: http.Header{
+		"Retry-After": {"7"}, "Content-Type": {"text/html"},
+	}})
+	resp, err := srv.Client().Get(srv.CertsURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.Header.Get("Retry-After") != "7" || resp.Header.Get("Content-Type") != "text/html" {
+		t.Errorf("header %v", resp.Header)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -140,6 +141,17 @@ func TestRequestLog(t *testing.T) {
 	}
 	if !got.Time.Equal(srv.Now()) {
 		t.Errorf("logged at %v, by the server's clock it was %v", got.Time, srv.Now())
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	for n := range 10_001 {
+		srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", fmt.Sprint("/", n), nil))
+	}
+	log := srv.Requests()
+	if n := len(log); n < 5_000 || n > 10_000 || log[n-1].Path != "/10000" {
+		t.Errorf("%d requests kept, the last %s", n, log[n-1].Path)
 	}
 }
 

@@ -12,7 +12,11 @@ import (
 )
 
 func withBearer(r *http.Request, token string) *http.Request {
-	r.Header.Set("Authorization", "Bearer "+token)
+	return with(r, "Bearer "+token)
+}
+
+func with(r *http.Request, authorization string) *http.Request {
+	r.Header.Set("Authorization", authorization)
 	return r
 }
 
@@ -55,6 +59,8 @@ func TestUserInfoRefusals(t *testing.T) {
 		code string
 	}{
 		{"good", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), good), 200, ""},
+		{"scheme in lower case", with(request("GET", srv.URL+"/v1/userinfo", nil), "bearer "+good), 200, ""},
+		{"other scheme", with(request("GET", srv.URL+"/v1/userinfo", nil), "Basic "+good), 401, "invalid_request"},
 		{"no token", request("GET", srv.URL+"/v1/userinfo", nil), 401, "invalid_request"},
 		{"unknown token", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), "ya29.x"), 401, "invalid_request"},
 		{"in the query", request("GET", srv.URL+"/v1/userinfo?access_token="+good, nil), 401, "invalid_request"},
@@ -88,6 +94,11 @@ func TestTokenInfoOfAnAccessToken(t *testing.T) {
 			info["aud"] != srv.ClientID() || info["azp"] != "123456789012-app.apps.googleusercontent.com" {
 			t.Errorf("%s: %v", name, info)
 		}
+	}
+	online := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"email"}, OnlineOnly: true})).str("access_token")
+	_, info := send(t, srv, request("GET", srv.URL+"/tokeninfo?access_token="+online, nil))
+	if info["access_type"] != "online" || info["sub"] != nil {
+		t.Errorf("an online token without openid: %v", info)
 	}
 	srv.Advance(time.Hour)
 	status, b := send(t, srv, request("GET", srv.URL+"/tokeninfo?access_token="+token, nil))
