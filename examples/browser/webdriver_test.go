@@ -61,7 +61,7 @@ func (b *browser) open() {
 	}
 	b.call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 		"browserName": "chrome",
-		"timeouts":    map[string]int{"implicit": 10_000}, // milliseconds
+		"timeouts":    map[string]int{"implicit": 30_000}, // milliseconds
 		"goog:chromeOptions": map[string]any{
 			"args": []string{
 				"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -61,60 +61,6 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 )
 
-// Options say who may sign in with what, and how the server behaves where
-// Google's behaviour varies or is not known. The zero value is useful: one web
-// client, two users, the system's clock, and the stricter choice everywhere.
-type Options struct {
-	// Users can sign in. Default: jane.doe@gmail.com, and john.roe@example.com
-	// whose organization example.com is hosted by Google.
-	Users []User
-
-	// Clients are the OAuth clients that may ask. Default: one web client
-	// without redirect URIs, as a backend for apps has.
-	Clients []Client
-
-	// Now is the clock of the server and its tokens; nil means time.Now.
-	// [Server.Advance] moves it on.
-	Now func() time.Time
-
-	// Issuer signs the ID tokens; nil means a new one, which costs the making
-	// of an RSA key. Servers may share one.
-	Issuer *idtokentest.Issuer
-
-	// CodeLifetime is how long a code can be redeemed; default 10 minutes, the
-	// longest that RFC 6749 section 4.1.2 recommends. Google states none.
-	CodeLifetime time.Duration
-
-	// AccessTokenLifetime is how long access tokens and ID tokens are good;
-	// default 1 hour.
-	AccessTokenLifetime time.Duration
-
-	// RefreshTokenLimit is how many refresh tokens a user can have for one
-	// client before the oldest ends silently; default 100.
-	RefreshTokenLimit int
-
-	// Testing is a Cloud project whose publishing status is Testing: a refresh
-	// token ends after 7 days, unless it is for openid, email and profile only.
-	Testing bool
-
-	// RotateRefreshTokens makes each refresh return a new refresh token and end
-	// the old one. Google does not do this today; RFC 6749 section 6 allows it.
-	RotateRefreshTokens bool
-
-	// CallbackIssuer adds iss (RFC 9207) to redirects and announces it in the
-	// discovery document.
-	CallbackIssuer bool
-
-	// KeepFailedCodes lets a code be tried again after a wrong client,
-	// redirect_uri or code_verifier. By default the first wrong try ends it.
-	KeepFailedCodes bool
-
-	// KeepReusedTokens lets the tokens issued for a code live on when the code
-	// is presented again. By default they end, as RFC 6749 section 4.1.2 says
-	// they should.
-	KeepReusedTokens bool
-}
-
 // A Server is a fake Google on a loopback address. Make one with [NewServer];
 // its methods are safe for concurrent use. It remembers every code and token for
 // as long as it lives.
@@ -153,28 +99,6 @@ func NewServer(o Options) *Server {
 	s.listener = httptest.NewServer(s)
 	s.URL = s.listener.URL
 	return s
-}
-
-func (o Options) withDefaults() Options {
-	if len(o.Users) == 0 {
-		o.Users = defaultUsers()
-	}
-	if len(o.Clients) == 0 {
-		o.Clients = []Client{{}}
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.CodeLifetime == 0 {
-		o.CodeLifetime = 10 * time.Minute
-	}
-	if o.AccessTokenLifetime == 0 {
-		o.AccessTokenLifetime = time.Hour
-	}
-	if o.RefreshTokenLimit == 0 {
-		o.RefreshTokenLimit = 100
-	}
-	return o
 }
 
 // Close ends hanging requests, waits for the others, and shuts the server down.

@@ -19,6 +19,9 @@ import (
 //	Fault{Cut: true, After: true}         // done, and the answer is lost
 //	Fault{Body: `{"access_`, Cut: true}   // half an answer
 //	Fault{Delay: time.Second}             // the right answer, late
+//
+// A connection is closed as net/http wants it, by a panic with
+// [http.ErrAbortHandler]: one who calls ServeHTTP without a connection sees that.
 type Fault struct {
 	// Status, Header and Body are answered. Status is 200 and the Content-Type
 	// Google's JSON by default.

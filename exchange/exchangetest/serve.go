@@ -78,6 +78,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	entry, err := s.record(w, r, to.endpoint)
 	if err != nil {
+		s.log.answered(entry, http.StatusBadRequest)
 		http.Error(w, "cannot read the request", http.StatusBadRequest)
 		return
 	}
@@ -121,15 +122,12 @@ func cut(w http.ResponseWriter) {
 // record reads the request into the log, and parses its form.
 func (s *Server) record(w http.ResponseWriter, r *http.Request, e Endpoint) (*Request, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		return nil, err
-	}
 	entry := &Request{
 		Time: s.Now(), Endpoint: e,
 		Method: r.Method, Path: r.URL.Path, Query: r.URL.Query(),
 		Header: r.Header.Clone(), Body: string(body),
 	}
-	if isForm(r) {
+	if err == nil && isForm(r) {
 		entry.Form, err = url.ParseQuery(entry.Body)
 	}
 	r.PostForm = entry.Form

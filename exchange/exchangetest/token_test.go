@@ -141,6 +141,9 @@ func TestExchangeTransport(t *testing.T) {
 			if resp.StatusCode != tt.wantStatus || !strings.Contains(string(answer), tt.want) {
 				t.Errorf("%s %s %v, want %d with %q", resp.Status, answer, err, tt.wantStatus, tt.want)
 			}
+			if logged := srv.Requests()[0].Status; logged != tt.wantStatus {
+				t.Errorf("logged as %d", logged)
+			}
 		})
 	}
 }
