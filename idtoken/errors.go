@@ -11,18 +11,44 @@ import (
 // Every error of this package about a token or a request has, somewhere in its
 // chain, a method HTTPStatus() int that says what to answer the client with.
 var (
-	ErrMalformed       error = &sentinel{"malformed token", http.StatusUnauthorized}
-	ErrSignature       error = &sentinel{"not signed by the issuer", http.StatusUnauthorized}
+	// ErrMalformed: not a signed token, too long, or with a header or payload
+	// that no token of Google's has.
+	ErrMalformed error = &sentinel{"malformed token", http.StatusUnauthorized}
+
+	// ErrSignature: the signature is wrong, or no key has the token's kid.
+	ErrSignature error = &sentinel{"not signed by the issuer", http.StatusUnauthorized}
+
+	// ErrKeysUnavailable: the token may be good, but the keys could not be
+	// fetched; the client may try again with the same token.
 	ErrKeysUnavailable error = &sentinel{"no keys to check the signature with", http.StatusServiceUnavailable}
-	ErrExpired         error = &sentinel{"token has expired", http.StatusUnauthorized}
-	ErrNotYetValid     error = &sentinel{"token is not valid yet", http.StatusUnauthorized}
-	ErrIssuer          error = &sentinel{"not issued by Google", http.StatusUnauthorized}
-	ErrAudience        error = &sentinel{"issued for somebody else", http.StatusUnauthorized}
+
+	// ErrExpired: exp has passed.
+	ErrExpired error = &sentinel{"token has expired", http.StatusUnauthorized}
+
+	// ErrNotYetValid: iat or nbf is in the future; a clock may be wrong.
+	ErrNotYetValid error = &sentinel{"token is not valid yet", http.StatusUnauthorized}
+
+	// ErrIssuer: iss is not Google.
+	ErrIssuer error = &sentinel{"not issued by Google", http.StatusUnauthorized}
+
+	// ErrAudience: aud is not, or not only, one of Config.Audiences.
+	ErrAudience error = &sentinel{"issued for somebody else", http.StatusUnauthorized}
+
+	// ErrAuthorizedParty: azp is a client that has nothing to do with this
+	// backend.
 	ErrAuthorizedParty error = &sentinel{"issued to a client that is not ours", http.StatusUnauthorized}
-	ErrHostedDomain    error = &sentinel{"account of another organization", http.StatusUnauthorized}
-	ErrNonce           error = &sentinel{"nonce is not the one expected", http.StatusUnauthorized}
-	ErrAccessToken     error = &sentinel{"not issued with this access token", http.StatusUnauthorized}
-	ErrClaim           error = &sentinel{"missing or invalid claim", http.StatusUnauthorized}
+
+	// ErrHostedDomain: hd is none of Config.HostedDomains.
+	ErrHostedDomain error = &sentinel{"account of another organization", http.StatusUnauthorized}
+
+	// ErrNonce: Nonce was demanded, and nonce is another or absent.
+	ErrNonce error = &sentinel{"nonce is not the one expected", http.StatusUnauthorized}
+
+	// ErrAccessToken: AccessToken was demanded, and at_hash is another or absent.
+	ErrAccessToken error = &sentinel{"not issued with this access token", http.StatusUnauthorized}
+
+	// ErrClaim: a claim that must be there is not, or one has the wrong type.
+	ErrClaim error = &sentinel{"missing or invalid claim", http.StatusUnauthorized}
 )
 
 type sentinel struct {

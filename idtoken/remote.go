@@ -140,8 +140,8 @@ func (r *RemoteKeySet) Prefetch(ctx context.Context) error {
 	return err
 }
 
-// Snapshot returns the keys for [RemoteConfig.Initial], fetching them if need
-// be: a JWK set that also says until when it is good. The error wraps
+// Snapshot returns the keys, and until when they are good, in the form that
+// [RemoteConfig.Initial] takes; it fetches them if need be. The error wraps
 // [ErrKeysUnavailable].
 func (r *RemoteKeySet) Snapshot(ctx context.Context) ([]byte, error) {
 	v, err := r.usable(ctx)
