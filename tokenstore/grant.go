@@ -69,6 +69,7 @@ type Grant struct {
 	Version string
 
 	hashes []string // of the refresh token inside a sealed record; else nil
+	origin string   // names the sign-in that the refresh token goes back to; "": not known
 }
 
 // Missing returns those of scopes that the grant does not have, as they were
@@ -76,6 +77,16 @@ type Grant struct {
 // the full names under which Google grants them.
 func (g *Grant) Missing(scopes ...string) []string {
 	return scope.Missing(g.Scopes, scopes)
+}
+
+// sameOrigin tells whether two records go back to one sign-in, through rotations.
+// A store that keeps a Grant field by field drops the origin; the refresh token
+// then has to do.
+func (g Grant) sameOrigin(other Grant) bool {
+	if g.origin == "" || other.origin == "" {
+		return g.RefreshToken == other.RefreshToken
+	}
+	return g.origin == other.origin
 }
 
 func (g Grant) clone() Grant {

@@ -48,7 +48,7 @@ func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
 func (m *Manager) markRevoked(ctx context.Context, key Key, reason string) error {
 	for range maxConflicts {
 		g, err := m.store.Load(ctx, key)
-		if errors.Is(err, ErrNotFound) || err == nil && g.State == NeedsConsent {
+		if errors.Is(err, ErrNotFound) || err == nil && g.State == NeedsConsent && !refusedByGoogle(g.Reason) {
 			return nil
 		}
 		if err != nil {
@@ -81,23 +81,48 @@ func (m *Manager) Disconnect(ctx context.Context, subject string) error {
 	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
 		return err
 	}
-	g, err := m.store.Load(ctx, key)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		m.forget(subject)
-		return nil
-	case err == nil:
-		err = m.revoke(ctx, g.RefreshToken)
-	}
-	if err == nil {
-		err = m.deleteRevoked(context.WithoutCancel(ctx), key, g)
-		m.forget(subject)
-	}
-	if err != nil {
+	if err := m.revokeAndDelete(ctx, key); err != nil {
 		return failed("disconnecting", subject, err)
 	}
 	m.event(ctx, slog.LevelInfo, eventDisconnected, subject)
 	return nil
+}
+
+// revokeAndDelete ends what is kept, and what that is rotated to meanwhile, but
+// no newer sign-in.
+func (m *Manager) revokeAndDelete(ctx context.Context, key Key) error {
+	first, err := m.load(ctx, key, false)
+	for kept := first; err == nil && kept.exists; {
+		if !kept.sameOrigin(first.Grant) {
+			return ErrConflict
+		}
+		if err = m.revoke(ctx, kept.RefreshToken); err != nil {
+			return err
+		}
+		kept, err = m.deleteRevoked(ctx, key, kept)
+		m.forget(key.Subject)
+	}
+	if err == nil { // also where somebody else has deleted it
+		m.forget(key.Subject)
+	}
+	return err
+}
+
+// deleteRevoked deletes the record as long as it holds the token revoked, though
+// the caller may have left by now. It returns what is there instead.
+func (m *Manager) deleteRevoked(ctx context.Context, key Key, revoked record) (record, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
+	defer cancel()
+	for kept := revoked; ; {
+		err := m.store.Delete(ctx, key, kept.Version)
+		if !errors.Is(err, ErrConflict) {
+			return record{}, err
+		}
+		kept, err = m.load(ctx, key, false)
+		if err != nil || !kept.exists || kept.RefreshToken != revoked.RefreshToken {
+			return kept, err
+		}
+	}
 }
 
 func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
@@ -115,26 +140,3 @@ func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
 }
 
 var errNoRevoker = errors.New("Config.Revoker is not set")
-
-// deleteRevoked deletes the record as long as it holds the token revoked.
-func (m *Manager) deleteRevoked(ctx context.Context, key Key, revoked Grant) error {
-	ctx, cancel := context.WithTimeout(ctx, m.timeout)
-	defer cancel()
-	for g := revoked; g.RefreshToken == revoked.RefreshToken; {
-		err := m.store.Delete(ctx, key, g.Version)
-		if !errors.Is(err, ErrConflict) {
-			return err
-		}
-		if g, err = m.store.Load(ctx, key); err != nil {
-			return unlessNotFound(err)
-		}
-	}
-	return ErrConflict
-}
-
-func unlessNotFound(err error) error {
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
@@ -18,11 +19,25 @@ type news struct {
 	answer answer
 	reason string // of a refusal
 	at     time.Time
+	tick   uint64 // of Manager.ticks: in which order they came in
 
-	// Of a sign-in that was not saved at once: the refresh token that was kept
-	// when it came in, if that is known ("": none was).
-	before      string
-	beforeKnown bool
+	// Of a sign-in: what it is called in records, the record it was to replace
+	// (nil: not known), and whether the store has failed it: then it may have
+	// been taken all the same, and need not be the newest any more.
+	origin string
+	before *record
+	tried  bool
+	older  []string // origins of sign-ins that were unsaved when it came in
+}
+
+func (m *Manager) news(kind newsKind, sent string, a answer) *news {
+	return &news{kind: kind, sent: sent, answer: a, at: m.now(), tick: m.ticks.Add(1)}
+}
+
+// record is what a store had for a user.
+type record struct {
+	Grant
+	exists bool
 }
 
 type newsKind int
@@ -38,13 +53,6 @@ func (k newsKind) String() string {
 	return [...]string{"sign-in", "rotation", "refusal", "refresh"}[k]
 }
 
-// saw notes what was kept when the news came in.
-func (n *news) saw(g Grant) {
-	if !n.beforeKnown {
-		n.before, n.beforeKnown = g.RefreshToken, true
-	}
-}
-
 // verdict is what a record, as it is now, makes of news.
 type verdict int
 
@@ -54,40 +62,48 @@ const (
 	superseded                // the record is about another refresh token by now
 )
 
-// weigh compares news with the kept grant; exists is false where none is kept.
-func (n *news) weigh(g Grant, exists bool) verdict {
+// failed notes that the store has. After that news do not change any more, and
+// any number of calls may try to save them.
+func (n *news) failed() {
+	if !n.tried {
+		n.tried = true
+	}
+}
+
+// weigh compares news with what is kept.
+func (n *news) weigh(kept record) verdict {
 	if n.kind == signedIn {
-		return n.weighSignIn(g, exists)
+		return n.weighSignIn(kept)
 	}
 	switch {
-	case !exists:
+	case !kept.exists:
 		return superseded
-	case n.kind == rotated && g.RefreshToken == n.answer.refreshToken:
+	case n.kind == rotated && kept.RefreshToken == n.answer.refreshToken:
 		return known // saved after all, and the answer was lost
-	case g.RefreshToken != n.sent:
+	case kept.RefreshToken != n.sent:
 		return superseded
-	case n.kind == refused && g.State == NeedsConsent:
+	case n.kind == refused && kept.State == NeedsConsent:
 		return known
-	case n.kind == refreshed && g.State == NeedsConsent:
+	case n.kind == refreshed && kept.State == NeedsConsent:
 		return superseded
 	}
 	return needed
 }
 
-// weighSignIn decides about a sign-in that could not be saved when it came in.
-// A sign-in or a Disconnect elsewhere that came later wins.
-func (n *news) weighSignIn(g Grant, exists bool) verdict {
+// weighSignIn decides about a sign-in that the store has failed, but may have
+// taken all the same. What has replaced the former record meanwhile came later,
+// and wins.
+func (n *news) weighSignIn(kept record) verdict {
 	switch {
-	case exists && g.RefreshToken == n.answer.refreshToken:
+	case kept.exists && (kept.origin == n.origin || kept.RefreshToken == n.answer.refreshToken):
 		return known
-	case n.beforeKnown && exists && g.RefreshToken == n.before:
+	case kept.exists && slices.Contains(n.older, kept.origin):
 		return needed
-	case n.beforeKnown:
-		if !exists && n.before == "" {
-			return needed
-		}
+	case n.before == nil && kept.exists && kept.UpdatedAt.After(n.at): // as far as the clocks agree
 		return superseded
-	case exists && g.UpdatedAt.After(n.at):
+	case n.before == nil:
+		return needed
+	case kept.exists != n.before.exists || kept.exists && !kept.sameOrigin(n.before.Grant):
 		return superseded
 	}
 	return needed
@@ -110,6 +126,9 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 	}
 	if n.answer.refreshToken != "" {
 		g.RefreshToken = n.answer.refreshToken
+	}
+	if n.kind == signedIn {
+		g.origin = n.origin
 	}
 	if n.kind == signedIn || n.kind == rotated && refusedByGoogle(g.Reason) {
 		g.State, g.Reason = Active, ""
@@ -147,16 +166,17 @@ func (e unsavedError) Unwrap() error { return e.error }
 
 // settle writes news that must be kept, trying a few times, and remembers them
 // where the store fails. What it returns is the record as it then is.
-func (m *Manager) settle(ctx context.Context, key Key, n *news, weigh func(Grant, bool) verdict) (Grant, verdict, error) {
+func (m *Manager) settle(ctx context.Context, key Key, n *news) (Grant, verdict, error) {
 	type result struct {
 		grant   Grant
 		verdict verdict
 	}
 	r, err := retry.Do(ctx, m.saving, func() (result, error) {
-		g, v, err := m.write(ctx, key, n, weigh)
+		g, v, err := m.write(ctx, key, n)
 		return result{g, v}, err
 	}, func(err error) (time.Duration, bool) { return 0, !errors.Is(err, ErrSealed) })
 	if err != nil {
+		n.failed()
 		m.unsaved.remember(key.Subject, n)
 		m.event(ctx, slog.LevelError, eventUnsaved, key.Subject, slog.String("what", n.kind.String()), errorAttr(err))
 	} else {
@@ -169,31 +189,40 @@ func (m *Manager) settle(ctx context.Context, key Key, n *news, weigh func(Grant
 const maxConflicts = 32
 
 // write reads the record, weighs the news, and saves the record with them in it.
-func (m *Manager) write(ctx context.Context, key Key, n *news, weigh func(Grant, bool) verdict) (Grant, verdict, error) {
+func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, error) {
 	for range maxConflicts {
-		g, err := m.store.Load(ctx, key)
-		exists := !errors.Is(err, ErrNotFound)
-		if n.kind == signedIn && errors.Is(err, ErrSealed) && g.Version != "" {
-			err = nil // a new refresh token replaces what cannot be read
-		}
-		if err != nil && exists {
+		kept, err := m.load(ctx, key, n.kind == signedIn)
+		if err != nil {
 			return Grant{}, needed, err
 		}
-		n.saw(g)
-		v := weigh(g, exists)
-		if v != needed {
-			return g, v, nil
+		v := needed
+		if n.kind == signedIn && !n.tried {
+			n.before = &kept // a sign-in that is just coming in is the newest
+		} else if v = n.weigh(kept); v != needed {
+			return kept.Grant, v, nil
 		}
-		g = m.apply(n, g)
-		version, err := m.store.Save(ctx, key, g)
-		if errors.Is(err, ErrConflict) {
-			continue
+		g := m.apply(n, kept.Grant)
+		g.Version, err = m.store.Save(ctx, key, g)
+		if err == nil {
+			return g, needed, nil
 		}
-		if err != nil {
+		if !errors.Is(err, ErrConflict) {
+			n.failed()
 			return Grant{}, needed, unsavedError{err}
 		}
-		g.Version = version
-		return g, needed, nil
 	}
 	return Grant{}, needed, ErrConflict
+}
+
+// load reads what is kept, if anything is. With unopened it takes a record that
+// does not open, as far as it is readable.
+func (m *Manager) load(ctx context.Context, key Key, unopened bool) (record, error) {
+	g, err := m.store.Load(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return record{}, nil
+	}
+	if unopened && errors.Is(err, ErrSealed) && g.Version != "" {
+		err = nil
+	}
+	return record{g, true}, err
 }

@@ -27,6 +27,7 @@ const (
 	tagUpdatedAt          = 18
 	tagRefreshedAt        = 20
 	tagHashes             = 21
+	tagOrigin             = 23
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -36,7 +37,7 @@ const (
 // The form is versioned. This and every later v1 release reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 128+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes))
+	b := make([]byte, 0, 128+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin))
 	b = append(b, recordFormat)
 	b = appendString(b, tagRefreshToken, g.RefreshToken)
 	b = appendList(b, tagScopes, g.Scopes)
@@ -53,7 +54,8 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	b = appendTime(b, tagCreatedAt, g.CreatedAt)
 	b = appendTime(b, tagUpdatedAt, g.UpdatedAt)
 	b = appendTime(b, tagRefreshedAt, g.RefreshedAt)
-	return appendList(b, tagHashes, g.hashes), nil
+	b = appendList(b, tagHashes, g.hashes)
+	return appendString(b, tagOrigin, g.origin), nil
 }
 
 func appendString(b []byte, tag byte, s string) []byte {
@@ -152,6 +154,8 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 		return setTime(&g.RefreshedAt, value)
 	case tagHashes:
 		return setList(&g.hashes, value)
+	case tagOrigin:
+		return setString(&g.origin, value)
 	}
 	return tag%2 == 1
 }

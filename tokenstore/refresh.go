@@ -19,31 +19,32 @@ const maxTurns = 8
 var errAgain = errors.New("the grant has changed meanwhile")
 
 // obtain gets an access token for the one flight of a user.
-func (m *Manager) obtain(ctx context.Context, key Key) (*cached, error) {
+func (m *Manager) obtain(ctx context.Context, key Key) (landing, error) {
 	for range maxTurns {
-		c, err := m.attempt(ctx, key)
+		l, err := m.attempt(ctx, key)
 		if !errors.Is(err, errAgain) {
-			return c, err
+			return l, err
 		}
 	}
-	return nil, failed("refreshing", key.Subject, ErrConflict)
+	return landing{tick: m.ticks.Add(1)}, failed("refreshing", key.Subject, ErrConflict)
 }
 
 // attempt takes one turn of the state machine, and caches what it found if that
 // still holds.
-func (m *Manager) attempt(ctx context.Context, key Key) (*cached, error) {
+func (m *Manager) attempt(ctx context.Context, key Key) (landing, error) {
 	v := m.visit(key.Subject)
 	defer v.end()
 	c, err := m.turn(ctx, key)
+	l := landing{c, m.ticks.Add(1)}
 	switch {
 	case err == nil && v.publish(c):
-		return c, nil
+		return l, nil
 	case err == nil || v.stale() && ctx.Err() == nil:
-		return nil, errAgain
+		return l, errAgain
 	case errors.Is(err, ErrNeedsConsent):
 		v.replace(nil)
 	}
-	return nil, err
+	return l, err
 }
 
 func (m *Manager) turn(ctx context.Context, key Key) (*cached, error) {
@@ -86,6 +87,9 @@ func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
 // refresh asks Google with the grant's refresh token. What it answers about that
 // token is in the store before the access token leaves here.
 func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error) {
+	if reason, dead := m.dead.reason(g.RefreshToken); dead {
+		return nil, m.refused(ctx, key, g, reason, nil)
+	}
 	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
 	if err != nil {
 		return nil, m.refreshFailed(ctx, key, g, err)
@@ -93,9 +97,10 @@ func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error
 	if tok == nil {
 		tok = new(oauth2.Token)
 	}
-	n := &news{kind: refreshed, sent: g.RefreshToken, answer: m.read(key.Subject, tok), at: m.now()}
+	n := m.news(refreshed, g.RefreshToken, m.read(key.Subject, tok))
 	if n.answer.refreshToken != "" && n.answer.refreshToken != n.sent {
 		n.kind = rotated
+		m.dead.add(n.sent, ReasonInvalidGrant)
 	}
 	if err := m.accepted(ctx, key, g, n); err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func (m *Manager) accepted(ctx context.Context, key Key, g Grant, n *news) error
 	case n.kind == rotated:
 		m.stats.rotated.Add(1)
 		m.event(ctx, slog.LevelInfo, eventRotated, key.Subject)
-		got, v, err := m.settle(ctx, key, n, n.weigh)
+		got, v, err := m.settle(ctx, key, n)
 		if err != nil {
 			return n.notSaved(key.Subject, err)
 		}
@@ -126,7 +131,7 @@ func (m *Manager) accepted(ctx context.Context, key Key, g Grant, n *news) error
 			return errAgain
 		}
 	case m.worthARow(g, n):
-		_, v, err := m.write(ctx, key, n, n.weigh)
+		_, v, err := m.write(ctx, key, n)
 		if err != nil {
 			m.event(ctx, slog.LevelWarn, eventNotNoted, key.Subject, errorAttr(err))
 		} else if v == superseded {
@@ -158,14 +163,25 @@ func (m *Manager) refreshFailed(ctx context.Context, key Key, g Grant, err error
 		return err
 	}
 	m.stats.refused.Add(1)
-	n := &news{kind: refused, sent: g.RefreshToken, reason: reason, at: m.now()}
-	_, v, saveErr := m.settle(ctx, key, n, n.weigh)
+	m.dead.add(g.RefreshToken, reason)
+	return m.refused(ctx, key, g, reason, err)
+}
+
+// refused notes that a refresh token is dead.
+func (m *Manager) refused(ctx context.Context, key Key, g Grant, reason string, cause error) error {
+	n := m.news(refused, g.RefreshToken, answer{})
+	n.reason = reason
+	_, v, err := m.settle(ctx, key, n)
 	switch {
-	case saveErr != nil:
-		return n.notSaved(key.Subject, saveErr)
+	case err != nil:
+		return n.notSaved(key.Subject, err)
 	case v == superseded:
 		return errAgain
 	}
 	m.event(ctx, slog.LevelInfo, eventRefused, key.Subject, slog.String("reason", reason))
-	return fmt.Errorf("%w: %w", &ConsentError{key.Subject, reason}, withoutBody(err))
+	consent := &ConsentError{key.Subject, reason}
+	if cause == nil {
+		return consent
+	}
+	return fmt.Errorf("%w: %w", consent, withoutBody(cause))
 }

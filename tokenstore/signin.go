@@ -2,8 +2,10 @@ package tokenstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 	"golang.org/x/oauth2"
@@ -56,12 +58,19 @@ func checkAnswer(tok *oauth2.Token, subject string) error {
 
 // signInAnew saves a new refresh token over whatever is there.
 func (m *Manager) signInAnew(ctx context.Context, key Key, v visit, a answer) (Grant, error) {
-	n := &news{kind: signedIn, answer: a, at: m.now()}
-	overwrite := func(Grant, bool) verdict { return needed }
-	g, _, err := m.settle(ctx, key, n, overwrite)
+	m.dead.revive(a.refreshToken)
+	n := m.news(signedIn, "", a)
+	n.origin = rand.Text()
+	if old := m.unsaved.of(key.Subject); old != nil && old.kind == signedIn {
+		n.older = append(slices.Clone(old.older), old.origin)
+	}
+	g, verdict, err := m.settle(ctx, key, n)
 	if err != nil {
 		v.replace(nil)
 		return Grant{}, n.notSaved(key.Subject, err)
+	}
+	if verdict == superseded {
+		a.access = nil
 	}
 	v.replace(a.access)
 	m.stats.signIns.Add(1)

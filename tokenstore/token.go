@@ -65,10 +65,25 @@ func (c *cached) postponed(now int64) *cached {
 	return &p
 }
 
+// landing is how a flight ended, and at which tick of Manager.ticks it looked at
+// the grant for the last time.
+type landing struct {
+	token *cached
+	tick  uint64
+}
+
+// fly joins the user's flight or starts it. There is never more than one for a
+// user, so a refresh token is in use once. A flight that was past looking before
+// this call began says nothing about a grant that may be newer.
 func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
-	return m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (*cached, error) {
-		return m.obtain(ctx, key)
-	})
+	for began := m.ticks.Add(1); ; {
+		l, err := m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (landing, error) {
+			return m.obtain(ctx, key)
+		})
+		if l.tick > began || ctx.Err() != nil {
+			return l.token, err
+		}
+	}
 }
 
 // TokenSource is [Manager.Token] for the user as an [oauth2.TokenSource], for

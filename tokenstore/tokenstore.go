@@ -67,6 +67,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/flight"
@@ -170,8 +171,10 @@ type Manager struct {
 
 	// Behind pointers: a copy of a Manager prints addresses.
 	cache   *cache
-	flights *flight.Group[*cached]
+	flights *flight.Group[landing]
+	ticks   *atomic.Uint64
 	unsaved *unsaved
+	dead    *dead
 	stats   *counters
 	saving  retry.Policy
 }
@@ -208,8 +211,10 @@ func New(c Config) (*Manager, error) {
 		logger:       cmp.Or(c.Logger, slog.New(slog.DiscardHandler)),
 		clock:        newClock(c.Now),
 		cache:        new(cache),
-		flights:      new(flight.Group[*cached]),
+		flights:      new(flight.Group[landing]),
+		ticks:        new(atomic.Uint64),
 		unsaved:      new(unsaved),
+		dead:         new(dead),
 		stats:        new(counters),
 		saving:       retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 4},
 	}

@@ -22,12 +22,13 @@ func (u *unsaved) of(subject string) *news {
 	return u.news[subject]
 }
 
-// remember keeps n, unless there is news of more weight: a sign-in outweighs a
-// rotation, and that a refusal.
+// remember keeps n, unless there is news that goes beyond it: about what became
+// of its refresh token, or of more weight. A sign-in outweighs a rotation, and
+// that a refusal.
 func (u *unsaved) remember(subject string, n *news) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if old := u.news[subject]; old != nil && old.kind < n.kind {
+	if old := u.news[subject]; old != nil && old.beyond(n) {
 		return
 	}
 	if u.news == nil {
@@ -36,11 +37,23 @@ func (u *unsaved) remember(subject string, n *news) {
 	u.news[subject] = n
 }
 
-// settled drops n, and what is older than it.
+func (n *news) beyond(other *news) bool {
+	switch {
+	case n.sent != "" && n.sent == other.answer.refreshToken:
+		return true
+	case other.sent != "" && other.sent == n.answer.refreshToken:
+		return false
+	case n.kind == other.kind:
+		return n.tick > other.tick
+	}
+	return n.kind < other.kind
+}
+
+// settled drops n, and after a sign-in what is older.
 func (u *unsaved) settled(subject string, n *news) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if old := u.news[subject]; old == n || old != nil && n.kind == signedIn && !old.at.After(n.at) {
+	if old := u.news[subject]; old == n || old != nil && n.kind == signedIn && old.tick < n.tick {
 		delete(u.news, subject)
 	}
 }
@@ -65,7 +78,7 @@ func (m *Manager) catchUp(ctx context.Context, key Key) (*news, error) {
 	if n == nil {
 		return nil, nil
 	}
-	_, v, err := m.settle(ctx, key, n, n.weigh)
+	_, v, err := m.settle(ctx, key, n)
 	if err != nil {
 		return nil, n.notSaved(key.Subject, err)
 	}

@@ -69,14 +69,13 @@ func (v visit) publish(e *cached) (ok bool) {
 func (v visit) replace(e *cached) {
 	s, hash := v.m.cache.shard(v.subject)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	all := s.visits[v.subject]
 	if all.generation != v.began {
 		e = nil
 	}
 	s.set(hash, v.subject, e, v.m.clock.unixNano())
 	all.generation++
-	s.mu.Unlock()
-	v.m.flights.Forget(v.subject)
 }
 
 // forget drops what is cached for subject and makes all visits stale.
@@ -89,14 +88,13 @@ func (m *Manager) forget(subject string) {
 func (m *Manager) end(subject string, instead func(*cached) *cached) {
 	s, hash := m.cache.shard(subject)
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if c := m.cache.get(subject); c != nil {
 		s.set(hash, subject, instead(c), m.clock.unixNano())
 	}
 	if all := s.visits[subject]; all != nil {
 		all.generation++
 	}
-	s.mu.Unlock()
-	m.flights.Forget(subject)
 }
 
 // swap caches e where old still is.

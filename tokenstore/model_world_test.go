@@ -1,0 +1,280 @@
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
+)
+
+// world is what the model knows and no Manager can: which tokens live, which
+// sign-in they come from, and who did what when.
+type world struct {
+	t      *testing.T
+	seed   uint64
+	memory tokenstore.Memory
+	rotate float64 // how often Google rotates
+	faults float64 // how often anything fails
+	skewed bool    // clocks are up to five minutes off
+
+	mu       sync.Mutex
+	n        int
+	refresh  map[string]*issued
+	access   map[string]*lineage
+	lineages []*lineage
+	ends     []ending
+	trace    []string
+}
+
+// lineage is a sign-in with consent and all tokens that came of it.
+type lineage struct {
+	id             int
+	subject        string
+	began, settled time.Time // of the SignIn; settled zero: it is under way
+	err            error     // of the SignIn
+	late           time.Time // when it was saved in spite of err
+	head           string    // the refresh token that Google takes now
+	holder         *process  // who was told of head
+	by             *process  // who did the SignIn
+}
+
+type issued struct {
+	of   *lineage
+	live bool
+}
+
+// ending is a Disconnect or a Revoked.
+type ending struct {
+	subject        string
+	began, settled time.Time
+	by             *process
+	err            error
+}
+
+func (w *world) logf(format string, args ...any) {
+	w.trace = append(w.trace, time.Now().Format("05.000000 ")+fmt.Sprintf(format, args...))
+}
+
+func (w *world) failf(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.logf("FAILED "+format, args...)
+	w.t.Errorf("seed %d: "+format, append([]any{w.seed}, args...)...)
+}
+
+// consent is the user at Google's consent screen.
+func (w *world) consent(subject string, p *process) (*lineage, *oauth2.Token) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := &lineage{id: len(w.lineages), subject: subject, began: time.Now(), by: p}
+	w.lineages = append(w.lineages, l)
+	w.issue(l, p)
+	return l, w.token(l, l.head)
+}
+
+// issue gives a lineage its next refresh token; the former one is dead then.
+func (w *world) issue(l *lineage, to *process) {
+	if old := w.refresh[l.head]; old != nil {
+		old.live = false
+	}
+	w.n++
+	l.head, l.holder = fmt.Sprintf("1//r%d-of-lineage-%d", w.n, l.id), to
+	w.refresh[l.head] = &issued{l, true}
+}
+
+func (w *world) token(l *lineage, refreshToken string) *oauth2.Token {
+	w.n++
+	access := fmt.Sprintf("ya29.a%d-of-lineage-%d", w.n, l.id)
+	w.access[access] = l
+	tok := &oauth2.Token{AccessToken: access, RefreshToken: refreshToken, Expiry: time.Now().Add(time.Hour)}
+	return tok.WithExtra(map[string]any{"scope": "openid"})
+}
+
+// process is a Manager and its ways to the world, until it crashes.
+type process struct {
+	*world
+	*tokenstore.Manager
+	name    int
+	crashed bool
+	dead    map[string]bool // refresh tokens that it was told are dead
+}
+
+var errCrashed = errors.New("the process has crashed")
+
+func (w *world) start(name int, share bool, skew time.Duration) *process {
+	p := &process{world: w, name: name, dead: map[string]bool{}}
+	m, err := tokenstore.New(tokenstore.Config{
+		ClientID: client, Store: storeOf{p}, Refresher: p, Revoker: p,
+		ShareAccessTokens: share,
+		Now:               func() time.Time { return time.Now().Add(skew) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p.Manager = m
+	return p
+}
+
+func (p *process) crash() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.crashed = true
+	p.logf("process %d crashes", p.name)
+}
+
+// reach is one way to or from somewhere else: it takes time, it may fail, and a
+// process that has crashed gets nowhere.
+func (p *process) reach(ctx context.Context, what string) error {
+	r := ctx.Value(dice{}).(*dice)
+	time.Sleep(r.duration(20 * time.Millisecond))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.crashed:
+		return errCrashed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case r.happens(p.faults):
+		p.logf("process %d: %s fails", p.name, what)
+		return errDown
+	}
+	return nil
+}
+
+// dice is the chance of one operation, so that a seed gives the same one
+// whatever else goes on.
+type dice struct {
+	mu sync.Mutex
+	r  *rand.Rand
+}
+
+func newDice(seed, n uint64) *dice { return &dice{r: rand.New(rand.NewPCG(seed, n))} }
+
+func (d *dice) happens(p float64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.r.Float64() < p
+}
+
+func (d *dice) duration(most time.Duration) time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Duration(d.r.Int64N(int64(most)))
+}
+
+// Refresh implements [tokenstore.Refresher].
+func (p *process) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+	if p.dead[refreshToken] {
+		p.failf("process %d sends %s, which it knows to be dead", p.name, refreshToken)
+	}
+	if err := p.reach(ctx, "refresh"); err != nil {
+		return nil, err
+	}
+	tok, err := p.decide(ctx, refreshToken)
+	time.Sleep(ctx.Value(dice{}).(*dice).duration(20 * time.Millisecond))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.crashed {
+		return nil, errCrashed
+	}
+	if err != nil || tok.RefreshToken != "" {
+		p.dead[refreshToken] = true
+	}
+	return tok, err
+}
+
+func (p *process) decide(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+	rotate := ctx.Value(dice{}).(*dice).happens(p.rotate)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rt := p.refresh[refreshToken]
+	if !rt.live {
+		p.logf("process %d: %s is refused", p.name, refreshToken)
+		return nil, &refusedError{code: "invalid_grant"}
+	}
+	if !rotate {
+		p.logf("process %d: %s is refreshed", p.name, refreshToken)
+		return p.token(rt.of, ""), nil
+	}
+	p.issue(rt.of, p)
+	p.logf("process %d: %s is rotated to %s", p.name, refreshToken, rt.of.head)
+	return p.token(rt.of, rt.of.head), nil
+}
+
+// Revoke implements [tokenstore.Revoker].
+func (p *process) Revoke(ctx context.Context, token string) error {
+	if err := p.reach(ctx, "revoke"); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.logf("process %d revokes %s", p.name, token)
+	if rt := p.refresh[token]; rt.live {
+		rt.live = false
+		return nil
+	}
+	return &refusedError{code: "invalid_token"}
+}
+
+// storeOf is the one store, as a process sees it.
+type storeOf struct{ p *process }
+
+func (s storeOf) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+	if err := s.p.reach(ctx, "load"); err != nil {
+		return tokenstore.Grant{}, err
+	}
+	g, err := s.p.memory.Load(ctx, key)
+	return g, errors.Join(err, s.p.reach(ctx, "answer of load"))
+}
+
+func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+	if err := s.p.reach(ctx, "save"); err != nil {
+		return "", err
+	}
+	s.p.mu.Lock()
+	version, err := s.p.memory.Save(ctx, key, g)
+	s.p.logf("process %d saves %s %s: %v", s.p.name, g.RefreshToken, g.State, err)
+	if of := s.p.refresh[g.RefreshToken].of; err == nil && of.late.IsZero() && !of.settled.IsZero() {
+		of.late = time.Now()
+	}
+	s.p.mu.Unlock()
+	if lost := s.p.reach(ctx, "answer of save"); lost != nil {
+		return "", lost
+	}
+	return version, err
+}
+
+func (s storeOf) Delete(ctx context.Context, key tokenstore.Key, version string) error {
+	if err := s.p.reach(ctx, "delete"); err != nil {
+		return err
+	}
+	s.p.mu.Lock()
+	err := s.p.memory.Delete(ctx, key, version)
+	s.p.logf("process %d deletes: %v", s.p.name, err)
+	s.p.mu.Unlock()
+	if lost := s.p.reach(ctx, "answer of delete"); lost != nil {
+		return lost
+	}
+	return err
+}
+
+func (s storeOf) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+	if err := s.p.reach(ctx, "lease"); err != nil {
+		return nil, false, err
+	}
+	release, ok, err := s.p.memory.Lease(ctx, key, purpose, ttl)
+	if !ok {
+		return nil, false, err
+	}
+	return func() {
+		if !s.p.crashed {
+			release()
+		}
+	}, true, nil
+}
