@@ -20,8 +20,7 @@ func TestNode(t *testing.T) {
 		run(t, srv, node(t, "google-auth-library.mjs"))
 	})
 	t.Run("openid-client", func(t *testing.T) { // all by discovery, and with iss on the redirect
-		srv := start(t, exchangetest.Options{CallbackIssuer: true})
-		srv.Issuer().URL = srv.URL
+		srv := start(t, exchangetest.Options{OwnIssuer: true, CallbackIssuer: true})
 		run(t, srv, node(t, "openid-client.mjs"))
 	})
 }

@@ -88,16 +88,23 @@ type Server struct {
 // NewServer starts a server. The caller should call Close when finished. It
 // panics if Options contradict themselves or no loopback port can be opened.
 func NewServer(o Options) *Server {
+	if o.Issuer != nil && o.OwnIssuer {
+		panic("exchangetest: Options has both Issuer and OwnIssuer")
+	}
 	s := &Server{options: o.withDefaults(), closed: make(chan struct{})}
+	s.ledger = newLedger(s.options, s.Now)
+	s.listener = httptest.NewUnstartedServer(s)
+	s.URL = "http://" + s.listener.Listener.Addr().String()
 	s.issuer = o.Issuer
 	if s.issuer == nil {
 		s.issuer = idtokentest.NewIssuer()
 		s.issuer.Now = s.Now
 	}
-	s.ledger = newLedger(s.options, s.Now)
+	if o.OwnIssuer {
+		s.issuer.URL = s.URL
+	}
 	s.routes = s.newRoutes()
-	s.listener = httptest.NewServer(s)
-	s.URL = s.listener.URL
+	s.listener.Start()
 	return s
 }
 
@@ -129,11 +136,9 @@ func (s *Server) Endpoint() exchange.Endpoint {
 }
 
 // Issuer returns what signs the server's ID tokens: to rotate its keys, or to
-// sign tokens that Google never would.
-//
-// Its URL is https://accounts.google.com. A library that takes the issuer for
-// the place where to look for the discovery document finds it there with
-// [Server.Client]; without, set the issuer's URL to the server's before use.
+// sign tokens that Google never would. Its URL is https://accounts.google.com,
+// where [Server.Client] finds the discovery document, unless
+// [Options.OwnIssuer] says otherwise.
 func (s *Server) Issuer() *idtokentest.Issuer { return s.issuer }
 
 // CertsURL is where the keys of the ID tokens are served as a JWK set.

@@ -26,6 +26,12 @@ type Options struct {
 	// of an RSA key. Servers may share one.
 	Issuer *idtokentest.Issuer
 
+	// OwnIssuer makes the server's URL the issuer, in place of
+	// https://accounts.google.com: for libraries that look for the discovery
+	// document at the issuer and cannot be given [Server.Client]. It excludes
+	// Issuer, which has a URL of its own.
+	OwnIssuer bool
+
 	// CodeLifetime is how long a code can be redeemed; default 10 minutes, the
 	// longest that RFC 6749 section 4.1.2 recommends. Google states none.
 	CodeLifetime time.Duration

@@ -53,6 +53,20 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
+func TestOwnIssuer(t *testing.T) {
+	srv := exchangetest.NewServer(exchangetest.Options{OwnIssuer: true})
+	defer srv.Close()
+	_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
+	token := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("id_token")
+	for place, got := range map[string]any{
+		"discovery": doc["issuer"], "ID token": claims(t, token)["iss"], "Endpoint": srv.Endpoint().Issuer, "Issuer": srv.Issuer().URL,
+	} {
+		if got != srv.URL {
+			t.Errorf("%s says %v, want %s", place, got, srv.URL)
+		}
+	}
+}
+
 func TestCerts(t *testing.T) {
 	own := idtokentest.NewIssuer()
 	srv := exchangetest.NewServer(exchangetest.Options{Issuer: own})
@@ -255,6 +269,9 @@ func TestMistakesPanic(t *testing.T) {
 		}},
 		{"declined everything", "access_denied", func() {
 			srv.AppCode(exchangetest.CodeRequest{Scopes: []string{gmail}, Declined: []string{gmail}})
+		}},
+		{"two issuers", "both Issuer and OwnIssuer", func() {
+			exchangetest.NewServer(exchangetest.Options{Issuer: issuer, OwnIssuer: true})
 		}},
 		{"user without an address", "without Email", func() { exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{}}}) }},
 		{"same user twice", "two users", func() {
