@@ -44,26 +44,12 @@ func TestRedis(t *testing.T) {
 		return store
 	}
 	t.Run("GoRedis", func(t *testing.T) {
-		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+		conform(t, func(t *testing.T) tokenstore.Store {
 			flush(t, server)
 			return open(t)
 		})
 	})
-	t.Run("Rueidis", func(t *testing.T) {
-		client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{server.Addr}, DisableCache: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(client.Close)
-		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
-			flush(t, server)
-			store, err := stores.Rueidis(client)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return store
-		})
-	})
+	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, server) })
 	t.Run("Reopen", func(t *testing.T) {
 		flush(t, server)
 		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return open(t) })
@@ -114,20 +100,42 @@ func TestRedis(t *testing.T) {
 	})
 }
 
-func TestRedisCluster(t *testing.T) {
-	cluster := servers.RedisCluster(t)
-	rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{cluster[0].Addr}})
-	t.Cleanup(func() { rdb.Close() })
+// runRueidis checks the other client, with one server or with a cluster.
+func runRueidis(t *testing.T, nodes ...*servers.Server) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{nodes[0].Addr}, DisableCache: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
-		for _, node := range cluster {
+		for _, node := range nodes {
 			flush(t, node)
 		}
-		store, err := stores.GoRedis(rdb)
+		store, err := stores.Rueidis(client)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return store
 	})
+}
+
+func TestRedisCluster(t *testing.T) {
+	nodes := servers.RedisCluster(t)
+	t.Run("GoRedis", func(t *testing.T) {
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})
+		t.Cleanup(func() { rdb.Close() })
+		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+			for _, node := range nodes {
+				flush(t, node)
+			}
+			store, err := stores.GoRedis(rdb)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return store
+		})
+	})
+	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, nodes...) })
 }
 
 func TestRedisEviction(t *testing.T) {

@@ -21,9 +21,13 @@ import (
 // SQLite opens the database file at path, and creates file and tables if need
 // be. A refresh token that it has acknowledged survives a power cut:
 // write-ahead log, and every commit on disk (synchronous=FULL). Connections,
-// also those of other processes, wait for each other up to 10 s (busy_timeout).
+// also those of other processes, wait for each other up to 10 s (busy_timeout);
+// transactions take their turn when they begin, so that none fails half-way.
 func SQLite(ctx context.Context, path string) (*sqlstore.Store, *sql.DB, error) {
-	settings := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
+	settings := url.Values{
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_txlock": {"immediate"},
+	}
 	return open(ctx, "sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode(), sqlstore.SQLite)
 }
 

@@ -115,7 +115,7 @@ var listCases = []testCase{
 				t.Fatalf("Keys yields %q after %q", key, last)
 			}
 			last, seen[key] = key, true
-			if n < manyUsers {
+			if n < manyUsers/2 {
 				change()
 			}
 		}
