@@ -4,10 +4,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 )
@@ -187,6 +191,41 @@ func TestCallbackNonce(t *testing.T) {
 		if !errors.Is(err, exchange.ErrState) {
 			t.Errorf("error %v, want ErrState", err)
 		}
+	})
+}
+
+func TestUnaskedIDTokenNeedsTheNonceToo(t *testing.T) {
+	const drive = "https://www.googleapis.com/auth/drive.appdata"
+	c := newClient(t, scripted(callbackAnswer(idToken(`{"nonce":"x"}`), drive)))
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{Scopes: []string{drive}})
+	_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+	if !errors.Is(err, exchange.ErrState) {
+		t.Errorf("error %v, want ErrState", err)
+	}
+}
+
+func TestSameCodeUnderAnotherVerifierMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return callbackAnswer(idToken(`{"nonce":"N"}`), "openid")(r)
+		})
+		c := newClient(t, g)
+		req := exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "one"}
+		callback := url.Values{"state": {"s"}, "code": {goodCode}}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.ExchangeCallback(t.Context(), callback, &req); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		other := req
+		other.Verifier = "two"
+		if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+			t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+		}
+		wg.Wait()
 	})
 }
 

@@ -330,6 +330,34 @@ func TestBrokenAnswers(t *testing.T) {
 	}
 }
 
+func TestAnswerIsReadNoFurtherThanNeeded(t *testing.T) {
+	body := new(endlessBody)
+	g := scripted(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Request: r, Body: body}, nil
+	})
+	if _, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrTemporary) {
+		t.Errorf("error %v, want ErrTemporary", err)
+	}
+	if body.read > 1<<20+1 || !body.closed {
+		t.Errorf("read %d bytes of an endless answer, closed: %t; want 1 MiB, and closed", body.read, body.closed)
+	}
+}
+
+type endlessBody struct {
+	read   int
+	closed bool
+}
+
+func (b *endlessBody) Read(p []byte) (int, error) { b.read += len(p); return len(p), nil }
+func (b *endlessBody) Close() error               { b.closed = true; return nil }
+
+func TestAnswerWithoutBody(t *testing.T) {
+	g := scripted(func(r *http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
+	if _, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrTemporary) {
+		t.Errorf("error %v, want ErrTemporary", err)
+	}
+}
+
 func TestGoogleNotReached(t *testing.T) {
 	refused, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
