@@ -89,6 +89,22 @@ func TestCacheIsOfWholeTokens(t *testing.T) {
 	}
 }
 
+// TestCacheRemembers tells by what it allocates that no signature is checked.
+func TestCacheRemembers(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 100} {
+		v, _ := newCached(t, size)
+		token, ctx := good(), t.Context()
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, err := v.Verify(ctx, token); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs > 2 {
+			t.Errorf("size %d: %v allocations", size, allocs)
+		}
+	}
+}
+
 // TestCacheIsBounded fills a cache many times over with large tokens.
 func TestCacheIsBounded(t *testing.T) {
 	const size = 10

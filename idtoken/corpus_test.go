@@ -35,7 +35,7 @@ var corpus = sync.OnceValue(func() []tokenCase {
 func encode(text json.RawMessage) string { return base64.RawURLEncoding.EncodeToString(text) }
 
 // good is a token with nothing wrong.
-func good() string { return issuer().SignHeader(header(), payload()) }
+var good = sync.OnceValue(func() string { return issuer().SignHeader(header(), payload()) })
 
 // segments returns the parts of a good token, to be put together otherwise.
 func segments() (head, body, signature string) {
