@@ -2,6 +2,7 @@ package exchangetest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -111,12 +112,12 @@ func ExampleServer_Advance() {
 	}
 	google.Advance(7 * 24 * time.Hour)
 	_, err = client.Refresh(context.Background(), tokens.RefreshToken)
-	fmt.Println("refused:", err != nil)
+	fmt.Println("the user has to consent again:", errors.Is(err, exchange.ErrInvalidGrant))
 	for _, r := range google.Requests(exchangetest.TokenEndpoint) {
 		fmt.Println(r.Form.Get("grant_type"), r.Status)
 	}
 	// Output:
-	// refused: true
+	// the user has to consent again: true
 	// authorization_code 200
 	// refresh_token 400
 }

@@ -45,14 +45,15 @@
 //
 // Nobody proves who they are, so the server must stay on a loopback address.
 // Google does not promise the wording of error descriptions, and neither does
-// this package. Where Google's behaviour is not known, the stricter variant is
-// the default and [Options] has the other. There is no device flow, no service
-// account, no DPoP.
+// this package. Where Google's behaviour is not known, the server is strict; where
+// that could be in the way, [Options] has a way out. There is no device flow, no
+// service account, no DPoP.
 package exchangetest
 
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,5 +160,5 @@ func (s *Server) CheckAccessToken(token string) (subject string, scopes []string
 	if t == nil {
 		return "", nil, false
 	}
-	return t.user.Subject, t.scopes, true
+	return t.user.Subject, slices.Clone(t.scopes), true
 }
