@@ -62,7 +62,7 @@ func TestCheckHoldsNoSecret(t *testing.T) {
 	for _, check := range []idtoken.Check{idtoken.Nonce("the-secret"), idtoken.AccessToken("the-secret")} {
 		var log strings.Builder
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "check", check)
-		asJSON, _ := json.Marshal(check)
+		asJSON, _ := json.Marshal([]any{check})
 		text := fmt.Sprintf("%v %+v %#v", check, check, check) + log.String() + string(asJSON)
 		if strings.Contains(text, "secret") || strings.Contains(text, fmt.Sprintf("%x", "secret")) {
 			t.Errorf("printed: %s", text)
