@@ -29,11 +29,10 @@ func (p *idPool) take() (id string, ok bool) {
 	return id, true
 }
 
-// add keeps as many of ids as there is room for.
 func (p *idPool) add(ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ids = append(p.ids, ids[:min(len(ids), idBatch-len(p.ids))]...)
+	p.ids = append(p.ids, ids...)
 }
 
 // newID returns an ID for a file to be created. It is never handed out again,

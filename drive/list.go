@@ -29,7 +29,7 @@ const (
 // matches every file.
 type Query struct {
 	Name          string    // is the name, exactly
-	Prefix        string    // starts the name; Drive itself compares without regard to case
+	Prefix        string    // starts the name, exactly
 	ContentType   string    // is the content type
 	ModifiedAfter time.Time // is earlier than the last modification
 	Order         Order
@@ -98,8 +98,7 @@ func (f *AppFolder) pages(ctx context.Context, search string, order Order, field
 // made in this one.
 const inFolder = "'" + alias + "' in parents and trashed = false and mimeType != '" + folderType + "'"
 
-// expression is q in Drive's query language. What it finds may be more than what
-// q matches.
+// expression is q in Drive's query language.
 func (q Query) expression() string {
 	var b strings.Builder
 	b.WriteString(inFolder)
@@ -119,14 +118,9 @@ func (q Query) expression() string {
 
 var escaper = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
-// matches is q to the letter. Drive's own comparisons of names overlook case,
-// and its clock knows milliseconds.
+// matches compares names to the letter, which Drive may not.
 func (q Query) matches(file *File) bool {
-	return file.ContentType != folderType &&
-		(q.Name == "" || file.Name == q.Name) &&
-		strings.HasPrefix(file.Name, q.Prefix) &&
-		(q.ContentType == "" || file.ContentType == q.ContentType) &&
-		(q.ModifiedAfter.IsZero() || file.Modified.After(q.ModifiedAfter))
+	return (q.Name == "" || file.Name == q.Name) && strings.HasPrefix(file.Name, q.Prefix)
 }
 
 // Stat returns the document called name, or an error that is fs.ErrNotExist.

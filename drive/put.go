@@ -33,7 +33,8 @@ type PutOptions struct {
 	Properties map[string]string
 
 	// IfRevision, if set, is the [File.Revision] that the document must have, or
-	// [Absent]; else the error is ErrConflict and nothing is written. Drive has no
+	// [Absent]; else the error is ErrConflict and nothing is written. Empty: the
+	// content replaces whatever is there. Drive has no
 	// conditional write: this is a read before the write, and another writer can
 	// come between the two. The loser's next IfRevision tells.
 	IfRevision string
@@ -207,10 +208,14 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 }
 
 // worthRestart reports whether another run may succeed: the session has ended,
-// or the file to replace was deleted or folded by somebody else meanwhile.
+// or somebody else has replaced, deleted or folded the file meanwhile, which
+// stops only a conditional Put.
 func (p *put) worthRestart(err error) bool {
-	return errors.Is(err, errSessionEnded) ||
-		p.target != nil && p.opts.IfRevision == "" && statusOf(err) == http.StatusNotFound
+	if errors.Is(err, errSessionEnded) {
+		return true
+	}
+	gone := p.target != nil && statusOf(err) == http.StatusNotFound
+	return p.opts.IfRevision == "" && (gone || errors.Is(err, ErrConflict))
 }
 
 // landed reports whether file has the content of this Put.

@@ -224,6 +224,29 @@ func TestIfRevisionAfterLostAnswer(t *testing.T) {
 	}
 }
 
+// The answer to a create is lost, and before it is asked for again somebody else
+// has replaced the content: only a Put that asked for it conflicts.
+func TestCreateOvertaken(t *testing.T) {
+	for revision, want := range map[string]error{"": nil, drive.Absent: drive.ErrConflict} {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Status: 503, Performed: true})
+		inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			time.AfterFunc(400*time.Millisecond, func() { put(t, folder, "a.json", "theirs") })
+			_, err := folder.Put(t.Context(), "a.json", strings.NewReader("mine"), drive.PutOptions{IfRevision: revision})
+			if !errors.Is(err, want) {
+				t.Errorf("IfRevision %q: %v, want %v", revision, err, want)
+			}
+			content := "mine"
+			if want != nil {
+				content = "theirs"
+			}
+			if got := contents(srv, "a.json"); !slices.Equal(got, []string{content}) {
+				t.Errorf("IfRevision %q: the folder has %q", revision, got)
+			}
+		})
+	}
+}
+
 // Many writers at once: however many files that makes, there is one document, and
 // each writer can tell by the revision whether it is its own.
 func TestConcurrentPuts(t *testing.T) {

@@ -43,6 +43,9 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	if err := p.look(ctx); err != nil {
 		return nil, err
 	}
+	if p.target != nil {
+		p.rest = append(p.rest, p.target) // the session's own file may be another
+	}
 	p.progress(now.stored)
 	if err := p.src.moveTo(now.stored); err != nil {
 		return nil, err

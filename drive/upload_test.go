@@ -219,6 +219,9 @@ func TestLostLastAnswerOfEndedSession(t *testing.T) {
 				t.Fatalf("conditional %v: %v", conditional, err)
 			}
 			checkStored(t, srv, "a.bin", content)
+			if n := len(srv.Requests(drivetest.OpUploadStart)); conditional && n != 1 {
+				t.Errorf("uploaded %d times", n)
+			}
 		})
 	}
 }
@@ -386,6 +389,21 @@ func TestResumeIfRevision(t *testing.T) {
 		t.Errorf("%v, want ErrConflict", err)
 	}
 	checkStored(t, srv, "a.bin", []byte("theirs"))
+}
+
+// Another file of the name has appeared, and has won, since the session began.
+func TestResumeFolds(t *testing.T) {
+	content := random(5 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	first := put(t, folder, "a.bin", "first")
+	session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Modified: time.Now().Add(time.Hour)})
+	file, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session})
+	if err != nil || file.ID != first.ID {
+		t.Fatalf("Put = %+v, %v", file, err)
+	}
+	checkStored(t, srv, "a.bin", content)
 }
 
 // A session is a capability. It shows itself only through MarshalBinary.
