@@ -43,9 +43,9 @@ func findKey(ctx context.Context, keys KeySource, kid string) (*rsa.PublicKey, e
 	return nil, fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
 }
 
-// sameKey compares two public keys, in no constant time.
-func sameKey(a, b *rsa.PublicKey) bool {
-	return a == b || a.E == b.E && a.N.Cmp(b.N) == 0
+// sameKey reports whether a source still has the key that verified a token.
+func sameKey(now, then *rsa.PublicKey) bool {
+	return now == then || now.N != nil && now.N.Cmp(then.N) == 0 && now.E == then.E
 }
 
 // A StaticKeySet is a fixed set of keys, for tests and for issuers whose keys do

@@ -138,3 +138,20 @@ func TestKeySource(t *testing.T) {
 		})
 	}
 }
+
+// TestKeySourceChangesItsMind pins what a cache makes of a key that is none.
+func TestKeySourceChangesItsMind(t *testing.T) {
+	key, err := staticKeys(t, issuer()).Key(t.Context(), issuer().KeyID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newVerifier(t, func(c *idtoken.Config) {
+		c.CacheSize = 10
+		c.Keys = source(func(string) (*rsa.PublicKey, error) { return key, nil })
+	})
+	_, err = v.Verify(t.Context(), good())
+	expectOnly(t, err, nil)
+	key = &rsa.PublicKey{E: key.E}
+	_, err = v.Verify(t.Context(), good())
+	expectOnly(t, err, idtoken.ErrSignature)
+}

@@ -1,0 +1,73 @@
+package idtoken
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+)
+
+// A Config says whose tokens a [Verifier] accepts.
+type Config struct {
+	// Audiences are the OAuth client IDs for which this backend accepts tokens.
+	// At least one is required. With an iOS or Android app that names a server
+	// client ID, that is the server's (web) client, not the app's.
+	Audiences []string
+
+	// AuthorizedParties are clients that may have asked for the token (azp), in
+	// addition to Audiences and to the clients in the Cloud project of the
+	// token's audience. Few backends need any.
+	AuthorizedParties []string
+
+	// HostedDomains, if any, are the Google Workspace domains to whose accounts
+	// sign-in is restricted; "*" stands for any Workspace domain.
+	HostedDomains []string
+
+	// Leeway is the clock difference that is tolerated; 1 minute by default, and
+	// at most 10.
+	Leeway time.Duration
+
+	// Keys are the keys that sign tokens; nil means Google's, from [RemoteKeys],
+	// fetched with HTTPClient.
+	Keys KeySource
+
+	// CacheSize is the number of verified tokens to remember, so that a client
+	// that sends its ID token with every request costs one signature check.
+	// Everything but the signature is checked again. 0 means none. An entry
+	// takes a few KiB.
+	CacheSize int
+
+	// HTTPClient fetches Google's keys; nil means a plain one.
+	HTTPClient *http.Client
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultLeeway = time.Minute
+	maxLeeway     = 10 * time.Minute
+)
+
+func (c Config) validate() error {
+	if len(c.Audiences) == 0 {
+		return errors.New("idtoken: Config.Audiences: at least one client ID is required")
+	}
+	for field, names := range map[string][]string{
+		"Audiences":         c.Audiences,
+		"AuthorizedParties": c.AuthorizedParties,
+		"HostedDomains":     c.HostedDomains,
+	} {
+		if slices.Contains(names, "") {
+			return fmt.Errorf("idtoken: Config.%s: an empty name", field)
+		}
+	}
+	if c.Leeway < 0 || c.Leeway > maxLeeway {
+		return fmt.Errorf("idtoken: Config.Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
+	}
+	if c.CacheSize < 0 {
+		return fmt.Errorf("idtoken: Config.CacheSize: %d is negative", c.CacheSize)
+	}
+	return nil
+}
