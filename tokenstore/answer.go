@@ -91,6 +91,7 @@ func (m *Manager) newCached(subject, access, kind string, now, expiry time.Time,
 		subject:   strings.Clone(subject),
 		access:    strings.Clone(access),
 		kind:      kind,
+		expires:   expiry.Round(0),
 		refreshAt: expiry.Add(-min(ahead, lifetime/5)).UnixNano(),
 		expiry:    expiry.UnixNano(),
 	}

@@ -12,12 +12,13 @@ import (
 // cached is an access token in memory. It never changes once it can be seen.
 type cached struct {
 	subject, access, kind string
-	refreshAt, expiry     int64 // nanoseconds since 1970
+	expires               time.Time
+	refreshAt, expiry     int64 // nanoseconds since 1970; expiry is expires
 }
 
 // token returns a copy for the caller to keep.
 func (c *cached) token() *oauth2.Token {
-	return &oauth2.Token{AccessToken: c.access, TokenType: c.kind, Expiry: time.Unix(0, c.expiry)}
+	return &oauth2.Token{AccessToken: c.access, TokenType: c.kind, Expiry: c.expires}
 }
 
 // fresh means that it can be handed out as it is, alive that it can if there is
@@ -84,7 +85,7 @@ func (c *cache) get(subject string) *cached {
 }
 
 // find returns the slot of subject and what is in it, or the free slot where it
-// would go and nil. At least a quarter of the slots is free, so it ends.
+// would go and nil. At least half of the slots are free, so it ends soon.
 func find(slots []slot, hash uint64, subject string) (*slot, *cached) {
 	mask := uint64(len(slots) - 1)
 	for i := hash & mask; ; i = (i + 1) & mask {
@@ -105,7 +106,7 @@ func (s *shard) set(hash uint64, subject string, e *cached, now int64) {
 
 func (s *shard) put(hash uint64, e *cached, now int64) {
 	slots := s.slots.Load()
-	if slots == nil || s.used >= len(*slots)*3/4 {
+	if slots == nil || s.used >= len(*slots)/2 {
 		slots = s.rebuild(now)
 	}
 	at, old := find(*slots, hash, e.subject)
@@ -156,7 +157,7 @@ func (s *shard) rebuild(now int64) *[]slot {
 		}
 	}
 	size := minSlots
-	for size < 2*(len(keep)+1) {
+	for size < 3*(len(keep)+1) {
 		size *= 2
 	}
 	slots := make([]slot, size)

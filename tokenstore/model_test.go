@@ -93,7 +93,9 @@ func (w *world) run(d *dice) {
 	}
 	wg.Wait()
 	time.Sleep(2 * time.Minute) // flights that were left
+	w.mu.Lock()
 	w.faults = 0
+	w.mu.Unlock()
 	for _, p := range processes {
 		p.settle()
 	}

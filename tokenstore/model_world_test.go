@@ -170,7 +170,10 @@ func (d *dice) duration(most time.Duration) time.Duration {
 
 // Refresh implements [tokenstore.Refresher].
 func (p *process) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
-	if p.dead[refreshToken] {
+	p.mu.Lock()
+	dead := p.dead[refreshToken]
+	p.mu.Unlock()
+	if dead {
 		p.failf("process %d sends %s, which it knows to be dead", p.name, refreshToken)
 	}
 	if err := p.reach(ctx, "refresh"); err != nil {
@@ -273,6 +276,8 @@ func (s storeOf) Lease(ctx context.Context, key tokenstore.Key, purpose string, 
 		return nil, false, err
 	}
 	return func() {
+		s.p.mu.Lock()
+		defer s.p.mu.Unlock()
 		if !s.p.crashed {
 			release()
 		}

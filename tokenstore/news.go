@@ -137,7 +137,7 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 		g.CreatedAt = now
 	}
 	if a := n.answer.access; m.share && a != nil && g.State == Active {
-		g.AccessToken, g.Expiry = a.access, time.Unix(0, a.expiry).UTC()
+		g.AccessToken, g.Expiry = a.access, a.expires.UTC()
 		return g
 	}
 	return withoutAccessToken(g)

@@ -127,7 +127,8 @@ func (s *Sealed) seal(ctx context.Context, key Key, g Grant) (Grant, error) {
 		return Grant{}, fmt.Errorf("tokenstore: sealing: %w", err)
 	}
 	g.hashes = g.Hashes()
-	g.RefreshToken = sealedPrefix + base64.RawStdEncoding.EncodeToString(envelope)
+	text := make([]byte, 0, len(sealedPrefix)+base64.RawStdEncoding.EncodedLen(len(envelope)))
+	g.RefreshToken = string(base64.RawStdEncoding.AppendEncode(append(text, sealedPrefix...), envelope))
 	g.AccessToken = ""
 	return g, nil
 }

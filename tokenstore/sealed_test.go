@@ -123,7 +123,7 @@ func TestSealedRefuses(t *testing.T) {
 			return changeEnvelope(t, g, func(b []byte) []byte { return b[:len(b)-1] })
 		},
 		"cut to the header": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return changeEnvelope(t, g, func(b []byte) []byte { return b[:33] })
+			return changeEnvelope(t, g, func(b []byte) []byte { return b[:45] })
 		},
 		"cut to nothing": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
 			return changeEnvelope(t, g, func(b []byte) []byte { return nil })
