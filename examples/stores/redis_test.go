@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
@@ -50,6 +51,7 @@ func TestRedis(t *testing.T) {
 		})
 	})
 	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, server) })
+	t.Run("Retries", func(t *testing.T) { redisRetries(t, rdb) })
 	t.Run("Reopen", func(t *testing.T) {
 		flush(t, server)
 		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return open(t) })
@@ -98,6 +100,43 @@ func TestRedis(t *testing.T) {
 			t.Errorf("after Delete there still are %q, %v", keys, err)
 		}
 	})
+}
+
+// redisRetries is a client that runs every script again, because the first
+// answer got lost.
+func redisRetries(t *testing.T, rdb *redis.Client) {
+	store, err := redisstore.New(redisstore.Config{
+		Prefix: "retries:",
+		Eval: func(ctx context.Context, script string, keys, args []string) (any, error) {
+			if err := rdb.Eval(ctx, script, keys, args).Err(); err != nil {
+				return nil, err
+			}
+			return rdb.Eval(ctx, script, keys, args).Result()
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, g := t.Context(), tokenstore.Grant{RefreshToken: "1//jane"}
+	for range 2 { // creates, then replaces
+		if g.Version, err = store.Save(ctx, user("jane"), g); err != nil {
+			t.Fatalf("Save = %v", err)
+		}
+	}
+	if kept, err := store.Load(ctx, user("jane")); err != nil || kept.Version != g.Version {
+		t.Errorf("Load = version %q, %v; want %q", kept.Version, err, g.Version)
+	}
+	release, ok, err := store.Lease(ctx, user("jane"), "work", time.Hour)
+	if err != nil || !ok {
+		t.Fatalf("Lease = %t, %v", ok, err)
+	}
+	if _, ok, err := store.Lease(ctx, user("jane"), "work", time.Hour); ok || err != nil {
+		t.Errorf("Lease of what is held = %t, %v", ok, err)
+	}
+	release()
+	if err := store.Delete(ctx, user("jane"), g.Version); err != nil {
+		t.Errorf("Delete = %v", err)
+	}
 }
 
 // runRueidis checks the other client, with one server or with a cluster.

@@ -37,8 +37,12 @@ func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant,
 
 // KEYS: grant, keys, tokens. ARGV: the version to replace, the new version,
 // the record, the member, the hashes.
+//
+// The new version is there already where a client tries again after an answer
+// that got lost.
 const saveScript = `
 local kept = redis.call('HMGET', KEYS[1], 'version', 'hashes')
+if kept[1] == ARGV[2] then return 1 end
 if (kept[1] or '') ~= ARGV[1] then return 0 end
 for hash in string.gmatch(kept[2] or '', '%S+') do
 	redis.call('ZREM', KEYS[3], hash .. '\0' .. ARGV[4])

@@ -63,8 +63,8 @@ import (
 
 // Eval runs a Lua script on the node that has keys (at least one, all with one
 // hash tag) and returns its answer: an integer as int64, a string as string or
-// []byte, an array as []any. The scripts never answer nil. It must not run a
-// script again whose answer got lost.
+// []byte, an array as []any. The scripts never answer nil. It may run a script
+// again whose answer got lost, as clients do after a broken connection.
 type Eval func(ctx context.Context, script string, keys, args []string) (any, error)
 
 // DefaultPrefix begins all keys of a Config that names no Prefix.
