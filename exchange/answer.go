@@ -29,9 +29,9 @@ func (a *answer) refusal(op string, quotable func() secrets) *Error {
 		RetryAfter:  a.after,
 	}
 	e.kind = a.meaning(e.Code)
-	if e.kind == ErrTemporary && meaningOf(e.Code) != ErrTemporary {
-		// The code of an answer that does not count: who reads it elsewhere
-		// must not conclude that a refresh token is dead.
+	if e.kind != meaningOf(e.Code) {
+		// The status says otherwise: who reads the code elsewhere must not
+		// conclude that a refresh token is dead.
 		e.Code, e.Subtype = "", ""
 	}
 	e.retry = e.kind == ErrTemporary && a.status >= 400

@@ -65,7 +65,7 @@ func encode(form []param) string {
 // or not all of it.
 func (c *Client) post(ctx context.Context, op, address string, form []param) (*answer, *Error) {
 	if ctx.Err() != nil {
-		return nil, &Error{Op: op, kind: ErrTemporary, cause: context.Cause(ctx)}
+		return nil, ended(op, context.Cause(ctx))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -242,4 +243,27 @@ func TestSameCodeUnderAnotherVerifier(t *testing.T) {
 	if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
 		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
 	}
+}
+
+// FuzzCallbackNonce: claims that pass are an object whose nonce, by that exact
+// name, is the one asked for.
+func FuzzCallbackNonce(f *testing.F) {
+	for _, claims := range []string{`{"nonce":"N"}`, `{"nonce":"N","nonce":"x"}`, `{"NONCE":"N"}`, `{"a":[{}],"nonce":"\u004e"}`, `[]`, `{`} {
+		f.Add([]byte(claims))
+	}
+	f.Fuzz(func(t *testing.T, claims []byte) {
+		c := newClient(t, scripted(callbackAnswer(idToken(string(claims)), "openid")))
+		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "v"}
+		_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {"s"}, "code": {goodCode}}, req)
+		if err != nil {
+			if !errors.Is(err, exchange.ErrState) {
+				t.Errorf("%q: %v", claims, err)
+			}
+			return
+		}
+		var got map[string]any
+		if json.Unmarshal(claims, &got) != nil || got["nonce"] != "N" {
+			t.Errorf("accepted %q", claims)
+		}
+	})
 }

@@ -108,6 +108,8 @@ var refusals = []struct {
 		exchange.ErrTemporary, 503, "", "", "may have redeemed", false, true},
 	{"truncated refusal", 400, `{"error":"invalid_gra`,
 		exchange.ErrClient, 500, "", "", "Config", false, false},
+	{"invalid_grant in a redirect", 302, `{"error":"invalid_grant"}`,
+		exchange.ErrClient, 500, "", "", "proxy", false, false},
 	{"404", 404, "<html>", exchange.ErrClient, 500, "", "", "Endpoint", false, false},
 	{"error is an object", 400, `{"error":{"code":400,"status":"INVALID_ARGUMENT"}}`,
 		exchange.ErrClient, 500, "", "", "Config", false, false},

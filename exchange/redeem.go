@@ -1,8 +1,6 @@
 package exchange
 
-import (
-	"context"
-)
+import "context"
 
 // Exchange redeems a code that was issued under origin. Whatever happens, the
 // code is sent once: no retry, no redirect followed.

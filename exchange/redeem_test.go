@@ -203,6 +203,37 @@ func TestSpentCodes(t *testing.T) {
 	}
 }
 
+func TestClockThatJumps(t *testing.T) {
+	now := start
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g, func(cfg *exchange.Config) { cfg.Now = func() time.Time { return now } })
+	try := func(code string, jump time.Duration) bool {
+		now = now.Add(jump)
+		_, err := c.Exchange(t.Context(), code, exchange.App)
+		return err == nil
+	}
+	year := 365 * 24 * time.Hour
+	steps := []struct {
+		code string
+		jump time.Duration
+		want bool
+	}{
+		{"4/0A1", 0, true},
+		{"4/0A1", -year, false}, // back: remembered for longer
+		{"4/0A2", 0, true},
+		{"4/0A2", time.Minute, false},
+		{"4/0A1", 2 * year, true}, // ahead: forgotten sooner
+		{"4/0A1", 0, false},
+		{"4/0A2", -year, true},
+		{"4/0A2", 0, false},
+	}
+	for i, step := range steps {
+		if got := try(step.code, step.jump); got != step.want {
+			t.Errorf("step %d: accepted %t, want %t", i, got, step.want)
+		}
+	}
+}
+
 func TestTransportPanicsSpendTheCode(t *testing.T) {
 	g := scripted(func(*http.Request) (*http.Response, error) { panic("broken transport") })
 	c := newClient(t, g)

@@ -106,5 +106,10 @@ func asError(op string, err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
 	}
-	return &Error{Op: op, kind: ErrTemporary, cause: err}
+	return ended(op, err)
+}
+
+func ended(op string, cause error) *Error {
+	return &Error{Op: op, kind: ErrTemporary, cause: cause,
+		hint: "The caller's context has ended. If that was during an exchange, the code is spent: what must not be cut short takes context.WithoutCancel."}
 }

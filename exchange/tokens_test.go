@@ -114,3 +114,34 @@ func after(d time.Duration) time.Time {
 	}
 	return start.Add(d)
 }
+
+// FuzzTokenAnswer: whatever the token endpoint says, there is an access token or
+// a typed error, and never one that says that a refresh token is dead unless
+// Google has.
+func FuzzTokenAnswer(f *testing.F) {
+	for _, r := range refusals {
+		f.Add(r.status, []byte(r.body))
+	}
+	f.Add(200, []byte(tokenAnswer))
+	f.Add(200, []byte(`{"access_token":"a","expires_in":1e308,"scope":"\u0000"}`))
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		if status < 200 || status > 599 {
+			return
+		}
+		tok, err := newClient(t, scripted(says(status, string(body)))).Exchange(t.Context(), goodCode, exchange.App)
+		if err == nil {
+			if tok.AccessToken == "" || status != 200 || tok.Expiry.Before(start) && !tok.Expiry.IsZero() {
+				t.Errorf("%d %q: %v", status, body, tok)
+			}
+			return
+		}
+		e, ok := errors.AsType[*exchange.Error](err)
+		if !ok || e.Hint() == "" || exchange.HTTPStatus(err) < 400 {
+			t.Errorf("%d %q: %v", status, body, err)
+		}
+		code, _ := e.OAuthError()
+		if dead := errors.Is(err, exchange.ErrInvalidGrant); dead != (code == "invalid_grant") || dead && (status < 400 || status >= 500) {
+			t.Errorf("%d %q: %v", status, body, err)
+		}
+	})
+}
