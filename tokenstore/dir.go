@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // A Dir is a [Store] in a folder of a local file system, for command-line tools
@@ -53,16 +54,46 @@ func OpenDir(path string) (*Dir, error) {
 	d := &Dir{path: path}
 	for n := range d.folders {
 		d.folders[n] = make(chan struct{}, 1)
-		if err := os.MkdirAll(d.folder(n), 0o700); err != nil {
+		if err := makeFolder(d.folder(n)); err != nil {
 			return nil, dirError("opening", err)
 		}
 	}
-	lock, err := d.lock(context.Background(), "0")
+	lock, err := d.lock(context.Background(), "0") // to know now if there are no locks
 	if err != nil {
 		return nil, dirError("opening", err)
 	}
 	lock.unlock()
 	return d, nil
+}
+
+// makeFolder is [os.MkdirAll], and puts each new folder's name on the disk: what
+// is in a folder without one is lost in a power cut.
+func makeFolder(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(path)
+	if err := makeFolder(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	folder, err := os.Open(parent)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+var errDirNotOpened = errors.New("tokenstore: OpenDir makes a Dir")
+
+// enter is what every method does first.
+func (d *Dir) enter(ctx context.Context, key Key) error {
+	if d.path == "" {
+		return errDirNotOpened
+	}
+	return enter(ctx, key)
 }
 
 func dirError(doing string, err error) error {
@@ -83,10 +114,8 @@ const grantSuffix = ".grant"
 
 func grantName(key Key) string { return fileName(key.ClientID, key.Subject) + grantSuffix }
 
-func folderOf(name string) int {
-	n, _ := hex.DecodeString("0" + name[:1])
-	return int(n[0])
-}
+// folderOf is the number of a name's first digit.
+func folderOf(name string) int { return strings.IndexByte("0123456789abcdef", name[0]) }
 
 func (d *Dir) folder(n int) string { return filepath.Join(d.path, fmt.Sprintf("%x", n)) }
 
@@ -95,7 +124,7 @@ func (d *Dir) file(name string) string { return filepath.Join(d.folder(folderOf(
 // Load implements [Store]. Where the file can be read only as far as the
 // Version, the error comes with that, so that a new sign-in can replace it.
 func (d *Dir) Load(ctx context.Context, key Key) (Grant, error) {
-	if err := enter(ctx, key); err != nil {
+	if err := d.enter(ctx, key); err != nil {
 		return Grant{}, err
 	}
 	g, err := d.load(key)
@@ -122,7 +151,7 @@ func (d *Dir) load(key Key) (Grant, error) {
 
 // Save implements [Store].
 func (d *Dir) Save(ctx context.Context, key Key, g Grant) (version string, err error) {
-	if err := enter(ctx, key); err != nil {
+	if err := d.enter(ctx, key); err != nil {
 		return "", err
 	}
 	replaces := g.Version
@@ -149,7 +178,7 @@ func (d *Dir) Save(ctx context.Context, key Key, g Grant) (version string, err e
 
 // Delete implements [Store].
 func (d *Dir) Delete(ctx context.Context, key Key, version string) error {
-	if err := enter(ctx, key); err != nil {
+	if err := d.enter(ctx, key); err != nil {
 		return err
 	}
 	return d.change(ctx, grantName(key), func(lock *folderLock) error {

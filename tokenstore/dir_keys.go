@@ -38,6 +38,9 @@ func (d *Dir) yield(ctx context.Context, match func(Key, Grant) bool) iter.Seq2[
 }
 
 func (d *Dir) matching(ctx context.Context, match func(Key, Grant) bool) ([]Key, error) {
+	if d.path == "" {
+		return nil, errDirNotOpened
+	}
 	var keys []Key
 	for n := range d.folders {
 		entries, err := os.ReadDir(d.folder(n))

@@ -19,7 +19,7 @@ func leaseName(key Key, purpose string) string {
 // Lease implements [Leaser], among the processes that share the folder, by the
 // computer's clock.
 func (d *Dir) Lease(ctx context.Context, key Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
-	if err := enter(ctx, key); err != nil {
+	if err := d.enter(ctx, key); err != nil {
 		return nil, false, err
 	}
 	name, owner := leaseName(key, purpose), rand.Text()

@@ -149,6 +149,38 @@ func TestDirBrokenFile(t *testing.T) {
 	}
 }
 
+func TestDirNotOpened(t *testing.T) {
+	var d tokenstore.Dir
+	ctx := t.Context()
+	_, loadErr := d.Load(ctx, dirUser)
+	_, saveErr := d.Save(ctx, dirUser, tokenstore.Grant{})
+	_, _, leaseErr := d.Lease(ctx, dirUser, "work", time.Hour)
+	errs := []error{loadErr, saveErr, d.Delete(ctx, dirUser, tokenstore.AnyVersion), leaseErr}
+	for _, err := range d.Keys(ctx, tokenstore.Key{}) {
+		errs = append(errs, err)
+	}
+	if len(errs) != 5 {
+		t.Errorf("Keys yields nothing, want an error")
+	}
+	for i, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), "OpenDir") {
+			t.Errorf("%d: error %v, want one that says how to make a Dir", i, err)
+		}
+	}
+}
+
+func TestOpenDirFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, filepath.Join(path, "below")} {
+		if _, err := tokenstore.OpenDir(path); err == nil {
+			t.Errorf("OpenDir(%q), where there is a file, = nil", path)
+		}
+	}
+}
+
 // TestDirForeignFile checks that a grant does not become another user's by
 // renaming its file.
 func TestDirForeignFile(t *testing.T) {

@@ -20,11 +20,11 @@
 //
 // # What the database must do
 //
-// Save, and so a sign-in, is as durable as the database's commit. SQLite
-// survives a power cut with WAL only under synchronous=FULL, and needs a
-// busy_timeout where several connections write. PostgreSQL and MySQL have it by
-// default (synchronous_commit=on, innodb_flush_log_at_trx_commit=1); a failover
-// to a replica that lags loses what the replica did not have.
+// What Save has acknowledged is as durable as the database's commits. With
+// SQLite in WAL mode they survive a power cut only under synchronous=FULL;
+// several connections also need a busy_timeout. PostgreSQL's and MySQL's survive
+// it by default (synchronous_commit=on, innodb_flush_log_at_trx_commit=1), but a
+// failover to a replica that lags behind loses what the replica does not have.
 //
 // Each operation is one statement, and commits by itself. With [Store.With] it
 // takes part in a transaction of yours instead. Under REPEATABLE READ or
