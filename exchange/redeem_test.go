@@ -338,15 +338,20 @@ func TestEndedContextSendsNothing(t *testing.T) {
 }
 
 func TestExchangeEndsByItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		hang := func(r *http.Request) (*http.Response, error) {
-			<-r.Context().Done()
-			return nil, r.Context().Err()
-		}
-		began := time.Now()
-		_, err := newClient(t, scripted(hang)).Exchange(context.Background(), goodCode, exchange.App)
-		if !errors.Is(err, exchange.ErrTemporary) || time.Since(began) != 30*time.Second {
-			t.Errorf("%v after %v; want ErrTemporary after 30 s", err, time.Since(began))
-		}
-	})
+	for given, want := range map[time.Duration]time.Duration{
+		0: 30 * time.Second, 2 * time.Second: 2 * time.Second, time.Hour: 30 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			hang := func(r *http.Request) (*http.Response, error) {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			c := newClient(t, scripted(hang), func(cfg *exchange.Config) { cfg.HTTPClient.Timeout = given })
+			began := time.Now()
+			_, err := c.Exchange(context.Background(), goodCode, exchange.App)
+			if !errors.Is(err, exchange.ErrTemporary) || time.Since(began) != want {
+				t.Errorf("Timeout %v: %v after %v; want ErrTemporary after %v", given, err, time.Since(began), want)
+			}
+		})
+	}
 }

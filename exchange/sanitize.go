@@ -78,11 +78,12 @@ func notInCode(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 }
 
-var errWithheld = errors.New("the transport's error is withheld: it is long, or quotes a secret of the request")
+var errWithheld = errors.New("the transport's error is withheld: it quotes the request or the answer")
 
-// cleanError returns err, or errWithheld.
+// cleanError returns err, or errWithheld. Where an answer is no HTTP, net/http
+// quotes its first line.
 func (s secrets) cleanError(err error) error {
-	if text := err.Error(); len(text) > 4096 || s.in(text) {
+	if text := err.Error(); strings.Contains(text, "malformed") || s.in(text) {
 		return errWithheld
 	}
 	return err

@@ -221,6 +221,32 @@ func TestErrorsAreDiscreet(t *testing.T) {
 	}
 }
 
+// Answers that net/http cannot read, and quotes.
+func TestBrokenHTTPIsNotQuoted(t *testing.T) {
+	for _, raw := range []string{
+		`{"access_token":"marked"}` + "\r\n\r\n",
+		"HTTP/1.1 abc marked\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nmarked\r\n\r\n",
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.WriteString(conn, raw)
+			conn.Close()
+		}))
+		c := newClient(t, srv.Client().Transport, func(cfg *exchange.Config) { cfg.Endpoint.TokenURL = srv.URL })
+		_, err := c.Exchange(t.Context(), goodCode, exchange.App)
+		if !errors.Is(err, exchange.ErrTemporary) {
+			t.Errorf("error %v, want ErrTemporary", err)
+		}
+		discreetError(t, "Exchange", err)
+		srv.Close()
+	}
+}
+
 func TestLocalErrorsAreDiscreet(t *testing.T) {
 	c := newClient(t, scripted(callbackAnswer(idToken(`{"nonce":"marked-nonce"}`), "openid")))
 	for _, code := range []string{goodCode + "\n", url.QueryEscape(goodCode), goodCode + strings.Repeat(mark, 100)} {
