@@ -231,3 +231,19 @@ func TestClaimErrorText(t *testing.T) {
 		t.Errorf("a hand-made ClaimError is %q", text)
 	}
 }
+
+// TestMalformedText pins that the text says what is wrong with the form.
+func TestMalformedText(t *testing.T) {
+	head, body, signature := segments()
+	for token, want := range map[string]string{
+		good() + ".x": "not three segments",
+		head + "." + body + "." + signature + "=":                    "not canonical base64url without padding",
+		strings.Repeat("x", 1<<20):                                   "longer than 16 KiB",
+		issuer().SignHeader(header(), payload()[1:]):                 "not a JSON object",
+		issuer().SignHeader(header(set("alg", `"none"`)), payload()): "header: alg is not RS256",
+	} {
+		if _, err := newVerifier(t, nil).Verify(t.Context(), token); err == nil || err.Error() != "idtoken: malformed token: "+want {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+}

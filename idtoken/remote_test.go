@@ -303,3 +303,37 @@ func TestDeadCallerFetchesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestLateCaller holds a caller up after it has seen that keys are needed, until
+// another has fetched them.
+func TestLateCaller(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		var hold atomic.Bool
+		release := make(chan struct{})
+		keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{
+			HTTPClient: &http.Client{Transport: r},
+			Now: func() time.Time { // is asked after the look at the keys
+				if hold.CompareAndSwap(true, false) {
+					<-release
+				}
+				return time.Now()
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		prefetch := func() {
+			if err := keys.Prefetch(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		hold.Store(true)
+		var late sync.WaitGroup
+		late.Go(prefetch)
+		synctest.Wait()
+		prefetch()
+		close(release)
+		late.Wait()
+		r.expectFetches(t, 1)
+	})
+}

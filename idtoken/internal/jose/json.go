@@ -128,7 +128,6 @@ func (p *parser) member(depth int) error {
 	if err := p.value(depth); err != nil {
 		return err
 	}
-	p.members = p.members[:i+1]
 	p.members[i].Value = Value(p.text[start:p.pos])
 	p.space()
 	return nil
@@ -143,12 +142,10 @@ func (p *parser) array(depth int) error {
 	if p.take(']') {
 		return nil
 	}
-	first := len(p.members)
 	for {
 		if err := p.value(depth); err != nil {
 			return err
 		}
-		p.members = p.members[:first]
 		p.space()
 		if p.take(',') {
 			p.space()
@@ -167,7 +164,10 @@ func (p *parser) value(depth int) error {
 		_, err := p.skipString()
 		return err
 	case c == '{':
-		return p.object(depth + 1)
+		outer := len(p.members)
+		err := p.object(depth + 1)
+		p.members = p.members[:outer]
+		return err
 	case c == '[':
 		return p.array(depth + 1)
 	case c == '-' || digit(c):
