@@ -17,15 +17,15 @@ const (
 type codes struct {
 	mu     sync.Mutex
 	flying map[codeID]struct{}
-	spent  map[codeID]time.Time
-	order  []spentCode // what spent holds, the oldest first
+	spent  map[codeID]int64 // since when, in Unix nanoseconds
+	order  []spentCode      // what spent holds, the oldest first
 }
 
 type codeID [16]byte
 
 type spentCode struct {
 	id codeID
-	at time.Time
+	at int64
 }
 
 func idOf(code []byte) codeID {
@@ -37,7 +37,7 @@ func idOf(code []byte) codeID {
 func (c *codes) take(id codeID, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if at, ok := c.spent[id]; ok && now.Sub(at) < keepSpent {
+	if at, ok := c.spent[id]; ok && recent(at, now) {
 		return &Error{Op: opExchange, kind: ErrInvalidGrant,
 			reason: "this client has redeemed the code, or may have"}
 	}
@@ -46,7 +46,7 @@ func (c *codes) take(id codeID, now time.Time) error {
 			reason: "the code is being redeemed under another origin or verifier"}
 	}
 	if c.flying == nil {
-		c.flying, c.spent = make(map[codeID]struct{}), make(map[codeID]time.Time)
+		c.flying, c.spent = make(map[codeID]struct{}), make(map[codeID]int64)
 	}
 	c.flying[id] = struct{}{}
 	return nil
@@ -59,8 +59,9 @@ func (c *codes) settle(id codeID, spent bool, now time.Time) {
 	delete(c.flying, id)
 	c.forget(now)
 	if spent {
-		c.spent[id] = now
-		c.order = append(c.order, spentCode{id, now})
+		at := now.UnixNano()
+		c.spent[id] = at
+		c.order = append(c.order, spentCode{id, at})
 	}
 }
 
@@ -68,12 +69,14 @@ func (c *codes) settle(id codeID, spent bool, now time.Time) {
 func (c *codes) forget(now time.Time) {
 	for len(c.order) > 0 {
 		oldest := c.order[0]
-		if len(c.order) < maxSpent && now.Sub(oldest.at) < keepSpent {
+		if len(c.order) < maxSpent && recent(oldest.at, now) {
 			return
 		}
-		if c.spent[oldest.id].Equal(oldest.at) { // else it was spent once more, later
+		if c.spent[oldest.id] == oldest.at { // else it was spent once more, later
 			delete(c.spent, oldest.id)
 		}
 		c.order = c.order[1:]
 	}
 }
+
+func recent(at int64, now time.Time) bool { return now.UnixNano()-at < int64(keepSpent) }
