@@ -94,7 +94,7 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	if r.timeout == 0 {
 		r.timeout = defaultFetchTimeout
 	}
-	if r.now != seen {
+	if r.now == nil {
 		r.now = time.Now
 	}
 	r.client = withoutRedirects(cfg.HTTPClient)
