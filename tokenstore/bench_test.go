@@ -42,6 +42,13 @@ func adds(b *testing.B, floor, without, ours func(i int)) {
 	report(b, f.median(), o.median()-w.median())
 }
 
+// serverHeap gives the benchmark a heap like a server's, so that the garbage
+// collector takes the share that it takes there.
+func serverHeap(b *testing.B) {
+	heap := make([]byte, 128<<20)
+	b.Cleanup(func() { runtime.KeepAlive(heap) })
+}
+
 // turns are the nanoseconds for one call, as measured over a thousand.
 type turns []float64
 
@@ -93,6 +100,7 @@ func filled(b *testing.B, users int) (*bench, []string) {
 // BenchmarkToken: a cached token, against one oauth2.ReuseTokenSource that the
 // same number of cores share.
 func BenchmarkToken(b *testing.B) {
+	serverHeap(b)
 	ctx := context.Background()
 	for _, procs := range []int{1, 2} {
 		for _, users := range []int{1, 1024} {
@@ -115,6 +123,7 @@ func BenchmarkToken(b *testing.B) {
 // BenchmarkSealed: what Sealed adds to Save and to Load, against one bare
 // AES-256-GCM seal of the same size.
 func BenchmarkSealed(b *testing.B) {
+	serverHeap(b)
 	ctx := context.Background()
 	g := tokenstore.Grant{RefreshToken: strings.Repeat("r", 128), Scopes: []string{"openid"}}
 	plaintext := make([]byte, 132)
@@ -157,11 +166,12 @@ func (d discard) Save(_ context.Context, _ tokenstore.Key, g tokenstore.Grant) (
 func (d discard) Delete(context.Context, tokenstore.Key, string) error { return nil }
 
 // BenchmarkMillion: a million cached users. It reports the bytes for each,
-// beyond those of the subject and token strings, and the longest that one Token
-// call or sign-in takes while a million expired ones are evicted.
+// beyond those of the subject and token strings, and how long the slowest of the
+// calls takes, and the slowest but 20, while a million expired ones are evicted.
 func BenchmarkMillion(b *testing.B) {
 	const users = 1_000_000
 	ctx := context.Background()
+	subjects, tokens := make([]string, users), make([]*oauth2.Token, users)
 	for b.Loop() {
 		now := time.Now()
 		m, err := tokenstore.New(tokenstore.Config{
@@ -171,7 +181,6 @@ func BenchmarkMillion(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		subjects, tokens := make([]string, users), make([]*oauth2.Token, users)
 		for i := range subjects {
 			subjects[i] = fmt.Sprintf("1%020d", i)
 			tokens[i] = &oauth2.Token{AccessToken: fmt.Sprintf("ya29.%0200d", i), RefreshToken: "1//r", Expiry: now.Add(time.Hour)}
@@ -182,33 +191,33 @@ func BenchmarkMillion(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		strs := uint64(users * (len(subjects[0]) + len(tokens[0].AccessToken)))
-		b.ReportMetric(float64(heap()-before-strs)/users, "B/user")
+		strs := float64(users * (len(subjects[0]) + len(tokens[0].AccessToken)))
+		b.ReportMetric((heap()-before-strs)/users, "B/user")
 
 		now = now.Add(2 * time.Hour)
 		fresh := &oauth2.Token{AccessToken: "ya29.fresh", RefreshToken: "1//r", Expiry: now.Add(time.Hour)}
-		var worst time.Duration
-		for i := range 100_000 {
+		var took []time.Duration
+		for i := range 200_000 {
 			began := time.Now()
 			if _, err := m.SignIn(ctx, subjects[i], fresh); err != nil {
 				b.Fatal(err)
 			}
-			if _, err := m.Token(ctx, subjects[i]); err != nil {
-				b.Fatal(err)
-			}
-			worst = max(worst, time.Since(began))
+			took = append(took, time.Since(began))
 		}
-		b.ReportMetric(float64(worst.Microseconds()), "worst-us")
-		b.ReportMetric(float64(heap()-before)/1e6, "MB-after")
-		runtime.KeepAlive(tokens)
-		runtime.KeepAlive(subjects)
+		slices.Sort(took)
+		b.ReportMetric(float64(took[len(took)-1].Microseconds()), "worst-us")
+		b.ReportMetric(float64(took[len(took)-21].Microseconds()), "p99.99-us")
+		b.ReportMetric((heap()-before)/1e6, "MB-after")
+		runtime.KeepAlive(m)
 	}
+	runtime.KeepAlive(subjects)
+	runtime.KeepAlive(tokens)
 }
 
-func heap() uint64 {
+func heap() float64 {
 	runtime.GC()
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
+	return float64(stats.HeapAlloc)
 }

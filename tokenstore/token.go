@@ -103,5 +103,7 @@ func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 // has refused it with 401. The next call gets a new one. [Manager.HTTPClient]
 // does this by itself.
 func (m *Manager) Invalidate(subject string) {
-	m.end(subject, (*cached).refused)
+	if subject != "" {
+		m.end(subject, (*cached).refused)
+	}
 }

@@ -350,6 +350,7 @@ func TestInvalidate(t *testing.T) {
 	b.signIn(t, tok)
 	b.Invalidate(jane)
 	b.Invalidate(john)
+	b.Invalidate("")
 	if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
 		t.Error("Token is the one that was invalidated")
 	}
