@@ -87,7 +87,8 @@ import (
 )
 
 // A Client speaks to Google's token and revocation endpoints for one OAuth
-// client. It is safe for concurrent use and needs no closing.
+// client. Make one and keep it: it remembers which codes are spent. It is safe
+// for concurrent use and needs no closing.
 type Client struct {
 	// Where fmt finds a Client in an unexported field it looks inside without
 	// asking, through pointers too, but not into a function.

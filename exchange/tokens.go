@@ -40,9 +40,9 @@ type Tokens struct {
 }
 
 // Missing returns those of the scopes that were not granted, as they are
-// spelled in the call: all of them where Google did not say. Google's short
-// names count as the long ones: email is
-// https://www.googleapis.com/auth/userinfo.email, and so is profile.
+// spelled in the call: all of them where Google did not say. The short names
+// email and profile stand for those that Google grants,
+// https://www.googleapis.com/auth/userinfo.email and userinfo.profile.
 func (t *Tokens) Missing(scopes ...string) []string {
 	return scope.Missing(t.Scopes, scopes)
 }
