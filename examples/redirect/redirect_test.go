@@ -180,6 +180,14 @@ func subjectOf(t *testing.T, w *world) string {
 	return u.Subject
 }
 
+func TestDeclinedScope(t *testing.T) {
+	w := newWorld(t, newServerSessions(false))
+	w.signIn(exchangetest.Choice{User: jane, Declined: []string{folderScope}})
+	w.mustSee("declined")
+	w.mustSignIn("") // Google asks again for what was not granted
+	w.mustSee("granted")
+}
+
 func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()

@@ -17,7 +17,9 @@ const callbackPath = "/oauth2/callback"
 
 // scopes are what the site asks for: who the user is, and a folder in their
 // Drive that it can reach when they are away.
-var scopes = []string{"openid", "email", "https://www.googleapis.com/auth/drive.appdata"}
+var scopes = []string{"openid", "email", folderScope}
+
+const folderScope = "https://www.googleapis.com/auth/drive.appdata"
 
 // A site signs users in:
 //
@@ -158,33 +160,42 @@ func (s *site) disconnect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) home(w http.ResponseWriter, r *http.Request) {
-	var page struct {
-		Email  string
-		Access string
-	}
 	var u user
+	var page struct{ Email, Access string }
 	if s.sessions.get(r, userName, &u) {
-		page.Email = u.Email
-		switch _, err := s.grants.Token(r.Context(), u.Subject); {
-		case err == nil:
-			page.Access = "granted"
-		case errors.Is(err, tokenstore.ErrNeedsConsent):
-			page.Access = "ended"
-		default:
-			log.Print(err)
-			page.Access = "unknown"
-		}
+		page.Email, page.Access = u.Email, s.access(r.Context(), u.Subject)
 	}
 	if err := homePage.Execute(w, page); err != nil {
 		log.Print(err)
 	}
 }
 
+// access says whether the site can reach the user's folder, as it would for a
+// job at night.
+func (s *site) access(ctx context.Context, subject string) string {
+	_, err := s.grants.Token(ctx, subject)
+	if errors.Is(err, tokenstore.ErrNeedsConsent) {
+		return "ended"
+	}
+	var grant tokenstore.Grant
+	if err == nil {
+		grant, err = s.grants.Grant(ctx, subject)
+	}
+	switch {
+	case err != nil:
+		log.Print(err)
+		return "unknown"
+	case len(grant.Missing(folderScope)) > 0: // the user has unticked it, and may
+		return "declined"
+	}
+	return "granted"
+}
+
 var homePage = template.Must(template.New("").Parse(`<!doctype html>
 <title>Notes</title>
 {{if .Email}}
 <p>{{.Email}} is signed in. Access to the app's folder in Google Drive: {{.Access}}.
-{{if eq .Access "ended"}}<p><a href="/login">Connect Google again</a>{{end}}
+{{if ne .Access "granted"}}<p><a href="/login">Connect Google again</a>{{end}}
 <form method="post" action="/logout"><button>Sign out</button></form>
 <form method="post" action="/disconnect"><button>Disconnect Google</button></form>
 {{else}}
