@@ -239,7 +239,7 @@ func jsonCases() []tokenCase {
 	member("short escape", `"\u00e"`, bad)
 	member("signed escape", `"\u+123"`, bad)
 	member("control character", "\"\x01\"", bad)
-	member("control character in a long string", "\"abcdefgh\x01ijklmnop\"", bad)
+	member("control character in a long string", "\"abcdefgh\x1fijklmnop\"", bad)
 	member("raw line break", "\"\n\"", bad)
 	member("leading zero", `01`, bad)
 	member("leading plus", `+1`, bad)

@@ -222,6 +222,9 @@ func TestRefreshAhead(t *testing.T) {
 		if time.Since(start) != 0 {
 			t.Error("a refresh ahead of time was waited for")
 		}
+		if allocs := testing.AllocsPerRun(100, func() { r.keys.Key(t.Context(), r.issuer.KeyID()) }); allocs > 0 {
+			t.Errorf("%v allocations for each key during the refresh", allocs)
+		}
 		synctest.Wait()
 		r.expectFetches(t, 2)
 		time.Sleep(maxAge / 2) // beyond the first expiry
@@ -244,7 +247,9 @@ func TestRefreshAheadFails(t *testing.T) {
 			if time.Since(start) != 0 {
 				t.Error("somebody waited")
 			}
-			time.Sleep(12 * time.Second)
+			time.Sleep(2 * time.Second) // it has failed, and the next is not due
+			r.expect(t, r.token(), nil)
+			time.Sleep(10 * time.Second)
 		}
 		r.expectFetches(t, 4)
 	})
