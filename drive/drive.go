@@ -54,6 +54,14 @@
 //
 // No error text contains a token, an upload session's address or a response
 // body.
+//
+// # What it does not do
+//
+// Drive has no conditional write, so [PutOptions.IfRevision] is checked before the
+// write, not with it. There is no access to older revisions, to folders that
+// other programs of the application made within the folder, or to changes as they
+// happen. Whoever reads a document with a [Reader] gets it from Drive each time:
+// nothing is cached.
 package drive
 
 import (
@@ -104,7 +112,8 @@ type Config struct {
 }
 
 // An AppFolder is the application-data folder of one user. It is safe for
-// concurrent use.
+// concurrent use. Making one costs little; keeping it spares most creates a
+// request, because it remembers unused IDs.
 type AppFolder struct {
 	client   *http.Client
 	files    *gdrive.FilesService
@@ -159,13 +168,13 @@ func (c Config) redacted() string {
 	return fmt.Sprintf("drive.Config{%s: [redacted], Endpoint: %q, ChunkSize: %d}", auth, c.Endpoint, c.ChunkSize)
 }
 
-// Format prints cfg without its TokenSource and HTTPClient, whatever the verb.
+// Format prints c without its TokenSource and HTTPClient, whatever the verb.
 func (c Config) Format(s fmt.State, _ rune) { io.WriteString(s, c.redacted()) }
 
-// LogValue is cfg for log/slog, as [Config.Format] prints it.
+// LogValue is c for log/slog, as [Config.Format] prints it.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
 
-// MarshalJSON encodes cfg as the string that [Config.Format] prints.
+// MarshalJSON encodes c as the string that [Config.Format] prints.
 func (c Config) MarshalJSON() ([]byte, error) { return quoted(c.redacted()) }
 
 func (f *AppFolder) redacted() string { return fmt.Sprintf("drive.AppFolder{%s}", f.endpoint.Host) }

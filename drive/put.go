@@ -34,9 +34,9 @@ type PutOptions struct {
 
 	// IfRevision, if set, is the [File.Revision] that the document must have, or
 	// [Absent]; else the error is ErrConflict and nothing is written. Empty: the
-	// content replaces whatever is there. Drive has no
-	// conditional write: this is a read before the write, and another writer can
-	// come between the two. The loser's next IfRevision tells.
+	// content replaces whatever is there. Drive has no conditional write: this is a
+	// read before the write, and another writer can come between the two. The
+	// loser's next IfRevision tells.
 	IfRevision string
 
 	// Progress, if set, hears how much Drive has stored, from Put's own goroutine.
@@ -49,8 +49,8 @@ type PutOptions struct {
 
 	// Resume continues a kept session, from where Drive says it stands. The reader
 	// must give the whole content from its beginning: the part that Drive has is
-	// read, too, for the checksum. If the session has ended, the upload starts
-	// over.
+	// read, too, for the checksum. Content type and properties are those with which
+	// the session began. If it has ended, the upload starts over.
 	Resume *Upload
 }
 
@@ -188,10 +188,7 @@ func (p *put) send(ctx context.Context) (*File, error) {
 // finish judges the outcome of an upload.
 func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) {
 	if p.id != "" && statusOf(err) == http.StatusConflict { // the ID is in use: by whom but ourselves?
-		file, err = p.folder.get(ctx, p.id)
-		if err == nil && !p.landed(file) {
-			return nil, ErrConflict
-		}
+		file, err = p.claim(ctx)
 	}
 	if p.target != nil && p.opts.IfRevision != "" && statusOf(err) == http.StatusNotFound {
 		return nil, fmt.Errorf("%w: it was deleted", ErrConflict)
@@ -205,6 +202,20 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 	p.progress(file.Size)
 	p.fold(ctx, file)
 	return file, nil
+}
+
+// claim returns the file that has the ID of this Put, if it has its content, too:
+// then the answer to an earlier attempt was lost.
+func (p *put) claim(ctx context.Context) (*File, error) {
+	file, err := p.folder.get(ctx, p.id)
+	switch {
+	case statusOf(err) == http.StatusNotFound:
+		p.id = "" // used up, and not by us
+		return nil, ErrConflict
+	case err == nil && !p.landed(file):
+		return nil, ErrConflict
+	}
+	return file, err
 }
 
 // worthRestart reports whether another run may succeed: the session has ended,

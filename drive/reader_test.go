@@ -149,6 +149,29 @@ func TestReaderVerifies(t *testing.T) {
 	}
 }
 
+// The checksum is that of the content from first to last, however the reader
+// jumps.
+func TestReaderVerifiesInSpiteOfSeeks(t *testing.T) {
+	folder, _ := newFolder(t)
+	put(t, folder, "a.bin", "0123456789")
+	r := openReader(t, folder, "a.bin")
+	p := make([]byte, 5)
+	io.ReadFull(r, p)
+	r.Seek(3, io.SeekStart)
+	io.ReadFull(r, p)
+	if r.Seek(0, io.SeekEnd); string(p) != "34567" {
+		t.Errorf("read %q", p)
+	}
+	if _, err := r.Read(p); err != io.EOF {
+		t.Errorf("at the end: %v, want EOF", err)
+	}
+	put(t, folder, "a.bin", "9876543210")
+	r.Seek(0, io.SeekStart)
+	if _, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
+		t.Errorf("from the start again: %v, want ErrChecksum", err)
+	}
+}
+
 // Replaced by something shorter in the middle of a download.
 func TestReaderVerifiesWhatItResumes(t *testing.T) {
 	folder, srv := newFolder(t)

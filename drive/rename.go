@@ -7,9 +7,8 @@ import (
 )
 
 // Rename calls the document from by the name to, and replaces a document that is
-// called so. The file keeps its ID. For a moment there may be two files called
-// to; if the renamed one is lost sight of there, it is only until the other is
-// deleted.
+// called so. The file keeps its ID and revision. The other document is deleted
+// after that: until then a reader of the name to may get either.
 func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
 	file, err := f.rename(ctx, from, to)
 	return file, failed("rename", from, err)

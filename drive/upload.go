@@ -14,11 +14,11 @@ import (
 // An Upload is the session of a large upload, which another process can resume:
 // see [PutOptions.Session] and [PutOptions.Resume].
 //
-// It is a capability: whoever has it can write the document without a token. So
-// it prints and encodes itself redacted, in fmt, log/slog and encoding/json.
+// It is a capability: its address may be all that it takes to write the document.
+// So it prints and encodes itself redacted, in fmt, log/slog and encoding/json.
 // [Upload.MarshalBinary] is the one way to its contents, for keeping; what it
 // returns is a JSON object in UTF-8, fit for a text or JSON column that is
-// protected as tokens are.
+// protected as tokens are. encoding/gob uses it, too.
 type Upload struct {
 	state *uploadState // behind a pointer: a copy printed field by field shows an address
 }

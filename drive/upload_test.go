@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -223,6 +225,98 @@ func TestLostLastAnswerOfEndedSession(t *testing.T) {
 				t.Errorf("uploaded %d times", n)
 			}
 		})
+	}
+}
+
+// A Drive that never stores anything is given up.
+func TestStalledUpload(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Keep: 1, Times: -1})
+	inBubble(t, srv, drive.Config{ChunkSize: chunk}, func(t *testing.T, folder *drive.AppFolder) {
+		_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(3*chunk)), drive.PutOptions{})
+		if n := len(srv.Requests(drivetest.OpUploadChunk)); err == nil || n != 5 {
+			t.Errorf("%v after %d chunks, want an error after 5", err, n)
+		}
+	})
+}
+
+// An ID that turns out to be in use, by what cannot be seen, is given up.
+func TestForeignID(t *testing.T) {
+	for _, content := range [][]byte{[]byte("{}"), random(3 * chunk)} {
+		folder, srv := newFolder(t)
+		srv.Inject(
+			drivetest.Fault{Op: drivetest.OpCreate, Status: 409, Reason: "fileIdInUse"},
+			drivetest.Fault{Op: drivetest.OpUploadStart, Status: 409, Reason: "duplicate"})
+		if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		checkStored(t, srv, "a.bin", content)
+	}
+}
+
+// Answers that no Drive gives.
+func TestUnbelievableSessions(t *testing.T) {
+	const path = "/upload/drive/v3/files?uploadType=resumable&session=1"
+	tests := []struct {
+		name, location, rangeOf string
+		done                    bool
+	}{
+		{name: "session elsewhere", location: "https://drive.example.com" + path},
+		{name: "no session"},
+		{name: "more than was sent", location: path, rangeOf: "bytes=0-9999999"},
+		{name: "range without unit", location: path, rangeOf: "0-262143"},
+		{name: "not from the start", location: path, rangeOf: "bytes=1-262143"},
+		{name: "no number", location: path, rangeOf: "bytes=0-x"},
+		{name: "negative", location: path, rangeOf: "bytes=0--2"},
+		{name: "overflow", location: path, rangeOf: "bytes=0-9223372036854775807"},
+		{name: "done before the end", location: path, done: true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				switch {
+				case r.Method == http.MethodGet:
+					io.WriteString(w, `{"ids":["1","2"]}`)
+				case r.Method == http.MethodPost && tt.location != "":
+					w.Header().Set("Location", tt.location)
+				case tt.done:
+					io.WriteString(w, `{"id":"1"}`)
+				case r.Method == http.MethodPut:
+					w.Header().Set("Range", tt.rangeOf)
+					w.WriteHeader(http.StatusPermanentRedirect)
+				}
+			}))
+			defer srv.Close()
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(3*chunk)), drive.PutOptions{})
+			if err == nil || !strings.Contains(err.Error(), "unreadable answer") {
+				t.Errorf("%v, want that the answer is unreadable", err)
+			}
+		})
+	}
+}
+
+// A transport that goes on reading a body after it has returned gets nothing
+// more: by then the reader is the caller's again.
+func TestBodyEndsWithItsRequest(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	failure := errors.New("transport failed")
+	var late io.Reader
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodPut {
+			late = r.Body
+			return nil, failure
+		}
+		return srv.Client().Transport.RoundTrip(r)
+	})}
+	folder := open(t, drive.Config{HTTPClient: client, Endpoint: srv.URL, ChunkSize: chunk})
+	_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(3*chunk)), drive.PutOptions{})
+	if !errors.Is(err, failure) || late == nil {
+		t.Fatalf("%v, want the failure of the transport", err)
+	}
+	if n, err := io.Copy(io.Discard, late); n != 0 || err != nil {
+		t.Errorf("an ended body gave %d bytes, %v", n, err)
 	}
 }
 
