@@ -121,3 +121,40 @@ func checkRules(t *testing.T, payload []byte, p *idtoken.Profile) {
 		t.Errorf("accepted azp %s", text)
 	}
 }
+
+// FuzzOneByte changes, inserts or removes one byte of a good token, which may
+// have been accepted before.
+func FuzzOneByte(f *testing.F) {
+	token := good()
+	for _, i := range []uint{0, 1, uint(strings.IndexByte(token, '.')), uint(len(token) - 1), uint(len(token))} {
+		for how := range uint(3) {
+			f.Add(i, how, byte('A'))
+			f.Add(i, how, byte('\n'))
+		}
+	}
+	cold := newVerifier(f, nil)
+	warm := newVerifier(f, func(c *idtoken.Config) { c.CacheSize = 10 })
+	f.Fuzz(func(t *testing.T, i, how uint, c byte) {
+		if _, err := warm.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		i %= uint(len(token))
+		bad := token[:i] + string([]byte{c})
+		switch how % 3 {
+		case 0:
+			bad += token[i+1:]
+		case 1:
+			bad += token[i:]
+		case 2:
+			bad = token[:i] + token[i+1:]
+		}
+		if bad == token {
+			return
+		}
+		for _, v := range []*idtoken.Verifier{cold, warm} {
+			if _, err := v.Verify(t.Context(), bad); err == nil {
+				t.Errorf("accepted %q", bad)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package idtoken_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -45,6 +46,7 @@ func TestEndpointDown(t *testing.T) {
 		"500":              answer(500, strings.NewReader("secret-body")),
 		"404":              answer(404, strings.NewReader("{}")),
 		"204":              answer(204, http.NoBody),
+		"300 with keys":    answer(300, bytes.NewReader(bubbleIssuer().JWKS())),
 		"HTML":             answer(200, strings.NewReader("<html>secret-body</html>")),
 		"empty":            answer(200, http.NoBody),
 		"empty object":     answer(200, strings.NewReader("{}")),
