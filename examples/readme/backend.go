@@ -15,8 +15,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
-// handler is the quick start of the README.
-func handler(db *sql.DB, keyring *tokenstore.Keyring) (http.Handler, error) {
+// Handler is the quick start of the README.
+func Handler(db *sql.DB, keyring *tokenstore.Keyring) (http.Handler, error) {
 	cfg, err := exchange.ConfigFromFile("client_secret.json") // from Google's console
 	if err != nil {
 		return nil, err
@@ -62,12 +62,12 @@ func handler(db *sql.DB, keyring *tokenstore.Keyring) (http.Handler, error) {
 	return mux, nil
 }
 
-// folder is what a job calls while the user is away.
-func folder(grants *tokenstore.Manager, subject string) (*drive.AppFolder, error) {
+// Folder is what a job calls while the user is away.
+func Folder(grants *tokenstore.Manager, subject string) (*drive.AppFolder, error) {
 	return drive.New(drive.Config{HTTPClient: grants.HTTPClient(subject)})
 }
 
-// publish is how a program without another metrics library shows the counters.
-func publish(grants *tokenstore.Manager) {
+// Publish is how a program without another metrics library shows the counters.
+func Publish(grants *tokenstore.Manager) {
 	expvar.Publish("google_grants", expvar.Func(func() any { return grants.Stats() }))
 }
