@@ -11,6 +11,7 @@ import (
 // claims is what a token says, read with the right types. It is immutable.
 type claims struct {
 	Profile
+	object    jose.Object
 	audiences []string
 	notBefore time.Time
 	atHash    string
@@ -21,10 +22,9 @@ type claims struct {
 
 // readClaims reads the claims of an ID token and checks what does not depend on
 // who asks, or when.
-func readClaims(t *jose.Token) (*claims, error) {
-	c := &claims{}
-	object := t.Claims
-	c.Profile.claims = &object
+func readClaims(object jose.Object) (*claims, error) {
+	c := &claims{object: object}
+	c.Profile.claims = &c.object
 	for _, m := range object {
 		if err := c.set(m); err != nil {
 			return nil, err

@@ -162,7 +162,7 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 	if !t.Verify(key) {
 		return nil, false, ErrSignature
 	}
-	if c, err = readClaims(t); err != nil {
+	if c, err = readClaims(t.Claims); err != nil {
 		return nil, false, err
 	}
 	c.keyID, c.key = t.KeyID, key
@@ -179,7 +179,7 @@ func ParseUnverified(rawIDToken string) (*Profile, error) {
 	if err != nil {
 		return nil, &refusal{ErrMalformed, err}
 	}
-	c, err := readClaims(t)
+	c, err := readClaims(t.Claims)
 	if err != nil {
 		return nil, err
 	}

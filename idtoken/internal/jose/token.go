@@ -59,32 +59,35 @@ func NewParser(types ...string) *Parser { return &Parser{types: types} }
 // Parse checks the form of a token: its size, three segments in canonical
 // base64url (RFC 7515 section 2), a header that asks for RS256 under a named
 // key, and a payload that is a JSON object.
-func (p *Parser) Parse(raw string) (*Token, error) {
+func (p *Parser) Parse(raw string) (Token, error) {
 	if len(raw) > MaxSize {
-		return nil, errSize
+		return Token{}, errSize
 	}
 	head, rest, ok1 := strings.Cut(raw, ".")
 	body, sig, ok2 := strings.Cut(rest, ".")
 	if !ok1 || !ok2 || strings.IndexByte(sig, '.') >= 0 {
-		return nil, errSegments
+		return Token{}, errSegments
 	}
-	t := &Token{signingInput: raw[:len(head)+1+len(body)]}
+	t := Token{signingInput: raw[:len(head)+1+len(body)]}
 	buf := buffers.Get().(*buffer)
 	defer buf.free()
 	var err error
 	if t.KeyID, err = p.header(buf, head); err != nil {
-		return nil, err
+		return Token{}, err
 	}
 	if t.signature, err = decode(make([]byte, len(sig)*6/8), sig); err != nil {
-		return nil, err
+		return Token{}, err
 	}
 	payload, err := decode(buf.bytes[:], body)
 	if err != nil {
-		return nil, err
+		return Token{}, err
 	}
 	claims, err := parseObject(string(payload), buf.members[:0])
+	if err != nil {
+		return Token{}, err
+	}
 	t.Claims = slices.Clone(claims)
-	return t, err
+	return t, nil
 }
 
 // A buffer is for what need not outlast a call: most of what checking a token
