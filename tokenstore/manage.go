@@ -111,7 +111,7 @@ func (m *Manager) revokeAndDelete(ctx context.Context, key Key) error {
 // deleteRevoked deletes the record as long as it holds the token revoked, though
 // the caller may have left by now. It returns what is there instead.
 func (m *Manager) deleteRevoked(ctx context.Context, key Key, revoked record) (record, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
+	ctx, cancel := m.detached(ctx)
 	defer cancel()
 	for kept := revoked; ; {
 		err := m.store.Delete(ctx, key, kept.Version)

@@ -123,6 +123,8 @@ func (m *Manager) accepted(ctx context.Context, key Key, g Grant, n *news) error
 	case n.kind == rotated:
 		m.stats.rotated.Add(1)
 		m.event(ctx, slog.LevelInfo, eventRotated, key.Subject)
+		ctx, cancel := m.detached(ctx) // the Refresher may have used up all of it
+		defer cancel()
 		got, v, err := m.settle(ctx, key, n)
 		if err != nil {
 			return n.notSaved(key.Subject, err)
@@ -171,6 +173,8 @@ func (m *Manager) refreshFailed(ctx context.Context, key Key, g Grant, err error
 func (m *Manager) refused(ctx context.Context, key Key, g Grant, reason string, cause error) error {
 	n := m.news(refused, g.RefreshToken, answer{})
 	n.reason = reason
+	ctx, cancel := m.detached(ctx)
+	defer cancel()
 	_, v, err := m.settle(ctx, key, n)
 	switch {
 	case err != nil:

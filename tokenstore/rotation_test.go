@@ -312,3 +312,15 @@ func TestPlainRefreshNeedsNoWrite(t *testing.T) {
 		}
 	})
 }
+
+// A Refresher that takes all the time there is leaves some for the store.
+func TestRotatedTokenAtTheLastMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := rotating(t)
+		b.google.during = func(string) { time.Sleep(2 * time.Minute) } // longer than Config.Timeout
+		b.token(t)
+		if !b.google.live[b.kept(t).RefreshToken] || b.Stats().Unsaved != 0 {
+			t.Error("the token kept is a dead one")
+		}
+	})
+}

@@ -38,7 +38,7 @@ func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token)
 	if err := checkAnswer(tok, subject); err != nil {
 		return Grant{}, failed("signing in", subject, err)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
+	ctx, cancel := m.detached(ctx)
 	defer cancel()
 	v := m.visit(subject)
 	defer v.end()

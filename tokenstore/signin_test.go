@@ -297,6 +297,25 @@ func TestSignInGivesWayToNoConflict(t *testing.T) {
 	}
 }
 
+// Of two sign-ins at once the later in the store wins, and the access token of
+// the other is not served, whichever returns last.
+func TestTwoSignInsAtOnce(t *testing.T) {
+	b := newBench(t)
+	first, second := b.google.consent("openid"), b.google.consent("openid email")
+	b.store.afterSave = func(tokenstore.Grant) error {
+		b.store.afterSave = nil
+		b.signIn(t, second)
+		return nil
+	}
+	b.signIn(t, first)
+	if got := b.kept(t); got.RefreshToken != second.RefreshToken {
+		t.Errorf("kept %v", got)
+	}
+	if b.token(t) == first.AccessToken {
+		t.Error("the access token is of the older grant")
+	}
+}
+
 func TestTokenExtraOfEveryKind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, v := range []any{3600.0, int64(3600), 3600} {

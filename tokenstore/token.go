@@ -80,8 +80,11 @@ func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
 		l, err := m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (landing, error) {
 			return m.obtain(ctx, key)
 		})
-		if l.tick > began || ctx.Err() != nil {
+		if l.tick > began {
 			return l.token, err
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
 		}
 	}
 }

@@ -238,6 +238,11 @@ func (m *Manager) checked(subject string) (Key, error) {
 	return key, nil
 }
 
+// detached lets work that must be ended go on without its caller.
+func (m *Manager) detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), m.timeout)
+}
+
 // now is the time as records have it.
 func (m *Manager) now() time.Time { return m.clock.time().UTC().Round(0) }
 
