@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -148,6 +149,28 @@ func TestUnreadableAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// However long an error is, little of it is read.
+func TestErrorBodyIsBounded(t *testing.T) {
+	body := &counter{r: io.LimitReader(zeros{}, 10*mib)}
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 404, Header: http.Header{}, Body: io.NopCloser(body), Request: r}, nil
+	})}})
+	if _, err := folder.Info(t.Context()); !errors.Is(err, fs.ErrNotExist) || body.n > 128*kib {
+		t.Errorf("%v after %d bytes", err, body.n)
+	}
+}
+
+type counter struct {
+	r io.Reader
+	n int
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += n
+	return n, err
 }
 
 // Half an answer is a broken connection, also where no length was announced.

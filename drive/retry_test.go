@@ -61,6 +61,15 @@ func TestTokenErrorsComeThrough(t *testing.T) {
 	}
 }
 
+// Even one that looks as a broken connection to Drive would.
+func TestTokenSourceBrokenOff(t *testing.T) {
+	calls := 0
+	folder := open(t, drive.Config{TokenSource: tokenSource(func() (*oauth2.Token, error) { calls++; return nil, io.ErrUnexpectedEOF })})
+	if _, err := folder.Info(t.Context()); !errors.Is(err, io.ErrUnexpectedEOF) || calls != 1 {
+		t.Errorf("%v after %d calls, want the error of the first", err, calls)
+	}
+}
+
 func TestBrokenConnections(t *testing.T) {
 	tests := []struct {
 		name  string

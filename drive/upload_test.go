@@ -152,6 +152,9 @@ func TestInterruptedChunks(t *testing.T) {
 					if _, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{}); err != nil {
 						t.Fatalf("chunk %d: %v", nth, err)
 					}
+					if n := len(srv.Requests(drivetest.OpUploadStatus)); n != 1 {
+						t.Errorf("chunk %d: asked %d times how far it is, want once", nth, n)
+					}
 					checkStored(t, srv, "a.bin", content)
 				})
 			}
