@@ -13,19 +13,19 @@ import (
 // hosts is where a bearer token may go: host names, without or with a port.
 type hosts []string
 
-func newHosts(names []string) (hosts, error) {
+func newHosts(names []string) (list hosts, wrong string) {
 	if len(names) == 0 {
-		return hosts{"googleapis.com"}, nil
+		return hosts{"googleapis.com"}, ""
 	}
-	list := make(hosts, len(names))
+	list = make(hosts, len(names))
 	for i, name := range names {
 		u, err := url.Parse("https://" + name)
 		if err != nil || u.Host != name || u.Hostname() == "" || strings.HasPrefix(name, ".") || strings.Contains(name, "*") {
-			return nil, fmt.Errorf("Hosts has %q, which is no host name", name)
+			return nil, fmt.Sprintf("Hosts has %q, which is no host name", name)
 		}
 		list[i] = normal(name)
 	}
-	return list, nil
+	return list, ""
 }
 
 func normal(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }

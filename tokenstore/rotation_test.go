@@ -113,8 +113,8 @@ func TestRotatedTokenWithALostAnswer(t *testing.T) {
 			return nil
 		}
 		b.token(t)
-		if !b.google.live[b.kept(t).RefreshToken] || b.Stats().Unsaved != 0 {
-			t.Error("the token kept is a dead one")
+		if !b.google.live[b.kept(t).RefreshToken] || b.Stats().Unsaved != 0 || b.google.calls() != 1 {
+			t.Errorf("kept %v after %d calls", b.kept(t), b.google.calls())
 		}
 	})
 }
@@ -151,6 +151,23 @@ func TestRotationAgainstRevokedElsewhere(t *testing.T) {
 	if got := b.kept(t); got.State != tokenstore.NeedsConsent || !b.google.live[got.RefreshToken] {
 		t.Errorf("kept %v", got)
 	}
+}
+
+// Nor does a refresh that has only good news hand out a token then.
+func TestRefreshAgainstRevokedElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(8 * 24 * time.Hour) // so that there is something to write
+		other := join(t, b.google, &hooked{Store: b.store.Store})
+		b.google.during = func(string) {
+			if err := other.Revoked(t.Context(), jane, ""); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err := b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonRevoked)
+	})
 }
 
 func TestRefusalAdoptsANewerToken(t *testing.T) {

@@ -62,7 +62,7 @@ func associated(key Key) []byte {
 func (s *Sealed) Load(ctx context.Context, key Key) (Grant, error) {
 	g, err := s.Store.Load(ctx, key)
 	if err != nil {
-		return Grant{}, err
+		return Grant{Version: g.Version}, err
 	}
 	return s.open(ctx, key, g)
 }

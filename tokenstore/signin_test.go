@@ -218,21 +218,30 @@ func TestSignInOutlivesTheStore(t *testing.T) {
 
 // What could not be saved gives way to what somebody else saved later.
 func TestUnsavedSignInGivesWay(t *testing.T) {
+	signInElsewhere := func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }
+	disconnectElsewhere := func(t *testing.T, other *bench) {
+		if err := other.Disconnect(t.Context(), jane); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nothing := func(*testing.T, *bench) {}
+	cannotSave := func(b *bench) { b.store.beforeSave = func(tokenstore.Grant) error { return errDown } }
+	cannotLoad := func(b *bench) { b.store.beforeLoad = func(tokenstore.Key) error { return errDown } }
 	for _, c := range []struct {
 		name  string
 		first bool // something is kept before
+		fault func(*bench)
 		then  func(*testing.T, *bench)
 		kept  bool
 	}{
-		{"nothing happened, none before", false, func(*testing.T, *bench) {}, true},
-		{"nothing happened, one before", true, func(*testing.T, *bench) {}, true},
-		{"signed in elsewhere, none before", false, func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }, false},
-		{"signed in elsewhere, one before", true, func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }, false},
-		{"disconnected elsewhere", true, func(t *testing.T, other *bench) {
-			if err := other.Disconnect(t.Context(), jane); err != nil {
-				t.Fatal(err)
-			}
-		}, false},
+		{"nothing happened, none before", false, cannotSave, nothing, true},
+		{"nothing happened, one before", true, cannotSave, nothing, true},
+		{"signed in elsewhere, none before", false, cannotSave, signInElsewhere, false},
+		{"signed in elsewhere, one before", true, cannotSave, signInElsewhere, false},
+		{"disconnected elsewhere", true, cannotSave, disconnectElsewhere, false},
+		{"nothing happened, unknown before", true, cannotLoad, nothing, true},
+		{"nothing happened, unknown that none before", false, cannotLoad, nothing, true},
+		{"signed in elsewhere, unknown before", true, cannotLoad, signInElsewhere, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -240,12 +249,13 @@ func TestUnsavedSignInGivesWay(t *testing.T) {
 				if c.first {
 					b.signIn(t, b.google.consent("openid"))
 				}
-				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+				time.Sleep(time.Minute)
+				c.fault(b)
 				tok := b.google.consent("openid")
 				if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
 					t.Fatalf("SignIn: %v", err)
 				}
-				b.store.beforeSave = nil
+				b.store.beforeSave, b.store.beforeLoad = nil, nil
 				c.then(t, join(t, b.google, b.store))
 				if err := b.Flush(t.Context()); err != nil {
 					t.Fatal(err)

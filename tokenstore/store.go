@@ -77,7 +77,8 @@ const AnyVersion = "*"
 // Package tokenstoretest checks all of this for any Store.
 type Store interface {
 	// Load returns the grant with its Version. None: an error that wraps
-	// [ErrNotFound].
+	// [ErrNotFound]. One that is there and cannot be read: its Version, and an
+	// error that wraps [ErrSealed].
 	Load(ctx context.Context, key Key) (Grant, error)
 
 	// Save writes g if the kept grant still has g.Version, in one atomic step,

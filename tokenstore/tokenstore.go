@@ -181,21 +181,21 @@ type Manager struct {
 
 // New checks the configuration. It does no I/O.
 func New(c Config) (*Manager, error) {
-	hosts, err := newHosts(c.Hosts)
+	hosts, wrong := newHosts(c.Hosts)
 	switch {
 	case refusePart(c.ClientID) != "":
-		err = errors.New("ClientID is " + refusePart(c.ClientID))
+		wrong = "ClientID is " + refusePart(c.ClientID)
 	case c.Store == nil:
-		err = errors.New("Store is not set")
+		wrong = "Store is not set"
 	case c.Refresher == nil:
-		err = errors.New("Refresher is not set")
+		wrong = "Refresher is not set"
 	case c.RefreshAhead < 0:
-		err = errors.New("RefreshAhead is negative")
+		wrong = "RefreshAhead is negative"
 	case c.Timeout < 0:
-		err = errors.New("Timeout is negative")
+		wrong = "Timeout is negative"
 	}
-	if err != nil {
-		return nil, fmt.Errorf("tokenstore: Config: %w", err)
+	if wrong != "" {
+		return nil, errors.New("tokenstore: Config." + wrong)
 	}
 	m := &Manager{
 		clientID:     c.ClientID,
