@@ -121,8 +121,9 @@ func (d *Dir) folder(n int) string { return filepath.Join(d.path, fmt.Sprintf("%
 
 func (d *Dir) file(name string) string { return filepath.Join(d.folder(folderOf(name)), name) }
 
-// Load implements [Store]. Where the file can be read only as far as the
-// Version, the error comes with that, so that a new sign-in can replace it.
+// Load implements [Store]. A file that cannot be read is [ErrSealed]. If it is
+// legible as far as the Version, that comes with it, so that a sign-in with a new
+// refresh token can replace it.
 func (d *Dir) Load(ctx context.Context, key Key) (Grant, error) {
 	if err := d.enter(ctx, key); err != nil {
 		return Grant{}, err

@@ -2,14 +2,14 @@ package tokenstore
 
 import (
 	"encoding/binary"
-	"errors"
+	"fmt"
 )
 
 // The file of a grant: one byte of format, then ClientID, Subject, Version and
 // the record, each after its length.
 const grantFileFormat = 1
 
-var errGrantFile = errors.New("not the file of that grant")
+var errGrantFile = fmt.Errorf("%w: it is not the file of that grant", ErrSealed)
 
 func grantFile(key Key, g Grant) ([]byte, error) {
 	record, err := g.MarshalBinary()
@@ -37,10 +37,11 @@ func parseGrantFile(data []byte) (key Key, g Grant, err error) {
 			return Key{}, Grant{}, errGrantFile
 		}
 	}
-	err = g.UnmarshalBinary(parts[3])
-	g.Version = string(parts[2])
-	if err == nil && len(rest) > 0 {
+	if err = g.UnmarshalBinary(parts[3]); err != nil {
+		err = fmt.Errorf("%w: %w", ErrSealed, err)
+	} else if len(rest) > 0 {
 		err = errGrantFile
 	}
+	g.Version = string(parts[2])
 	return Key{ClientID: string(parts[0]), Subject: string(parts[1])}, g, err
 }

@@ -129,8 +129,8 @@ func TestDirBrokenFile(t *testing.T) {
 			}
 
 			g, err := d.Load(t.Context(), dirUser)
-			if err == nil || errors.Is(err, tokenstore.ErrNotFound) || strings.Contains(err.Error(), "jane") {
-				t.Errorf("Load = %v", err)
+			if !errors.Is(err, tokenstore.ErrSealed) || strings.Contains(err.Error(), "jane") {
+				t.Errorf("Load = %v, want ErrSealed", err)
 			}
 			if (g.Version == version) != test.replaceable {
 				t.Errorf("Load returns version %q of %q", g.Version, version)
@@ -202,7 +202,7 @@ func TestDirForeignFile(t *testing.T) {
 			}
 		}
 	}
-	if g, err := d.Load(t.Context(), other); err == nil || g.RefreshToken != "" || g.Version == version {
+	if g, err := d.Load(t.Context(), other); !errors.Is(err, tokenstore.ErrSealed) || g.RefreshToken != "" || g.Version == version {
 		t.Errorf("Load of a file that is another user's = %v, %v", g, err)
 	}
 }

@@ -219,12 +219,14 @@ func brokenRecord(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 	if _, err := db.ExecContext(t.Context(), "UPDATE "+name+" SET record = 'x1//jane'"); err != nil {
 		t.Fatal(err)
 	}
-	g, err := store.Load(t.Context(), user("jane"))
-	if err == nil || errors.Is(err, tokenstore.ErrNotFound) || strings.Contains(err.Error(), "jane") {
-		t.Errorf("Load of a broken record = %v", err)
-	}
-	if g.Version != version {
-		t.Errorf("Load of a broken record has version %q, want %q", g.Version, version)
+	for _, s := range []tokenstore.Store{store, seal(t, store)} {
+		g, err := s.Load(t.Context(), user("jane"))
+		if !errors.Is(err, tokenstore.ErrSealed) || strings.Contains(err.Error(), "jane") {
+			t.Errorf("Load of a broken record = %v, want ErrSealed", err)
+		}
+		if g.Version != version {
+			t.Errorf("Load of a broken record has version %q, want %q", g.Version, version)
+		}
 	}
 	if _, err := store.Save(t.Context(), user("jane"), tokenstore.Grant{RefreshToken: "1//new", Version: version}); err != nil {
 		t.Errorf("Save over a broken record = %v", err)

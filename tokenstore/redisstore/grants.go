@@ -13,8 +13,9 @@ local kept = redis.call('HMGET', KEYS[1], 'version', 'record')
 if not kept[1] then return {} end
 return kept`
 
-// Load implements [tokenstore.Store]. A record that cannot be read is an error
-// that comes with its Version, so that a new sign-in can replace it.
+// Load implements [tokenstore.Store]. A record that cannot be read is
+// [tokenstore.ErrSealed], and comes with its Version, so that a sign-in with a
+// new refresh token can replace it.
 func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
 	const doing = "loading a grant"
 	if err := check(doing, key); err != nil {
@@ -29,7 +30,7 @@ func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant,
 	}
 	var g tokenstore.Grant
 	if err := g.UnmarshalBinary([]byte(kept[1])); err != nil {
-		return tokenstore.Grant{Version: kept[0]}, fmt.Errorf("redisstore: %s: %w", doing, err)
+		return tokenstore.Grant{Version: kept[0]}, fmt.Errorf("redisstore: %s: %w: %w", doing, tokenstore.ErrSealed, err)
 	}
 	g.Version = kept[0]
 	return g, nil

@@ -116,7 +116,7 @@ func TestAnswers(t *testing.T) {
 		"nil in array":   {[]any{"v", nil}, false, nil},
 		"another type":   {"v", false, nil},
 		"number":         {int64(1), false, nil},
-		"broken record":  {[]any{"v", "x"}, false, nil},
+		"broken record":  {[]any{"v", "x"}, false, tokenstore.ErrSealed},
 		"number in list": {[]any{"v", int64(1)}, false, nil},
 	} {
 		store := open(t, func(context.Context, string, []string, []string) (any, error) { return test.answer, nil })

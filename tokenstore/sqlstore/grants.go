@@ -9,8 +9,9 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// Load implements [tokenstore.Store]. A row whose record cannot be read is an
-// error that comes with its Version, so that a new sign-in can replace it.
+// Load implements [tokenstore.Store]. A row whose record cannot be read is
+// [tokenstore.ErrSealed], and comes with its Version, so that a sign-in with a
+// new refresh token can replace it.
 func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
 	const doing = "loading a grant"
 	if err := check(doing, key); err != nil {
@@ -27,7 +28,7 @@ func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant,
 	}
 	var g tokenstore.Grant
 	if err := g.UnmarshalBinary(record); err != nil {
-		return tokenstore.Grant{Version: version}, fmt.Errorf("sqlstore: %s: %w", doing, err)
+		return tokenstore.Grant{Version: version}, fmt.Errorf("sqlstore: %s: %w: %w", doing, tokenstore.ErrSealed, err)
 	}
 	g.Version = version
 	return g, nil
