@@ -39,7 +39,7 @@ func (c *cached) refused() *cached {
 // nothing, so that any number of cores can share one subject.
 //
 // It is a hash table rather than a sync.Map for what it costs to hold a million
-// tokens (about 100 bytes each) and for the eviction: every put looks at a few
+// tokens (about 120 bytes each) and for the eviction: every put looks at a few
 // slots on its own shard, so no call ever pays for all that has expired.
 type cache struct {
 	shards [numShards]shard

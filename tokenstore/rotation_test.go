@@ -236,12 +236,15 @@ func TestSignInDuringARefresh(t *testing.T) {
 		name   string
 		rotate bool
 		dead   bool
+		down   bool
 		access bool // the sign-in brings an access token
 	}{
 		{name: "plain"},
 		{name: "plain, with an access token", access: true},
 		{name: "rotated", rotate: true},
 		{name: "rotated, with an access token", rotate: true, access: true},
+		{name: "failed", down: true},
+		{name: "failed, with an access token", down: true, access: true},
 		{name: "refused", dead: true},
 		{name: "refused, with an access token", dead: true, access: true},
 	} {
@@ -260,6 +263,13 @@ func TestSignInDuringARefresh(t *testing.T) {
 				b.google.during = nil
 				b.signIn(t, tok)
 				b.google.rotate = false
+			}
+			if c.down {
+				b.google.fail = func(rt string) error {
+					b.google.fail = nil
+					b.google.during(rt)
+					return &refusedError{code: "internal_failure"}
+				}
 			}
 			got := b.token(t)
 			if kept := b.kept(t); kept.RefreshToken != tok.RefreshToken || kept.State != tokenstore.Active {

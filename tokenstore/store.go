@@ -97,7 +97,8 @@ type Store interface {
 // A Lister is a [Store] that can list its keys.
 type Lister interface {
 	// Keys yields the keys greater than after, in the order of [Key.Compare];
-	// the zero Key is before all others. It reads page by page and survives
+	// the zero Key is before all others. after is a place in that order and
+	// need not be a valid Key. It reads page by page and survives
 	// concurrent change: a key that is there throughout is yielded once,
 	// one that comes or goes meanwhile at most once. An error ends it, and is
 	// yielded with the zero Key.

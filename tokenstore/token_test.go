@@ -288,6 +288,22 @@ func TestOtherFailuresLeaveTheRecord(t *testing.T) {
 	}
 }
 
+// What was cached ends with the grant, though it would still work.
+func TestCachedTokenEndsWithTheGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		b.google.kill(b.kept(t).RefreshToken)
+		time.Sleep(58 * time.Minute)
+		_, err := b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonInvalidGrant)
+		b.store.beforeLoad = func(tokenstore.Key) error { return errDown }
+		if _, err := b.Token(t.Context(), jane); !errors.Is(err, errDown) {
+			t.Errorf("Token: %v", err)
+		}
+	})
+}
+
 func TestAnswersWithoutAnAccessToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, change := range map[string]func(*oauth2.Token) *oauth2.Token{
