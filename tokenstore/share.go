@@ -22,18 +22,21 @@ const (
 // refreshShared takes the access token that another process has stored, or
 // refreshes as the one process that does.
 func (m *Manager) refreshShared(ctx context.Context, key Key, g Grant) (*cached, error) {
-	if c := m.adopt(key.Subject, g); c != nil {
-		return c, nil
+	c := m.adopt(key.Subject, g)
+	if c == nil {
+		var release func()
+		var err error
+		if g, release, err = m.queue(ctx, key, g); err != nil {
+			return nil, err
+		}
+		defer release()
+		c = m.adopt(key.Subject, g)
 	}
-	g, release, err := m.queue(ctx, key, g)
-	if err != nil {
-		return nil, err
+	if c == nil {
+		return m.refresh(ctx, key, g)
 	}
-	defer release()
-	if c := m.adopt(key.Subject, g); c != nil {
-		return c, nil
-	}
-	return m.refresh(ctx, key, g)
+	m.stats.adopted.Add(1)
+	return c, nil
 }
 
 // adopt returns the grant's access token if there is one that is not due and
@@ -51,7 +54,6 @@ func (m *Manager) adopt(subject string, g Grant) *cached {
 	if known := m.cache.get(subject); known != nil && known.refreshAt == 0 && known.access == c.access {
 		return nil
 	}
-	m.stats.adopted.Add(1)
 	return c
 }
 
