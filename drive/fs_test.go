@@ -54,6 +54,17 @@ func TestWalkDir(t *testing.T) {
 	}
 }
 
+func TestDocumentHidesDirectory(t *testing.T) {
+	folder, srv := newFolder(t)
+	for _, name := range []string{"a/1", "a/2", "a/3", "a", "a/4", "a/5"} {
+		add(srv, name, []byte("x"))
+	}
+	entries, err := fs.ReadDir(folder.FS(t.Context()), ".")
+	if err != nil || len(entries) != 1 || entries[0].Name() != "a" || entries[0].IsDir() {
+		t.Errorf("entries %v, %v; want the document a", entries, err)
+	}
+}
+
 func TestFSErrors(t *testing.T) {
 	folder, srv := newFolder(t)
 	fsys := folder.FS(t.Context())

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -37,5 +39,24 @@ func TestRedaction(t *testing.T) {
 				t.Errorf("%T encodes as %s, logs as %s", v, encoded, &log)
 			}
 		}
+	}
+}
+
+// The generated client logs whole requests and answers where an environment
+// variable says so. Not here.
+func TestNothingIsLogged(t *testing.T) {
+	t.Setenv("GOOGLE_SDK_GO_LOGGING_LEVEL", "debug")
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	os.Stderr = file
+	defer func() { os.Stderr = stderr }()
+	folder, _ := newFolder(t)
+	put(t, folder, "a.json", "{}")
+	if logged, err := os.ReadFile(file.Name()); err != nil || len(logged) > 0 {
+		t.Errorf("logged %s, %v", logged, err)
 	}
 }

@@ -131,7 +131,7 @@ func isConnectionError(err error) bool {
 		return true
 	}
 	text := err.Error() // net/http has neither type nor value for these
-	return strings.Contains(text, http1Broken) ||
+	return strings.Contains(text, http1Broken) || strings.HasPrefix(text, malformed) ||
 		strings.HasSuffix(text, "server closed idle connection") ||
 		strings.Contains(text, "http2: client connection lost") ||
 		strings.Contains(text, "GOAWAY")
@@ -147,17 +147,23 @@ type streamError struct {
 
 func (e streamError) Error() string { return "http2: stream reset" }
 
-// http1Broken is how net/http begins, and what we keep, of a text that goes on
-// with a piece of the answer.
-const http1Broken = "transport connection broken"
+// http1Broken and malformed begin texts of net/http that go on with a piece of the
+// answer. It is there that ours end.
+const (
+	http1Broken = "transport connection broken"
+	malformed   = "malformed "
+)
 
 // brokenError marks a failure of the connection to Drive.
 type brokenError struct{ err error }
 
 func (e *brokenError) Error() string {
 	text := e.err.Error()
-	if at := strings.Index(text, http1Broken); at >= 0 {
-		return text[:at+len(http1Broken)]
+	if before, _, ok := strings.Cut(text, http1Broken); ok {
+		return before + http1Broken
+	}
+	if before, _, ok := strings.Cut(text, malformed); ok {
+		return before + malformed + "answer"
 	}
 	return text
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -126,7 +127,7 @@ func TestRefusedConnection(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	folder := open(t, drive.Config{HTTPClient: http.DefaultClient, Endpoint: gone.URL})
-	ctx, cancel := context.WithTimeout(t.Context(), 300e6) // shorter than the first wait
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
 	defer cancel()
 	_, err := folder.Info(ctx)
 	status, ok := errors.AsType[interface {
@@ -139,16 +140,42 @@ func TestRefusedConnection(t *testing.T) {
 }
 
 func TestEndedContextIsNoBrokenConnection(t *testing.T) {
-	srv := newServer(t, drivetest.Options{})
+	folder, srv := newFolder(t)
 	srv.Inject(drivetest.Fault{Hang: true, Times: -1})
-	ctx, cancel := context.WithCancel(t.Context())
-	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		cancel()
-		return srv.Client().Do(r)
-	})}, Endpoint: srv.URL})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
 	_, err := folder.Info(ctx)
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%v, want the cancellation", err)
+	_, judged := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	if !errors.Is(err, context.DeadlineExceeded) || judged {
+		t.Errorf("%v with a status: %v; want just the deadline", err, judged)
+	}
+}
+
+// What a server says that does not speak HTTP stays out of the text.
+func TestGarbageStaysOutOfErrors(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			io.WriteString(conn, "at-secret\r\n\r\n")
+			conn.Close()
+		}
+	}()
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: &http.Transport{}}, Endpoint: "http://" + listener.Addr().String()})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
+	defer cancel()
+	if _, err := folder.Info(ctx); err == nil || strings.Contains(err.Error(), "at-secret") {
+		t.Errorf("%v, want an error without the garbage", err)
 	}
 }
 
