@@ -293,7 +293,7 @@ func (c *closing) Close() error { c.closed.Store(true); return nil }
 // A hundred users need no more connections than there are requests at once, and
 // a replay needs none of its own.
 func TestHTTPClientsShareConnections(t *testing.T) {
-	const users, atOnce, rounds = 100, 4, 3
+	const users, atOnce, bursts = 100, 25, 12
 	var opened atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/bad" {
@@ -309,26 +309,26 @@ func TestHTTPClientsShareConnections(t *testing.T) {
 	defer server.Close()
 
 	b := newBench(t, onHosts("127.0.0.1"))
-	slots := make(chan bool, atOnce)
-	var wg sync.WaitGroup
-	for i := range users * rounds {
-		subject := fmt.Sprint(10000 + i%users)
-		if _, err := b.SignIn(t.Context(), subject, b.google.consent("openid")); err != nil {
-			t.Fatal(err)
-		}
-		slots <- true
-		wg.Go(func() {
-			defer func() { <-slots }()
-			resp, err := b.HTTPClient(subject).Get(server.URL + []string{"/good", "/bad"}[i%2])
-			if err != nil {
-				t.Error(err)
-				return
+	for i := range bursts {
+		var wg sync.WaitGroup
+		for j := range atOnce {
+			n := i*atOnce + j
+			subject := fmt.Sprint(10000 + n%users)
+			if _, err := b.SignIn(t.Context(), subject, b.google.consent("openid")); err != nil {
+				t.Fatal(err)
 			}
-			_, _ = io.Copy(io.Discard, resp.Body)
-			resp.Body.Close()
-		})
+			wg.Go(func() {
+				resp, err := b.HTTPClient(subject).Get(server.URL + []string{"/good", "/bad"}[n%2])
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 	if got := opened.Load(); got > 2*atOnce { // the transport opens one too many now and then
 		t.Errorf("%d connections for %d users, %d requests at once", got, users, atOnce)
 	}

@@ -137,19 +137,29 @@ func TestRotationAgainstARefusalElsewhere(t *testing.T) {
 	other.token(t)
 }
 
-// What somebody said about the user is not undone by a rotation.
+// What somebody said about the user is not undone by a rotation, also where the
+// token that was replaced has been refused before.
 func TestRotationAgainstRevokedElsewhere(t *testing.T) {
-	b := rotating(t)
-	other := join(t, b.google, &hooked{Store: b.store.Store})
-	b.google.during = func(string) {
-		if err := other.Revoked(t.Context(), jane, ""); err != nil {
-			t.Error(err)
-		}
-	}
-	_, err := b.Token(t.Context(), jane)
-	wantReason(t, err, tokenstore.ReasonRevoked)
-	if got := b.kept(t); got.State != tokenstore.NeedsConsent || !b.google.live[got.RefreshToken] {
-		t.Errorf("kept %v", got)
+	for name, refused := range map[string]bool{"told": false, "refused and told": true} {
+		t.Run(name, func(t *testing.T) {
+			b := rotating(t)
+			other := join(t, b.google, &hooked{Store: b.store.Store})
+			b.google.during = func(string) {
+				b.google.during = nil
+				if refused {
+					_, err := other.Token(t.Context(), jane)
+					wantReason(t, err, tokenstore.ReasonInvalidGrant)
+				}
+				if err := other.Revoked(t.Context(), jane, ""); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := b.Token(t.Context(), jane)
+			wantReason(t, err, tokenstore.ReasonRevoked)
+			if got := b.kept(t); got.State != tokenstore.NeedsConsent || !b.google.live[got.RefreshToken] {
+				t.Errorf("kept %v", got)
+			}
+		})
 	}
 }
 

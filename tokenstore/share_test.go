@@ -164,6 +164,21 @@ func TestLeaseIsReleased(t *testing.T) {
 	}
 }
 
+func TestLeaseIsReleasedWithoutTheStore(t *testing.T) {
+	released := 0
+	var all []*bench
+	all = cluster(t, 1, func(c *tokenstore.Config) {
+		c.Leaser = leaser(func() (func(), bool, error) {
+			all[0].store.beforeLoad = func(tokenstore.Key) error { return errDown }
+			return func() { released++ }, true, nil
+		})
+	})
+	all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
+	if _, err := all[0].Token(t.Context(), jane); !errors.Is(err, errDown) || released != 1 {
+		t.Errorf("Token: %v; released %d times", err, released)
+	}
+}
+
 // The one who waits sees what became of the user meanwhile.
 func TestWaitingForALeaseEndsWithTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -186,6 +186,7 @@ func TestSignInIsDetachedFromItsCaller(t *testing.T) {
 func TestSignInOutlivesTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
+		b.signIn(t, b.google.consent("openid")) // and its access token is cached
 		down := true
 		b.store.beforeLoad = func(tokenstore.Key) error {
 			if down {
