@@ -168,7 +168,10 @@ func (l *lockedBuffer) String() string {
 func command(dir string, args []string) *exec.Cmd {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "TZ=America/St_Johns", "HOME="+dir) // a zone that no test expects
+	cmd.Env = append(os.Environ(),
+		"TZ=America/St_Johns", // a zone that no test expects
+		"HOME="+dir,
+		"TMPDIR="+dir) // MariaDB removes what others have in a common one
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if uid, gid, ok := account(); ok {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
