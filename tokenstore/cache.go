@@ -84,6 +84,16 @@ func (c *cache) get(subject string) *cached {
 	return e
 }
 
+func (c *cache) size() (n int) {
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += s.live
+		s.mu.Unlock()
+	}
+	return n
+}
+
 // find returns the slot of subject and what is in it, or the free slot where it
 // would go and nil. At least half of the slots are free, so it ends soon.
 func find(slots []slot, hash uint64, subject string) (*slot, *cached) {

@@ -2,8 +2,8 @@ package tokenstore
 
 import "sync/atomic"
 
-// Stats counts what a Manager has done since New. Export them as counters, and
-// Unsaved as a gauge with an alarm.
+// Stats counts what a Manager has done since New. Export them as counters,
+// Cached as a gauge, and Unsaved as a gauge with an alarm.
 type Stats struct {
 	SignIns uint64 // sign-ins kept, with or without a new refresh token
 
@@ -15,6 +15,10 @@ type Stats struct {
 
 	Adopted  uint64 // access tokens taken from the store, with ShareAccessTokens
 	Replayed uint64 // requests of an HTTPClient that were sent again after a 401
+
+	// Cached is how many access tokens are in memory, those included that have
+	// expired and are not evicted yet.
+	Cached int
 
 	// Unsaved is for how many users the Store has not taken what is new: see
 	// [Manager.Flush].
@@ -35,6 +39,7 @@ func (m *Manager) Stats() Stats {
 		Failed:    m.stats.failed.Load(),
 		Adopted:   m.stats.adopted.Load(),
 		Replayed:  m.stats.replayed.Load(),
+		Cached:    m.cache.size(),
 		Unsaved:   m.unsaved.size(),
 	}
 }

@@ -398,39 +398,66 @@ func TestTokenSource(t *testing.T) {
 	}
 }
 
-// Many users, in and out of the cache: each gets their own token.
+// many signs in users whose numbers begin at first, and returns their subjects.
+func (b *bench) many(t *testing.T, first, n int) []string {
+	subjects := make([]string, n)
+	for i := range subjects {
+		subjects[i] = fmt.Sprint(1000000 + first + i)
+		if _, err := b.SignIn(t.Context(), subjects[i], b.google.consent("openid")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return subjects
+}
+
+// Users come and go, and each of those who stay keeps their own token.
 func TestManyUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		const users = 3000
-		subject := func(i int) string { return fmt.Sprint(1000000 + i) }
-		for round := range 4 {
+		for range 3 {
+			subjects := b.many(t, 0, 3000)
 			want := map[string]string{}
-			for i := range users {
-				if (i+round)%3 == 0 {
-					continue
-				}
-				tok := b.google.consent("openid")
-				if _, err := b.SignIn(t.Context(), subject(i), tok); err != nil {
+			for i, subject := range subjects {
+				switch tok, err := b.Token(t.Context(), subject); {
+				case err != nil:
 					t.Fatal(err)
-				}
-				want[subject(i)] = tok.AccessToken
-				if i%7 == 0 {
-					b.Invalidate(subject(i - i%2))
-					delete(want, subject(i-i%2))
+				case i%3 != 0:
+					want[subject] = tok.AccessToken
+				case i%2 == 0:
+					b.Invalidate(subject)
+				default:
+					if err := b.Revoked(t.Context(), subject, ""); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
-			before := b.google.calls()
 			for subject, access := range want {
-				got, err := b.Token(t.Context(), subject)
-				if err != nil || got.AccessToken != access {
-					t.Fatalf("Token of %s: %v, %v; want %q", subject, got.AccessToken, err, access)
+				if got, err := b.Token(t.Context(), subject); err != nil || got.AccessToken != access {
+					t.Fatalf("Token of %s: %v", subject, err)
 				}
 			}
-			if b.google.calls() != before {
-				t.Errorf("round %d: %d cached tokens were not there", round, b.google.calls()-before)
+			if b.google.calls() != 0 {
+				t.Errorf("%d cached tokens were not there", b.google.calls())
 			}
 			time.Sleep(2 * time.Hour)
+		}
+	})
+}
+
+// What has expired goes, a few at each call.
+func TestExpiredTokensAreEvicted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.many(t, 0, 20000)
+		if got := b.Stats().Cached; got != 20000 {
+			t.Errorf("%d cached, want 20000", got)
+		}
+		time.Sleep(2 * time.Hour)
+		for range 4 {
+			b.many(t, 0, 1000)
+		}
+		if got := b.Stats().Cached; got != 1000 {
+			t.Errorf("%d cached, want 1000", got)
 		}
 	})
 }
