@@ -111,12 +111,21 @@ func TestListingIsCheap(t *testing.T) {
 		add(srv, fmt.Sprint(i), nil)
 	}
 	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
-	n := 0
+	n, held := 0, map[int]uint64{1500: 0, 9500: 0}
 	for _, err := range folder.Files(t.Context(), drive.Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if _, measure := held[n]; measure {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			held[n] = m.HeapAlloc
+		}
 		n++
+	}
+	if held[9500] > held[1500]+mib {
+		t.Errorf("it holds %d bytes in its second page, %d in its last", held[1500], held[9500])
 	}
 	if requests := len(srv.Requests()); n != 10_000 || requests != 10 {
 		t.Errorf("%d files by %d requests, want 10,000 by 10", n, requests)
