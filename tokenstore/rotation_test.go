@@ -298,6 +298,31 @@ func TestSignInDuringARefresh(t *testing.T) {
 	}
 }
 
+// So does one in another process, as far as the store is asked.
+func TestSignInElsewhereDuringARefresh(t *testing.T) {
+	for name, dead := range map[string]bool{"rotated": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			b := rotating(t)
+			if dead {
+				b.google.kill(b.kept(t).RefreshToken)
+			}
+			tok := b.google.consent("openid")
+			b.google.during = func(string) {
+				b.google.during = nil
+				b.google.rotate = false
+				join(t, b.google, b.store).signIn(t, tok)
+			}
+			b.token(t)
+			if got := b.kept(t); got.RefreshToken != tok.RefreshToken || got.State != tokenstore.Active {
+				t.Errorf("kept %v", got)
+			}
+			if b.google.asked[len(b.google.asked)-1] != tok.RefreshToken {
+				t.Error("the access token is of the older grant")
+			}
+		})
+	}
+}
+
 // A plain refresh writes no row, but once a week and where there is news.
 func TestPlainRefreshWritesNoRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

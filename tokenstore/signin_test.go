@@ -291,6 +291,26 @@ func TestSignInWithALostAnswer(t *testing.T) {
 	})
 }
 
+// Nobody knows whether the store took the first one before the second came; the
+// second is there, and stays.
+func TestSignInGivesWayAfterAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		first, second := b.google.consent("openid"), b.google.consent("openid email")
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			b.store.beforeSave = nil
+			join(t, b.google, b.store).signIn(t, second)
+			return errDown
+		}
+		if got := b.signIn(t, first); got.RefreshToken != second.RefreshToken || bytesOf(t, got) != bytesOf(t, b.kept(t)) {
+			t.Errorf("SignIn = %v", got)
+		}
+		if b.token(t) == first.AccessToken {
+			t.Error("the access token is not that of the grant that is kept")
+		}
+	})
+}
+
 func TestSignInGivesWayToNoConflict(t *testing.T) {
 	b := newBench(t)
 	other := join(t, b.google, &hooked{Store: b.store.Store})
