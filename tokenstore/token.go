@@ -80,11 +80,8 @@ func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
 		l, err := m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (landing, error) {
 			return m.obtain(ctx, key)
 		})
-		if l.tick > began {
+		if l.tick > began || l.tick == 0 { // 0: it was not waited for, or has not landed
 			return l.token, err
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
 		}
 	}
 }

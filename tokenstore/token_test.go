@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -320,6 +321,18 @@ func TestAnswersWithoutAnAccessToken(t *testing.T) {
 			if bytesOf(t, b.kept(t)) != bytesOf(t, before) {
 				t.Errorf("%s: the record was written", name)
 			}
+		}
+	})
+}
+
+// A fake whose t.Fatal ends the goroutine that asks it must not be asked for ever.
+func TestRefresherThatExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.google.answer = func(*oauth2.Token) *oauth2.Token { runtime.Goexit(); return nil }
+		if _, err := b.Token(t.Context(), jane); err == nil {
+			t.Error("Token succeeded")
 		}
 	})
 }

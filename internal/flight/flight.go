@@ -5,9 +5,12 @@ package flight
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
 // A Group holds the flights that are under way. Its zero value is ready; it is
@@ -19,53 +22,70 @@ type Group[T any] struct {
 // Do returns the result of fn, joining a flight that is under way for key. fn
 // gets a context with the values of the caller that started the flight, without
 // that caller's cancellation or deadline, and with the timeout given (zero:
-// none). When ctx ends first, Do returns its cause and the flight goes on. A ctx
-// that has already ended starts nothing.
+// none). When ctx ends first, Do returns an error that wraps ctx.Err() and its
+// cause, and the flight goes on. A ctx that has already ended starts nothing.
 //
-// All callers get the same T: what it points to is shared. A panic in fn is
-// raised again in each caller that still waits, where net/http can recover it,
-// instead of ending the process.
+// All callers get the same T: what it points to is shared; it is zero if the
+// flight has no result. A panic in fn is raised again in each caller that still
+// waits, where net/http can recover it, instead of ending the process. Where fn
+// calls runtime.Goexit, as t.Fatal in a fake does, callers whose ctx can end get
+// an error; the others fly themselves, and end with it.
 func (g *Group[T]) Do(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if ctx.Err() != nil {
-		return zero, context.Cause(ctx)
+		return zero, ctxerr.Of(ctx)
 	}
 	if ctx.Done() == nil { // nothing to wait for but the flight: no goroutine needed
-		v, err, _ := g.group.Do(key, func() (any, error) {
-			return run(ctx, timeout, fn)
-		})
-		return unpack[T](singleflight.Result{Val: v, Err: err})
+		return g.fly(ctx, key, timeout, fn).unpack()
 	}
-	landed := g.group.DoChan(key, func() (any, error) {
-		return run(ctx, timeout, fn)
-	})
+	landed := g.start(ctx, key, timeout, fn)
 	select {
 	case r := <-landed:
-		return unpack[T](r)
+		return r.unpack()
 	case <-ctx.Done():
 	}
 	select { // a result that is already there is worth more than the cancellation
 	case r := <-landed:
-		return unpack[T](r)
+		return r.unpack()
 	default:
-		return zero, context.Cause(ctx)
+		return zero, ctxerr.Of(ctx)
 	}
 }
 
 // Start is [Group.Do] without waiting for the result. A panic in fn is lost,
 // unless a caller of Do has joined the flight.
 func (g *Group[T]) Start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) {
-	g.group.DoChan(key, func() (any, error) {
-		return run(ctx, timeout, fn)
+	g.start(ctx, key, timeout, fn)
+}
+
+var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
+
+// start is not singleflight's DoChan: that sends nothing after a Goexit.
+func (g *Group[T]) start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) <-chan result[T] {
+	landed := make(chan result[T], 1)
+	go func() {
+		r := result[T]{err: errExited}
+		defer func() { landed <- r }()
+		r = g.fly(ctx, key, timeout, fn)
+	}()
+	return landed
+}
+
+// fly returns how the flight for key has ended. A Goexit in it is one here.
+func (g *Group[T]) fly(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) result[T] {
+	r, _, _ := g.group.Do(key, func() (any, error) {
+		return run(ctx, timeout, fn), nil
 	})
+	return r.(result[T])
 }
 
 type result[T any] struct {
 	value    T
+	err      error
 	panicked any
 }
 
-func run[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (r result[T], err error) {
+func run[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (r result[T]) {
 	defer func() { r.panicked = recover() }()
 	ctx = context.WithoutCancel(ctx)
 	if timeout > 0 {
@@ -73,14 +93,13 @@ func run[T any](ctx context.Context, timeout time.Duration, fn func(context.Cont
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	r.value, err = fn(ctx)
-	return r, err
+	r.value, r.err = fn(ctx)
+	return r
 }
 
-func unpack[T any](r singleflight.Result) (T, error) {
-	v := r.Val.(result[T])
-	if v.panicked != nil {
-		panic(v.panicked)
+func (r result[T]) unpack() (T, error) {
+	if r.panicked != nil {
+		panic(r.panicked)
 	}
-	return v.value, r.Err
+	return r.value, r.err
 }

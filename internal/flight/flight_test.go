@@ -3,6 +3,7 @@ package flight_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -84,8 +85,8 @@ func TestEndedContextStartsNothing(t *testing.T) {
 		t.Error("a flight was started")
 		return 0, nil
 	})
-	if !errors.Is(err, hungUp) {
-		t.Errorf("Do = %v, want the cause", err)
+	if !errors.Is(err, hungUp) || !errors.Is(err, context.Canceled) {
+		t.Errorf("Do = %v, want the cancellation and its cause", err)
 	}
 }
 
@@ -101,6 +102,27 @@ func TestPanicReachesCaller(t *testing.T) {
 			group.Do(ctx, "k", 0, func(context.Context) (int, error) { panic("boom") })
 		}()
 	}
+}
+
+// t.Fatal in a user's fake transport must end in an error, not in silence.
+func TestGoexitIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var group flight.Group[int]
+		exit := func(context.Context) (int, error) { time.Sleep(time.Second); runtime.Goexit(); return 7, nil }
+		var wg sync.WaitGroup
+		for _, ctx := range []context.Context{context.Background(), t.Context(), t.Context()} {
+			wg.Go(func() {
+				if got, err := group.Do(ctx, "k", 0, exit); got != 0 || err == nil {
+					t.Errorf("Do = %d, %v; want 0 and an error", got, err)
+				}
+			})
+			synctest.Wait()
+		}
+		wg.Wait()
+		if got, err := group.Do(t.Context(), "k", 0, func(context.Context) (int, error) { return 8, nil }); got != 8 || err != nil {
+			t.Errorf("afterwards: %d, %v; want 8, nil", got, err)
+		}
+	})
 }
 
 // A caller that cannot be cancelled flies itself; others join it all the same.
