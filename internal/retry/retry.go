@@ -5,6 +5,7 @@ package retry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
 // A Policy says how often and how long. The zero value of a field is the
@@ -45,7 +48,7 @@ func orDefault[T int | time.Duration](v, d T) T {
 //
 // Where the deadline of ctx would pass before the next try, Do returns the
 // failure at once instead of waiting for nothing. When ctx ends during a wait,
-// the error wraps both its cause and the last failure.
+// the error wraps ctx.Err(), its cause and the last failure.
 func Do[T any](ctx context.Context, p Policy, op func() (T, error), again func(error) (after time.Duration, ok bool)) (T, error) {
 	p = p.withDefaults()
 	s := &schedule{
@@ -72,7 +75,7 @@ func Do[T any](ctx context.Context, p Policy, op func() (T, error), again func(e
 		return v, err
 	}, backoff.WithBackOff(s), backoff.WithMaxTries(uint(p.Tries)), backoff.WithMaxElapsedTime(0))
 	if ctx.Err() != nil && last != nil && err == context.Cause(ctx) {
-		return v, fmt.Errorf("%w while waiting to try again after: %w", err, last)
+		return v, fmt.Errorf("%w while waiting to try again after: %w", ctxerr.Of(ctx), last)
 	}
 	return v, err
 }
@@ -102,18 +105,24 @@ func (s *schedule) NextBackOff() time.Duration {
 	return next
 }
 
+// maxAfter bounds what a server can ask for: beyond it lie clocks that are wrong,
+// and numbers that no caller can pass on.
+const maxAfter = 24 * time.Hour
+
 // After returns how long a response asks its client to wait, from Retry-After
-// in either form of RFC 9110 section 10.2.3. Absent, unreadable or past: zero.
+// in either form of RFC 9110 section 10.2.3, but at most 24 hours. Absent,
+// unreadable or past: zero.
 func After(h http.Header, now time.Time) time.Duration {
 	v := h.Get("Retry-After")
 	if v == "" {
 		return 0
 	}
-	if seconds, err := strconv.ParseUint(v, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
+	seconds, err := strconv.ParseUint(v, 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(maxAfter/time.Second))) * time.Second
 	}
 	if at, err := http.ParseTime(v); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(0, at.Sub(now)), maxAfter)
 	}
 	return 0
 }

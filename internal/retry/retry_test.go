@@ -86,11 +86,14 @@ func TestDoNeverWaitsPastDeadline(t *testing.T) {
 
 func TestDoEndsWithContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second/4, cancel)
+		ctx, cancel := context.WithCancelCause(t.Context())
+		shutdown := errors.New("shutting down")
+		time.AfterFunc(time.Second/4, func() { cancel(shutdown) })
 		calls, _, err := run(t, ctx, retry.Policy{}, 9, 0)
-		if calls != 1 || !errors.Is(err, context.Canceled) || !errors.Is(err, errBusy) {
-			t.Errorf("%d calls, %v; want one, and both the cancellation and the failure", calls, err)
+		for _, want := range []error{context.Canceled, shutdown, errBusy} {
+			if calls != 1 || !errors.Is(err, want) {
+				t.Errorf("%d calls, %v; want one, and %q in the error", calls, err, want)
+			}
 		}
 	})
 }
@@ -107,7 +110,10 @@ func TestAfter(t *testing.T) {
 		{"past date", "Tue, 24 Nov 2026 11:00:00 GMT", 0},
 		{"negative", "-5", 0},
 		{"fraction", "1.5", 0},
-		{"overflow", "99999999999999999999", 0},
+		{"a day", "86400", 24 * time.Hour},
+		{"longer", "86401", 24 * time.Hour},
+		{"overflow", "99999999999999999999", 24 * time.Hour},
+		{"the end of all dates", "Fri, 31 Dec 9999 23:59:59 GMT", 24 * time.Hour},
 		{"words", "soon", 0},
 	}
 	for _, tt := range tests {
