@@ -15,7 +15,7 @@ const (
 	// or pushed out by newer ones.
 	ReasonInvalidGrant = "invalid_grant"
 	// ReasonInvalidRAPT and ReasonRAPTRequired: the session control of the
-	// user's Google Workspace asks for a new login.
+	// user's organisation asks for a new login.
 	ReasonInvalidRAPT  = "invalid_rapt"
 	ReasonRAPTRequired = "rapt_required"
 	// ReasonRevoked: [Manager.Revoked] was told so, without another reason.

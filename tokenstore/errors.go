@@ -8,8 +8,9 @@ var (
 	// ErrNotFound: no grant is kept for the user.
 	ErrNotFound error = &sentinel{"no grant is kept", http.StatusNotFound}
 	// ErrConflict: the grant has changed since it was read. The Manager reads
-	// again and decides again, so it reaches callers of a [Store] only, or of a
-	// Manager whose store never settles.
+	// again and decides again, so it comes from a [Store], from
+	// [Manager.Disconnect] when the user signs in meanwhile, or from a Manager
+	// whose store never settles.
 	ErrConflict error = &sentinel{"the grant has changed since it was read", http.StatusConflict}
 	// ErrNeedsConsent: the user has to go through Google's consent screen
 	// again. A [*ConsentError] says why.
