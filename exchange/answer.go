@@ -35,9 +35,7 @@ func (a *answer) refusal(op string, quotable func() secrets) *Error {
 		e.Code, e.Subtype = "", ""
 	}
 	e.retry = e.kind == ErrTemporary && a.status >= 400
-	// An OAuth error code says that no token was issued, and a rate limit that
-	// nothing was tried. A bare 5xx may come from something in between.
-	e.ambiguous = e.kind == ErrTemporary && (a.status < 400 || a.status >= 500 && e.Code == "")
+	e.ambiguous = a.status < 400 || e.kind == ErrTemporary && !a.turnedAway(e.Code)
 	switch {
 	case a.status/100 == 3:
 		e.reason = "the endpoint redirects, which is not followed"
@@ -52,14 +50,21 @@ func (a *answer) refusal(op string, quotable func() secrets) *Error {
 // goes before the code: what says "not now" never means "never".
 func (a *answer) meaning(code string) error {
 	switch {
-	case a.status/100 == 2, a.status >= 500,
-		a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout,
-		a.status == http.StatusForbidden && a.fields == nil: // "User Rate Limit Exceeded", as HTML
+	case a.status/100 == 2, a.status >= 500, a.status == http.StatusRequestTimeout, a.turnedAway(code):
 		return ErrTemporary
 	case a.status < 400:
 		return ErrClient
 	}
 	return meaningOf(code)
+}
+
+// turnedAway reports whether a says that there were too many requests, so that
+// this one was not even tried. Any other "not now" may come from a server that
+// broke down after it had redeemed the code, or from one in front of it.
+func (a *answer) turnedAway(code string) bool {
+	return a.status == http.StatusTooManyRequests ||
+		a.status == http.StatusForbidden && a.fields == nil || // "User Rate Limit Exceeded", as HTML
+		a.status >= 400 && code == "rate_limit_exceeded"
 }
 
 // meaningOf returns the sentinel for an OAuth error code, of the token endpoint
@@ -72,7 +77,7 @@ func meaningOf(code string) error {
 		return ErrRedirectMismatch
 	case "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
 		return ErrTemporary
-	case "access_denied", "admin_policy_enforced", "org_internal",
+	case "access_denied", "admin_policy_enforced", "org_internal", "disallowed_useragent",
 		"interaction_required", "login_required", "consent_required", "account_selection_required":
 		return ErrDenied
 	}

@@ -8,12 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
@@ -65,7 +64,7 @@ func encode(form []param) string {
 // or not all of it.
 func (c *Client) post(ctx context.Context, op, address string, form []param) (*answer, *Error) {
 	if ctx.Err() != nil {
-		return nil, ended(op, context.Cause(ctx))
+		return nil, ended(op, ctxerr.Of(ctx))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -76,9 +75,9 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 
 	a := &answer{asked: c.cfg.Now()}
-	body, err := c.roundTripOnce(req, a)
+	body, sent, err := c.roundTripOnce(req, a)
 	if err != nil {
-		return nil, c.noAnswer(op, form, &url.Error{Op: "Post", URL: address, Err: err})
+		return nil, c.noAnswer(op, form, sent, &url.Error{Op: "Post", URL: address, Err: ctxerr.With(ctx, err)})
 	}
 	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {
 		a.fields = nil
@@ -87,58 +86,40 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 }
 
 // roundTripOnce is not http.Client.Do: to that a redirect is not an answer, but
-// a reason to send the code and the secret to wherever it points.
-func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, err error) {
-	resp, err := c.roundTrip(sendOnce(req))
+// a reason to send the code and the secret to wherever it points. With an error,
+// sent says whether anything can have been sent.
+func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, sent bool, err error) {
+	var s sending
+	resp, err := c.roundTrip(s.once(req))
 	if err != nil {
-		return nil, err
+		return nil, !s.unconnected(), err
 	}
 	a.status, a.after = resp.StatusCode, retry.After(resp.Header, a.asked)
 	if resp.Body == nil { // transports of tests may leave it out, as http.Client lets them
-		return nil, nil
+		return nil, true, nil
 	}
 	defer resp.Body.Close()
 	// Read to the end, or the connection cannot be used again.
-	return io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	return body, true, err
 }
 
-// sendOnce keeps the transport from sending req again once it is sent, as
-// HTTP/2 does when a server resets the stream. It may do so while it is not: a
-// kept connection that turns out to be closed is nobody's failure.
-func sendOnce(req *http.Request) *http.Request {
-	var sent atomic.Bool
-	getBody := req.GetBody
-	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
-		WroteRequest: func(info httptrace.WroteRequestInfo) {
-			if info.Err == nil {
-				sent.Store(true)
-			}
-		},
-	}))
-	req.GetBody = func() (io.ReadCloser, error) {
-		if sent.Load() {
-			return nil, errors.New("the request is sent, and not sent again")
-		}
-		return getBody()
-	}
-	return req
-}
-
-// noAnswer is the failure of a call that got no answer, or not all of it.
-func (c *Client) noAnswer(op string, form []param, err error) *Error {
+// noAnswer is the failure of a call that got no answer, or not all of it. Of a
+// transport that does not say whether it has sent anything, the error may.
+func (c *Client) noAnswer(op string, form []param, sent bool, err error) *Error {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return &Error{
 		Op:        op,
 		kind:      ErrTemporary,
 		cause:     c.secretsOf(form).cleanError(err),
 		retry:     !untrusted, // a certificate that is wrong now is still wrong in a second
-		ambiguous: !untrusted && !unconnected(err),
+		ambiguous: sent && !untrusted && !undialled(err),
 	}
 }
 
-// unconnected reports whether err says that there was no connection to send
+// undialled reports whether err says that there was no connection to send
 // anything on.
-func unconnected(err error) bool {
+func undialled(err error) bool {
 	op, ok := errors.AsType[*net.OpError](err)
 	return ok && (op.Op == "dial" || op.Op == "proxyconnect")
 }

@@ -121,7 +121,7 @@ func TestCallbackRefused(t *testing.T) {
 		{"admin_policy_enforced", says("admin_policy_enforced"), exchange.ErrDenied, 403},
 		{"org_internal", says("org_internal"), exchange.ErrDenied, 403},
 		{"login_required", says("login_required"), exchange.ErrDenied, 403},
-		{"disallowed_useragent", says("disallowed_useragent"), exchange.ErrClient, 500},
+		{"disallowed_useragent", says("disallowed_useragent"), exchange.ErrDenied, 403},
 		{"deleted_client", says("deleted_client"), exchange.ErrClient, 500},
 		{"invalid_client", says("invalid_client"), exchange.ErrClient, 500},
 		{"invalid_request", says("invalid_request"), exchange.ErrClient, 500},

@@ -34,7 +34,9 @@ var (
 	// down. Later it may work; for a code see [Client.Exchange].
 	ErrTemporary error = &sentinel{text: "temporary failure", status: http.StatusServiceUnavailable}
 
-	// ErrDenied: the user, or an administrator on their behalf, said no.
+	// ErrDenied: the user, or an administrator on their behalf, said no, or
+	// Google does not let this user in this way: not with this account
+	// (org_internal), or not in a web view (disallowed_useragent).
 	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden}
 
 	// ErrState: a callback does not belong to the AuthRequest: its state, its
@@ -74,7 +76,7 @@ type Error struct {
 	Subtype     string        // Google's error_subtype, such as "invalid_rapt"; mostly empty
 	Description string        // Google's error_description, for people: do not branch on it
 	Status      int           // HTTP status of Google's answer; 0: there was none
-	RetryAfter  time.Duration // how long Google asks to wait; 0: it does not say
+	RetryAfter  time.Duration // how long Google asks to wait, at most 24 hours; 0: it does not say
 
 	kind   error  // the sentinel; nil: what Code means
 	answer int    // what to answer the app with, where it is not what kind says

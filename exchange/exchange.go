@@ -37,30 +37,34 @@
 // # What can go wrong
 //
 // Every failure is an [*Error] that Is one of the sentinels. This is what
-// Google's answers mean, the [HTTPStatus] to answer an app with, and whether
-// Refresh and Revoke try again by themselves; a code is sent once, whatever
-// happens.
+// Google's answers mean, the [HTTPStatus] to answer an app with, whether Refresh
+// and Revoke try again by themselves, and whether a code may have been redeemed
+// all the same. A code is sent once, whatever happens; one that may have been
+// redeemed is not sent again later either.
 //
-//	Google's answer                             error                status  tried again
+//	Google's answer                             error                status  again  redeemed
 //	invalid_grant, also with the subtype
-//	    invalid_rapt or rapt_required           ErrInvalidGrant      400     no
-//	redirect_uri_mismatch                       ErrRedirectMismatch  500     no
+//	    invalid_rapt or rapt_required           ErrInvalidGrant      400     no     no
+//	redirect_uri_mismatch                       ErrRedirectMismatch  500     no     no
 //	invalid_client, unauthorized_client,
 //	    deleted_client, disabled_client,
 //	    invalid_request, invalid_scope,
-//	    unsupported_grant_type, any other code  ErrClient            500     no
-//	4xx without a readable code; a redirect     ErrClient            500     no
-//	admin_policy_enforced, org_internal         ErrDenied            403     no
-//	429, 408, 403 with HTML                     ErrTemporary         503     yes
-//	rate_limit_exceeded, internal_failure,
-//	    server_error, temporarily_unavailable   ErrTemporary         503     yes
-//	5xx, whatever code is in it                 ErrTemporary         503     yes
-//	200, but not a token response               ErrTemporary         503     no
-//	none: not connected, or cut off             ErrTemporary         503     yes
-//	none: its certificate is not good           ErrTemporary         503     no
-//	none yet, and a context has ended           ErrTemporary         503     no
+//	    unsupported_grant_type, any other code  ErrClient            500     no     no
+//	4xx without a readable code                 ErrClient            500     no     no
+//	a redirect                                  ErrClient            500     no     perhaps
+//	admin_policy_enforced, org_internal         ErrDenied            403     no     no
+//	429, 403 with HTML, rate_limit_exceeded     ErrTemporary         503     yes    no
+//	408, internal_failure, server_error,
+//	    temporarily_unavailable                 ErrTemporary         503     yes    perhaps
+//	5xx, whatever other code is in it           ErrTemporary         503     yes    perhaps
+//	200, but not a token response               ErrTemporary         503     no     perhaps
+//	none: not connected                         ErrTemporary         503     yes    no
+//	none: its certificate is not good           ErrTemporary         503     no     no
+//	none: connected, and cut off                ErrTemporary         503     yes    perhaps
+//	none yet, and a context has ended           ErrTemporary         503     no     perhaps
 //
-//	a callback's access_denied                  ErrDenied            403
+//	a callback's access_denied, or
+//	    disallowed_useragent                    ErrDenied            403
 //	a callback of another state, iss or nonce   ErrState             400
 //	a request that ReadCode refuses             ErrRequest           405, 403, 415, 413, 400
 //	what cannot be a code                       ErrInvalidGrant      400

@@ -81,13 +81,13 @@ var refusals = []struct {
 	{"scope", 400, `{"error":"invalid_scope","error_description":"Bad Request"}`,
 		exchange.ErrClient, 500, "invalid_scope", "", "scope", false, false},
 	{"internal_failure, 400", 400, `{"error":"internal_failure","error_description":"Backend Error"}`,
-		exchange.ErrTemporary, 503, "internal_failure", "", "later", true, false},
+		exchange.ErrTemporary, 503, "internal_failure", "", "may have redeemed", true, true},
 	{"internal_failure, 500", 500, `{"error":"internal_failure"}`,
-		exchange.ErrTemporary, 503, "internal_failure", "", "later", true, false},
+		exchange.ErrTemporary, 503, "internal_failure", "", "may have redeemed", true, true},
 	{"server_error", 400, `{"error":"server_error"}`,
-		exchange.ErrTemporary, 503, "server_error", "", "later", true, false},
+		exchange.ErrTemporary, 503, "server_error", "", "may have redeemed", true, true},
 	{"temporarily_unavailable", 503, `{"error":"temporarily_unavailable"}`,
-		exchange.ErrTemporary, 503, "temporarily_unavailable", "", "later", true, false},
+		exchange.ErrTemporary, 503, "temporarily_unavailable", "", "may have redeemed", true, true},
 	{"invalid_grant in a 503", 503, `{"error":"invalid_grant"}`,
 		exchange.ErrTemporary, 503, "", "", "may have redeemed", true, true},
 	{"503 HTML", 503, "<html><title>Error 503</title>",
@@ -98,9 +98,15 @@ var refusals = []struct {
 		exchange.ErrTemporary, 503, "", "", "later", true, false},
 	{"403 HTML", 403, "<html><title>User Rate Limit Exceeded</title>",
 		exchange.ErrTemporary, 503, "", "", "later", true, false},
-	{"408", 408, "", exchange.ErrTemporary, 503, "", "", "later", true, false},
+	{"503 with a rate limit", 503, `{"error":"rate_limit_exceeded"}`,
+		exchange.ErrTemporary, 503, "rate_limit_exceeded", "", "later", true, false},
+	{"403 internal_failure", 403, `{"error":"internal_failure"}`,
+		exchange.ErrTemporary, 503, "internal_failure", "", "may have redeemed", true, true},
+	{"408", 408, "", exchange.ErrTemporary, 503, "", "", "may have redeemed", true, true},
 	{"200 HTML", 200, "<html>Log in to the network</html>",
 		exchange.ErrTemporary, 503, "", "", "may have redeemed", false, true},
+	{"200 with a rate limit", 200, `{"error":"rate_limit_exceeded"}`,
+		exchange.ErrTemporary, 503, "rate_limit_exceeded", "", "may have redeemed", false, true},
 	{"200 with an error", 200, `{"error":"invalid_grant"}`,
 		exchange.ErrTemporary, 503, "", "", "may have redeemed", false, true},
 	{"204", 204, "", exchange.ErrTemporary, 503, "", "", "may have redeemed", false, true},
@@ -109,7 +115,7 @@ var refusals = []struct {
 	{"truncated refusal", 400, `{"error":"invalid_gra`,
 		exchange.ErrClient, 500, "", "", "Config", false, false},
 	{"invalid_grant in a redirect", 302, `{"error":"invalid_grant"}`,
-		exchange.ErrClient, 500, "", "", "proxy", false, false},
+		exchange.ErrClient, 500, "", "", "proxy", false, true},
 	{"404", 404, "<html>", exchange.ErrClient, 500, "", "", "Endpoint", false, false},
 	{"error is an object", 400, `{"error":{"code":400,"status":"INVALID_ARGUMENT"}}`,
 		exchange.ErrClient, 500, "", "", "Config", false, false},
@@ -302,7 +308,7 @@ func TestBrokenAnswers(t *testing.T) {
 		{"no answer", exchangetest.Fault{Hang: true}, exchange.ErrTemporary, true},
 		{"an answer that never ends", exchangetest.Fault{Handler: endless}, exchange.ErrTemporary, true},
 		{"10 MB", exchangetest.Fault{Handler: large}, exchange.ErrTemporary, true},
-		{"redirected", exchangetest.Fault{Handler: away}, exchange.ErrClient, false},
+		{"redirected", exchangetest.Fault{Handler: away}, exchange.ErrClient, true},
 	}
 	issuer := idtokentest.NewIssuer()
 	for _, tt := range tests {
@@ -374,15 +380,37 @@ func TestGoogleNotReached(t *testing.T) {
 	expired.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	expired.StartTLS()
 	defer expired.Close()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
-	defer transport.CloseIdleConnections()
+	speaksHTTP := httptest.NewServer(http.NotFoundHandler())
+	defer speaksHTTP.Close()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodConnect {
+			t.Errorf("the proxy was sent a %s", r.Method)
+		}
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer proxy.Close()
+	proxyURL, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	defer direct.CloseIdleConnections()
+	proxied := &http.Transport{Proxy: http.ProxyURL(proxyURL)}
+	defer proxied.CloseIdleConnections()
 
-	for name, address := range map[string]string{
-		"connection refused":  "http://" + refused.Addr().String() + "/token",
-		"expired certificate": expired.URL + "/token",
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := newClient(t, transport, func(cfg *exchange.Config) { cfg.Endpoint.TokenURL = address })
+	tests := []struct {
+		name      string
+		address   string
+		transport *http.Transport
+	}{
+		{"connection refused", "http://" + refused.Addr().String() + "/token", direct},
+		{"expired certificate", expired.URL + "/token", direct},
+		{"not a TLS server", "https://" + speaksHTTP.Listener.Addr().String() + "/token", direct},
+		{"the proxy will not", "https://oauth2.example.com/token", proxied},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t, tt.transport, func(cfg *exchange.Config) { cfg.Endpoint.TokenURL = tt.address })
 			for range 2 { // the code was not sent, so it is not spent
 				_, err := c.Exchange(t.Context(), goodCode, exchange.App)
 				if !errors.Is(err, exchange.ErrTemporary) {

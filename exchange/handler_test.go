@@ -50,6 +50,7 @@ func TestHandlerFails(t *testing.T) {
 		{"wrong secret", nil, says(401, `{"error":"invalid_client"}`), 500, nil},
 		{"Google is down", nil, says(503, ""), 503, nil},
 		{"Google asks to wait", nil, says(429, "", "Retry-After", "7"), 503, http.Header{"Retry-After": {"7"}}},
+		{"Google asks to wait for years", nil, says(429, "", "Retry-After", "2147483647"), 503, http.Header{"Retry-After": {"86400"}}},
 		{"no answer", nil, fails(errors.New("EOF")), 503, nil},
 		{"blocked", nil, says(400, `{"error":"admin_policy_enforced"}`), 403, nil},
 	}

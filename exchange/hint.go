@@ -48,7 +48,7 @@ func hintFor(code, subtype string) string {
 	case "org_internal":
 		return "The app is for users of its own organisation: they must sign in with an account of it."
 	case "disallowed_useragent":
-		return "Google does not sign users in inside an embedded web view: use the system browser or Google's SDK."
+		return "Google does not sign users in inside an embedded web view: the app must open the authorization page in the system browser, or use Google's SDK."
 	}
 	return ""
 }

@@ -12,10 +12,10 @@ import "context"
 //
 // Concurrent calls with the same code and origin share one request, and each
 // gets its own copy of the result; with another origin the code is refused.
-// For ten minutes after a code was redeemed, or may have been because no usable
-// answer came back, this Client refuses it as ErrInvalidGrant; of such codes it
-// keeps hashes, 8,192 at most. Where Google was not reached, or has answered
-// that it will not serve the request now, the same code may be tried again.
+// For ten minutes after a code was redeemed, or may have been (the table in the
+// package documentation says when), this Client refuses it as ErrInvalidGrant;
+// of such codes it keeps hashes, 8,192 at most. Where Google was not reached, or
+// has refused, or turned the request away, the same code may be tried again.
 //
 // The error is an [*Error].
 func (c *Client) Exchange(ctx context.Context, code string, origin Origin) (*Tokens, error) {
@@ -64,7 +64,7 @@ func (c *Client) redeem(ctx context.Context, id codeID, code string, origin Orig
 	if failed == nil {
 		return a, nil
 	}
-	if spent = failed.ambiguous; spent {
+	if spent = failed.ambiguous; spent && failed.hint == "" {
 		failed.hint = "Google may have redeemed the code, though no usable answer came back: have the app get a new one. This one is not sent again."
 	}
 	return nil, failed

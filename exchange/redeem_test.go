@@ -175,7 +175,8 @@ func TestSpentCodes(t *testing.T) {
 		{"connection refused", fails(dial), false},
 		{"rate limited", says(429, ""), false},
 		{"rate limited with HTML", says(403, "<html>"), false},
-		{"Google says it has failed", says(500, `{"error":"internal_failure"}`), false},
+		{"Google says it has failed", says(500, `{"error":"internal_failure"}`), true},
+		{"Google says so in a 400", says(400, `{"error":"internal_failure"}`), true},
 		{"wrong secret", says(401, `{"error":"invalid_client"}`), false},
 	}
 	for _, tt := range tests {

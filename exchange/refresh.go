@@ -9,14 +9,15 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
 // Refresh gets a new access token. What is transient (5xx, 429, a broken
 // connection, 403 with HTML, and the like) is tried again, with growing waits
-// and as Retry-After asks, up to five times and until ctx ends; then the error
-// is ErrTemporary. ErrInvalidGrant means that the refresh token is dead: Google
-// has said so.
+// and as Retry-After asks, up to five times, until ctx ends, and unless Google
+// asks to wait for more than a minute; then the error is ErrTemporary.
+// ErrInvalidGrant means that the refresh token is dead: Google has said so.
 //
 // The token's RefreshToken is the given one, or a new one where Google replaces
 // it: keep that. Extra has "scope", "id_token" and "refresh_token_expires_in"
@@ -92,8 +93,11 @@ func givenUp(ctx context.Context, op string, err error) *Error {
 	if !ok || err == error(last) {
 		return asError(op, err)
 	}
+	if errors.Is(last, ctx.Err()) && errors.Is(last, context.Cause(ctx)) {
+		return last // ctx has ended the call itself
+	}
 	e := *last
-	e.cause = fmt.Errorf("%w while waiting to try again", context.Cause(ctx))
+	e.cause = fmt.Errorf("%w while waiting to try again", ctxerr.Of(ctx))
 	if last.cause != nil {
 		e.cause = fmt.Errorf("%w, and %w", last.cause, e.cause)
 	}
