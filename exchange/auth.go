@@ -15,8 +15,9 @@ import (
 // https://developers.google.com/identity/protocols/oauth2/web-server#creatingclient
 // explains the parameters.
 type AuthParams struct {
-	// Scopes to ask for: openid and email to know who the user is, and those of
-	// the APIs to call. The user may grant fewer: see [Tokens.Missing].
+	// Scopes to ask for, each in a string of its own: openid and email to know who
+	// the user is, and those of the APIs to call. The user may grant fewer: see
+	// [Tokens.Missing].
 	Scopes []string
 
 	// ForceConsent shows the consent screen (prompt=consent), after which Google
@@ -54,8 +55,9 @@ type AuthParams struct {
 // Keep it where the browser cannot change it, and others cannot read it: in a
 // server-side session, or in a cookie that is encrypted and authenticated. It
 // makes the round trip through encoding/json; that form, alone among those of
-// this package's types, has its secrets in it. fmt and slog print it without.
-// Use it once: delete it when the callback arrives, whatever comes of it.
+// this package's types, has its secrets in it. fmt and slog print it without, but
+// for fmt where it is in an unexported field of another struct: see Security in
+// the package documentation. Use it once: delete it when the callback arrives, whatever comes of it.
 type AuthRequest struct {
 	URL         string   `json:"url"`
 	RedirectURI string   `json:"redirect_uri"`
@@ -74,8 +76,8 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 	if err := c.checkRedirect(redirectURI); err != nil {
 		return nil, err
 	}
-	if len(p.Scopes) == 0 {
-		return nil, errors.New("exchange: NewAuthRequest: AuthParams.Scopes is empty")
+	if err := checkScopes(p.Scopes); err != nil {
+		return nil, fmt.Errorf("exchange: NewAuthRequest: AuthParams.%w", err)
 	}
 	req := &AuthRequest{
 		RedirectURI: redirectURI,
@@ -96,6 +98,23 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 	req.URL = page.String()
 	return req, nil
 }
+
+// checkScopes takes no two scopes in one string: granted, they are two names, of
+// which neither is the one asked for.
+func checkScopes(scopes []string) error {
+	if len(scopes) == 0 {
+		return errors.New("Scopes is empty")
+	}
+	for i, s := range scopes {
+		if s == "" || strings.ContainsFunc(s, notInScope) {
+			return fmt.Errorf("Scopes[%d] is not a scope: it is empty, or has a space or another character that none has", i)
+		}
+	}
+	return nil
+}
+
+// notInScope reports what RFC 6749 section 3.3 does not allow in a scope.
+func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
 func (c *Client) checkRedirect(uri string) error {
 	if err := checkRedirectURI(uri); err != nil {

@@ -114,6 +114,11 @@ func TestNewAuthRequestRefuses(t *testing.T) {
 		{"other host", "https://evil.example/oauth2/callback", exchange.AuthParams{Scopes: []string{"openid"}}, exchange.ErrRedirectMismatch},
 		{"relative", "/oauth2/callback", exchange.AuthParams{Scopes: []string{"openid"}}, nil},
 		{"no scopes", callbackURI, exchange.AuthParams{}, nil},
+		{"empty scope", callbackURI, exchange.AuthParams{Scopes: []string{"openid", ""}}, nil},
+		{"two scopes in one", callbackURI, exchange.AuthParams{Scopes: []string{"openid email"}}, nil},
+		{"quoted scope", callbackURI, exchange.AuthParams{Scopes: []string{`"openid"`}}, nil},
+		{"backslash in a scope", callbackURI, exchange.AuthParams{Scopes: []string{`open\id`}}, nil},
+		{"scope not ASCII", callbackURI, exchange.AuthParams{Scopes: []string{"openıd"}}, nil},
 		{"state in Extra", callbackURI, exchange.AuthParams{Scopes: []string{"openid"}, Extra: url.Values{"state": {"x"}}}, nil},
 		{"prompt twice", callbackURI, exchange.AuthParams{Scopes: []string{"openid"}, ForceConsent: true, Extra: url.Values{"prompt": {"none"}}}, nil},
 	}

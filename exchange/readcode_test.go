@@ -124,6 +124,18 @@ func TestReadCodeRefuses(t *testing.T) {
 	}
 }
 
+// http.NewRequest leaves it nil, and a test of a user may pass that on.
+func TestReadCodeWithoutBody(t *testing.T) {
+	for _, contentType := range []string{"application/x-www-form-urlencoded", "application/json", "text/plain"} {
+		r := codeRequest(header("Content-Type", contentType))
+		r.Body = nil
+		_, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), r)
+		if !errors.Is(err, exchange.ErrRequest) || exchange.HTTPStatus(err) != 400 {
+			t.Errorf("%s: %v (%d), want ErrRequest (400)", contentType, err, exchange.HTTPStatus(err))
+		}
+	}
+}
+
 func TestReadCodeFromTrustedOrigin(t *testing.T) {
 	trusting := http.NewCrossOriginProtection()
 	if err := trusting.AddTrustedOrigin("https://app.example.com"); err != nil {

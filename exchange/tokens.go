@@ -16,12 +16,13 @@ import (
 // "refresh_token_expires_in" (float64, seconds).
 //
 // Tokens prints, logs and marshals without any token. The embedded Token does
-// not, once it is taken out. Nor can Tokens in an unexported field of another
-// struct, where fmt looks without asking: keep a pointer there, which %v prints
-// as an address.
+// not, once it is taken out, and neither does Tokens in an unexported field of
+// another struct: see Security in the package documentation.
 type Tokens struct {
 	// Token has a RefreshToken only if the user has just consented to offline
-	// access. Never replace a kept refresh token with an empty one.
+	// access. Never replace a kept refresh token with an empty one. Its Expiry is
+	// zero if Google announced none, and the time of the request if what Google
+	// announced cannot be read: then it has expired, and needs a refresh.
 	oauth2.Token
 
 	// IDToken says who the user is; verify it. Google sends one if the scopes
@@ -47,16 +48,12 @@ func (t *Tokens) Missing(scopes ...string) []string {
 	return scope.Missing(t.Scopes, scopes)
 }
 
-// hasTokens reports whether a is a token response: an access token, and every
-// member this package reads of the type that it should have.
+// hasTokens reports whether a is a token response: an access token, and no token
+// or name that is not a string. A lifetime is not worth losing tokens for: see
+// accessExpiry.
 func (a *answer) hasTokens() bool {
 	for _, name := range []string{"access_token", "token_type", "refresh_token", "id_token", "scope"} {
 		if _, ok := a.fields[name].(string); !ok && a.fields[name] != nil {
-			return false
-		}
-	}
-	for _, name := range []string{"expires_in", "refresh_token_expires_in"} {
-		if _, ok := seconds(a.fields[name]); !ok {
 			return false
 		}
 	}
@@ -69,7 +66,7 @@ func (a *answer) tokens() *Tokens {
 	t := &Tokens{
 		Token:              *a.token(),
 		IDToken:            a.text("id_token"),
-		RefreshTokenExpiry: a.expiry("refresh_token_expires_in"),
+		RefreshTokenExpiry: a.refreshExpiry(),
 	}
 	if s, ok := a.fields["scope"].(string); ok {
 		t.Scopes = scope.Parse(s)
@@ -78,43 +75,48 @@ func (a *answer) tokens() *Tokens {
 }
 
 func (a *answer) token() *oauth2.Token {
-	lifetime, _ := seconds(a.fields["expires_in"])
 	t := new(oauth2.Token).WithExtra(a.fields)
 	t.AccessToken = a.text("access_token")
 	t.TokenType = a.text("token_type")
 	t.RefreshToken = a.text("refresh_token")
-	t.Expiry = a.expiry("expires_in")
-	t.ExpiresIn = int64(lifetime / time.Second)
+	t.Expiry = a.accessExpiry()
+	t.ExpiresIn = int64(seconds(a.fields["expires_in"]) / time.Second)
 	return t
 }
 
-// expiry returns the time at which the lifetime of that name ends, counted from
-// before the request, so that it errs on the early side; zero if there is none.
-func (a *answer) expiry(name string) time.Time {
-	lifetime, _ := seconds(a.fields[name])
+// accessExpiry is zero if no lifetime is announced. One that cannot be read has
+// ended: the next refresh will tell another.
+func (a *answer) accessExpiry() time.Time {
+	if a.fields["expires_in"] == nil {
+		return time.Time{}
+	}
+	return a.in(seconds(a.fields["expires_in"]))
+}
+
+// refreshExpiry is zero if no lifetime is announced, or none that can be read.
+func (a *answer) refreshExpiry() time.Time {
+	lifetime := seconds(a.fields["refresh_token_expires_in"])
 	if lifetime == 0 {
 		return time.Time{}
 	}
+	return a.in(lifetime)
+}
+
+// in returns when a lifetime ends, counted from before the request, so that it
+// errs on the early side.
+func (a *answer) in(lifetime time.Duration) time.Time {
 	return a.asked.Add(lifetime).Round(0) // Google's clock is a wall clock
 }
 
-// seconds reads a lifetime: a number, or one in a string; absent is zero. What
+// seconds reads a lifetime: a number, or one in a string; else it is zero. What
 // no clock can hold is cut to 68 years.
-func seconds(v any) (lifetime time.Duration, ok bool) {
-	switch v := v.(type) {
-	case nil:
-		return 0, true
-	case string:
-		f, err := strconv.ParseFloat(v, 64)
-		if err != nil {
-			return 0, false
-		}
-		return seconds(f)
-	case float64:
-		if !(v >= 0) { // also NaN, which a string can spell
-			return 0, false
-		}
-		return time.Duration(min(v, math.MaxInt32)) * time.Second, true
+func seconds(v any) time.Duration {
+	if s, ok := v.(string); ok {
+		v, _ = strconv.ParseFloat(s, 64)
 	}
-	return 0, false
+	f, _ := v.(float64)
+	if !(f > 0) { // also NaN, which a string can spell
+		return 0
+	}
+	return time.Duration(min(f, math.MaxInt32)) * time.Second
 }
