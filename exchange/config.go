@@ -16,8 +16,8 @@ import (
 // ClientID is required, and a web client needs its secret. [ConfigFromFile]
 // reads both from the file that Google's console offers.
 //
-// It prints, logs and marshals without the secret, except as the value of an
-// unexported field of another struct, where fmt looks without asking.
+// It prints, logs and marshals without the secret, but for fmt where it is in an
+// unexported field of another struct: see Security in the package documentation.
 type Config struct {
 	// ClientID is the OAuth client that the codes were issued for: the web
 	// client, also for codes from apps (their "server client ID").

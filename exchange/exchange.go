@@ -79,6 +79,11 @@
 // of this package shows them when it is printed; AuthRequest alone has its
 // secrets in its JSON. Nothing is known about a user until the ID token is
 // verified, which is not done here, and no token is kept.
+//
+// In an unexported field of your own struct, fmt prints a Tokens, a Config or an
+// AuthRequest without asking it. A pointer there comes out as an address under
+// %v, %+v, %#v, %d and %x; %s, %q, and whatever else does not fit a pointer,
+// follow it. So do not print such a struct, or give it a Format method.
 package exchange
 
 import (
