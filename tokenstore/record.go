@@ -37,7 +37,7 @@ const (
 // The form is versioned. This and every later v1 release reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 128+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin))
+	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin))
 	b = append(b, recordFormat)
 	b = appendString(b, tagRefreshToken, g.RefreshToken)
 	b = appendList(b, tagScopes, g.Scopes)

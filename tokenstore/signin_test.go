@@ -41,6 +41,22 @@ func TestSignInKeepsTheRefreshToken(t *testing.T) {
 	})
 }
 
+// What exchange makes of lifetimes that cannot be read.
+func TestSignInWithAnExpiredAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		tok := withExtra(b.google.consent("openid"), "refresh_token_expires_in", "soon")
+		tok.Expiry, tok.ExpiresIn = time.Now(), 0
+		got := b.signIn(t, tok)
+		if got.RefreshToken != tok.RefreshToken || got.State != tokenstore.Active || !got.RefreshTokenExpiry.IsZero() {
+			t.Errorf("SignIn = %v, want the refresh token kept, and no end of it", got)
+		}
+		if got := b.token(t); got == tok.AccessToken || b.google.calls() != 1 {
+			t.Errorf("Token = %q after %d refreshes, want another one after 1", got, b.google.calls())
+		}
+	})
+}
+
 func TestSignInAgainWithConsent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -78,3 +78,31 @@ func TestDeadTokensStayDead(t *testing.T) {
 		})
 	}
 }
+
+// There is an end to how many dead tokens are remembered: the oldest go first.
+func TestManyDeadTokens(t *testing.T) {
+	b := newBench(t)
+	subjects := b.many(t, 0, 5000)
+	backups := make([]tokenstore.Grant, len(subjects))
+	for i, subject := range subjects {
+		key := tokenstore.Key{ClientID: client, Subject: subject}
+		backups[i] = load(t, b.store.Store, key)
+		b.google.kill(backups[i].RefreshToken)
+		b.Invalidate(subject)
+		if _, err := b.Token(t.Context(), subject); !errors.Is(err, tokenstore.ErrNeedsConsent) {
+			t.Fatalf("Token: %v", err)
+		}
+	}
+	for i, calls := range map[int]int{0: 1, len(subjects) - 1: 0} {
+		before := b.google.calls()
+		key := tokenstore.Key{ClientID: client, Subject: subjects[i]}
+		backups[i].Version = load(t, b.store.Store, key).Version
+		save(t, b.store.Store, key, backups[i])
+		if _, err := b.Token(t.Context(), subjects[i]); !errors.Is(err, tokenstore.ErrNeedsConsent) {
+			t.Errorf("Token: %v", err)
+		}
+		if got := b.google.calls() - before; got != calls {
+			t.Errorf("dead token %d was sent %d times, want %d", i, got, calls)
+		}
+	}
+}
