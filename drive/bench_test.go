@@ -33,8 +33,8 @@ func sink(content []byte) http.Handler {
 			fmt.Fprintf(w, `{"files":[{"id":"1","name":"a.bin","size":"%d","sha256Checksum":"%s"}]}`, len(content), sum)
 		case r.Method == http.MethodGet:
 			io.WriteString(w, `{"files":[]}`)
-		case query.Get("uploadType") == "resumable" && query.Get("session") == "":
-			w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?uploadType=resumable&session=1")
+		case query.Get("uploadType") == "resumable" && query.Get("upload_id") == "":
+			w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?uploadType=resumable&upload_id=1")
 		case r.Method == http.MethodPut:
 			last, _ := fmt.Sscanf(r.Header.Get("Content-Range"), "bytes %d-%d/%d", &from, &to, &size)
 			if last < 3 || to+1 < size {

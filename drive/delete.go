@@ -49,6 +49,22 @@ func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
 	return len(ids), nil
 }
 
+// fold deletes a file that has lost to another of its name. If it has changed since
+// it was listed, it stays: it may be another document by now, and its content is
+// not what had lost.
+func (f *AppFolder) fold(ctx context.Context, loser *File) error {
+	now, err := f.get(ctx, loser.ID)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified):
+		return nil
+	}
+	return f.deleteID(ctx, loser.ID)
+}
+
 // deleteID deletes one file. One that is gone already is fine: the answer to an
 // earlier attempt may have been lost.
 func (f *AppFolder) deleteID(ctx context.Context, id string) error {

@@ -15,10 +15,10 @@
 // Drive lets any number of files have one name; here a name is one document.
 // [AppFolder.Put] creates under an ID fetched beforehand, so that a lost answer
 // is asked for again without a second file. Two processes that create one name
-// at the same moment still make two files. Then the winner is the file that
-// was modified last, and among equals the one with the greatest ID. Everything
-// here sees the winner; the next Put of the name replaces its content and
-// deletes the others, and [AppFolder.Delete] deletes all. Who lost finds out by
+// at the same moment still make two files. Then the winner is the file that was
+// created first, and among equals the one with the smallest ID. Everything here
+// sees the winner; the next Put of the name replaces its content and deletes the
+// others, and [AppFolder.Delete] deletes all. Who lost finds out by
 // [PutOptions.IfRevision], because the winner has another [File.Revision].
 //
 // # Retries
@@ -70,6 +70,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 
@@ -92,13 +93,14 @@ const alias = "appDataFolder"
 // Config says whose folder it is. Exactly one of TokenSource and HTTPClient is
 // required. It prints itself without either.
 type Config struct {
-	// TokenSource gives the user's access tokens. They are sent over
-	// [http.DefaultTransport].
+	// TokenSource gives the user's access tokens, which are sent over
+	// [http.DefaultTransport]. It is asked before every request, and has to keep a
+	// token for as long as that is good, as the sources of x/oauth2 do.
 	TokenSource oauth2.TokenSource
 
 	// HTTPClient adds the user's access tokens to requests by itself, as that of
-	// a tokenstore.Manager does. A Timeout of it bounds each request, a download
-	// to its last byte included.
+	// a tokenstore.Manager does, which also gets another one after a 401. A Timeout
+	// of it bounds each request, a download to its last byte included.
 	HTTPClient *http.Client
 
 	// Endpoint is the root of the API; empty: [DefaultEndpoint]. It must be an
@@ -116,6 +118,7 @@ type Config struct {
 // request, because it remembers unused IDs.
 type AppFolder struct {
 	client   *http.Client
+	media    *http.Client // for content, however long
 	files    *gdrive.FilesService
 	endpoint *url.URL
 	chunk    int
@@ -134,7 +137,7 @@ func New(cfg Config) (*AppFolder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drive: Config.Endpoint: %w", err)
 	}
-	client := newHTTPClient(cfg, endpoint)
+	client := newHTTPClient(cfg, endpoint, maxAnswer)
 	service, err := gdrive.NewService(context.Background(),
 		option.WithHTTPClient(client),
 		option.WithEndpoint(endpoint.JoinPath("drive/v3/").String()),
@@ -142,7 +145,13 @@ func New(cfg Config) (*AppFolder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drive: %w", err)
 	}
-	return &AppFolder{client: client, files: service.Files, endpoint: endpoint, chunk: cfg.ChunkSize}, nil
+	return &AppFolder{
+		client:   client,
+		media:    newHTTPClient(cfg, endpoint, math.MaxInt64),
+		files:    service.Files,
+		endpoint: endpoint,
+		chunk:    cfg.ChunkSize,
+	}, nil
 }
 
 // Info returns the folder itself, under its real ID. It is a cheap way to find
@@ -155,8 +164,7 @@ func (f *AppFolder) Info(ctx context.Context) (*File, error) {
 // get returns the file that has id.
 func (f *AppFolder) get(ctx context.Context, id string) (*File, error) {
 	return try(ctx, func(ctx context.Context) (*File, error) {
-		file, err := f.files.Get(id).Fields(fileFields).Context(ctx).Do()
-		return newFile(file), err
+		return fileOf(f.files.Get(id).Fields(fileFields).Context(ctx).Do())
 	})
 }
 

@@ -35,10 +35,16 @@ var (
 	// what is stored is damaged. Of a Reader, what was read is, or the document was
 	// replaced meanwhile. Do it again.
 	ErrChecksum error = &kind{text: "the content does not match its checksum", status: http.StatusBadGateway}
+
+	// ErrSessionEnded: Drive no longer knows the session of a large upload, and the
+	// reader cannot seek. Put the whole content again, without
+	// [PutOptions.Resume].
+	ErrSessionEnded error = &kind{text: "the upload session has ended", status: http.StatusServiceUnavailable}
 )
 
 var (
 	errNotExist  error = &kind{text: "no such document", status: http.StatusNotFound, is: fs.ErrNotExist}
+	errInvalid   error = &kind{text: fs.ErrInvalid.Error(), status: http.StatusBadRequest, is: fs.ErrInvalid}
 	errBadAnswer error = &kind{text: "unreadable answer", status: http.StatusBadGateway}
 )
 

@@ -27,11 +27,22 @@ const fileFields googleapi.Field = "id,name,mimeType,headRevisionId,md5Checksum,
 
 const folderType = "application/vnd.google-apps.folder"
 
-// newFile returns nil for nil. A time that is not RFC 3339 is the zero time.
-func newFile(f *gdrive.File) *File {
-	if f == nil {
-		return nil
+// isFile reports whether f is one of Drive's files, all of which have an ID.
+func isFile(f *gdrive.File) bool { return f != nil && f.Id != "" }
+
+// fileOf is what a call has answered.
+func fileOf(f *gdrive.File, err error) (*File, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case !isFile(f):
+		return nil, errBadAnswer
 	}
+	return newFile(f), nil
+}
+
+// newFile gives the zero time for one that is not RFC 3339.
+func newFile(f *gdrive.File) *File {
 	created, _ := time.Parse(time.RFC3339, f.CreatedTime)
 	modified, _ := time.Parse(time.RFC3339, f.ModifiedTime)
 	return &File{

@@ -2,6 +2,7 @@ package drive
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	gdrive "google.golang.org/api/drive/v3"
@@ -47,7 +48,7 @@ func (f *AppFolder) newID(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if len(generated.Ids) == 0 {
+	if generated == nil || len(generated.Ids) == 0 || slices.Contains(generated.Ids, "") {
 		return "", errBadAnswer
 	}
 	f.ids.add(generated.Ids[1:])

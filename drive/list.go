@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"iter"
 	"slices"
 	"strings"
@@ -67,7 +66,8 @@ func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
 	}
 }
 
-// pages yields the answers to a search in the folder's space.
+// pages yields the answers to a search in the folder's space. The fields must
+// include the ID.
 func (f *AppFolder) pages(ctx context.Context, search string, order Order, fields googleapi.Field) iter.Seq2[[]*gdrive.File, error] {
 	return func(yield func([]*gdrive.File, error) bool) {
 		for token := ""; ; {
@@ -80,7 +80,7 @@ func (f *AppFolder) pages(ctx context.Context, search string, order Order, field
 				if token != "" {
 					call.PageToken(token)
 				}
-				return call.Do()
+				return listOf(call.Do())
 			})
 			if err != nil {
 				yield(nil, err)
@@ -92,6 +92,15 @@ func (f *AppFolder) pages(ctx context.Context, search string, order Order, field
 			token = list.NextPageToken
 		}
 	}
+}
+
+// listOf is what a search has answered.
+func listOf(list *gdrive.FileList, err error) (*gdrive.FileList, error) {
+	notFile := func(f *gdrive.File) bool { return !isFile(f) }
+	if err == nil && (list == nil || slices.ContainsFunc(list.Files, notFile)) {
+		return nil, errBadAnswer
+	}
+	return list, err
 }
 
 // inFolder finds documents: no folders, and nothing inside a folder that somebody
@@ -156,14 +165,16 @@ func (f *AppFolder) find(ctx context.Context, name string) ([]*File, error) {
 	return files, nil
 }
 
-// byRank puts the winner of several files of one name first.
+// byRank puts the winner of several files of one name first. The order is one that
+// no write changes. So nobody deletes the first of them as a duplicate, and two
+// writers do not delete each other's file.
 func byRank(a, b *File) int {
-	return cmp.Or(b.Modified.Compare(a.Modified), cmp.Compare(b.ID, a.ID))
+	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 }
 
 func checkName(name string) error {
 	if name == "" || !utf8.ValidString(name) {
-		return fmt.Errorf("a name must be non-empty UTF-8: %w", fs.ErrInvalid)
+		return fmt.Errorf("a name must be non-empty UTF-8: %w", errInvalid)
 	}
 	return nil
 }
@@ -177,7 +188,7 @@ type Usage struct {
 // Usage adds up all documents of the folder, a request per 1000.
 func (f *AppFolder) Usage(ctx context.Context) (Usage, error) {
 	var sum Usage
-	for page, err := range f.pages(ctx, inFolder, "", "size") {
+	for page, err := range f.pages(ctx, inFolder, "", "id,size") {
 		if err != nil {
 			return Usage{}, failed("usage", "", err)
 		}

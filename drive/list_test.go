@@ -121,12 +121,12 @@ func TestDelete(t *testing.T) {
 // A Delete that fails in the middle does not bring an older content back.
 func TestDeleteInTheMiddle(t *testing.T) {
 	folder, srv := newFolder(t)
-	_, newer := twins(srv)
+	winner, _ := twins(srv)
 	srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Nth: 2, Status: 403, Reason: "domainPolicy"})
 	if err := folder.Delete(t.Context(), "a.json"); err == nil {
 		t.Error("no error")
 	}
-	if file, err := folder.Stat(t.Context(), "a.json"); err != nil || file.ID != newer.ID {
+	if file, err := folder.Stat(t.Context(), "a.json"); err != nil || file.ID != winner.ID {
 		t.Errorf("left %+v, %v; want the winner", file, err)
 	}
 }
@@ -153,13 +153,13 @@ func TestRename(t *testing.T) {
 	if _, err := folder.Rename(t.Context(), "a.json", "b.json"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Rename of nothing: %v", err)
 	}
-	_, newer := twins(srv)
+	winner, _ := twins(srv)
 	add(srv, "b.json", []byte("replaced"))
 	file, err := folder.Rename(t.Context(), "a.json", "b.json")
-	if err != nil || file.ID != newer.ID || file.Name != "b.json" || file.Revision != newer.Revision {
+	if err != nil || file.ID != winner.ID || file.Name != "b.json" || file.Revision != winner.Revision {
 		t.Errorf("Rename = %+v, %v", file, err)
 	}
-	if a, b := contents(srv, "a.json"), contents(srv, "b.json"); len(a) != 0 || !slices.Equal(b, []string{"newer"}) {
+	if a, b := contents(srv, "a.json"), contents(srv, "b.json"); len(a) != 0 || !slices.Equal(b, []string{"winner"}) {
 		t.Errorf("a.json is %q, b.json %q", a, b)
 	}
 	if same, err := folder.Rename(t.Context(), "b.json", "b.json"); err != nil || same.ID != file.ID {

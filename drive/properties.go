@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	gdrive "google.golang.org/api/drive/v3"
 )
@@ -32,8 +31,7 @@ func (f *AppFolder) setProperties(ctx context.Context, name string, properties m
 // update changes the metadata of a file.
 func (f *AppFolder) update(ctx context.Context, id string, change *gdrive.File) (*File, error) {
 	return try(ctx, func(ctx context.Context) (*File, error) {
-		file, err := f.files.Update(id, change).Fields(fileFields).Context(ctx).Do()
-		return newFile(file), err
+		return fileOf(f.files.Update(id, change).Fields(fileFields).Context(ctx).Do())
 	})
 }
 
@@ -46,12 +44,12 @@ const (
 
 func checkProperties(properties map[string]string) error {
 	if len(properties) > maxProperties {
-		return fmt.Errorf("more than %d properties: %w", maxProperties, fs.ErrInvalid)
+		return fmt.Errorf("more than %d properties: %w", maxProperties, errInvalid)
 	}
 	var errs []error
 	for key, value := range properties {
 		if key == "" || len(key)+len(value) > maxProperty {
-			errs = append(errs, fmt.Errorf("property %.130q: empty key, or more than %d bytes: %w", key, maxProperty, fs.ErrInvalid))
+			errs = append(errs, fmt.Errorf("property %.130q: empty key, or more than %d bytes: %w", key, maxProperty, errInvalid))
 		}
 	}
 	return errors.Join(errs...)

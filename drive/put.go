@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"mime"
 	"net/http"
 	"path"
@@ -109,10 +108,10 @@ func contentType(name string) string {
 
 func (o *PutOptions) check() error {
 	if _, _, err := mime.ParseMediaType(o.ContentType); err != nil {
-		return fmt.Errorf("ContentType: %w: %w", fs.ErrInvalid, err)
+		return fmt.Errorf("ContentType: %w: %w", errInvalid, err)
 	}
 	if o.Size < 0 {
-		return fmt.Errorf("Size: %w", fs.ErrInvalid)
+		return fmt.Errorf("Size: %w", errInvalid)
 	}
 	return checkProperties(o.Properties)
 }
@@ -127,42 +126,36 @@ type put struct {
 	target *File   // whose content is replaced; nil: a file is created
 	id     string  // of the file that this Put creates; empty: it has created none
 	rest   []*File // others of the name
+	wrote  string  // the ID of the file to which content was sent; empty: none was
 }
 
 func (p *put) run(ctx context.Context) (*File, error) {
 	if p.opts.Resume != nil {
 		return p.resume(ctx)
 	}
-	if done, err := p.aim(ctx); done != nil || err != nil {
-		return done, err
+	err := p.look(ctx)
+	if p.landed(p.target) { // the answer to an earlier attempt of this Put was lost
+		return p.finish(ctx, p.target, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if p.target == nil && p.id == "" {
+		if p.id, err = p.folder.newID(ctx); err != nil {
+			return nil, err
+		}
 	}
 	file, err := p.send(ctx)
 	return p.finish(ctx, file, err)
 }
 
-// aim finds out what to replace, or gets an ID for what to create. It returns
-// the file if it is there already because the answer to an earlier attempt of
-// this Put was lost.
-func (p *put) aim(ctx context.Context) (done *File, err error) {
-	if err := p.look(ctx); err != nil {
-		if errors.Is(err, ErrConflict) && p.landed(p.target) {
-			return p.target, nil
-		}
-		return nil, err
-	}
-	if p.target == nil && p.id == "" {
-		p.id, err = p.folder.newID(ctx)
-	}
-	return nil, err
-}
-
 // look finds the files of the name, and compares the winner with IfRevision.
 func (p *put) look(ctx context.Context) error {
+	p.target, p.rest = nil, nil
 	files, err := p.folder.find(ctx, p.name)
 	if err != nil {
 		return err
 	}
-	p.target, p.rest = nil, nil
 	if len(files) > 0 {
 		p.target, p.rest = files[0], files[1:]
 	}
@@ -196,11 +189,11 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	if sum := p.src.sha256(); sum != "" && file.SHA256 != "" && sum != file.SHA256 {
+	if ours, theirs := p.src.sums(file); ours != "" && theirs != "" && ours != theirs {
 		return nil, ErrChecksum
 	}
 	p.progress(file.Size)
-	p.fold(ctx, file)
+	p.fold(ctx)
 	return file, nil
 }
 
@@ -222,28 +215,37 @@ func (p *put) claim(ctx context.Context) (*File, error) {
 // or somebody else has replaced, deleted or folded the file meanwhile, which
 // stops only a conditional Put.
 func (p *put) worthRestart(err error) bool {
-	if errors.Is(err, errSessionEnded) {
+	if errors.Is(err, ErrSessionEnded) {
 		return true
 	}
 	gone := p.target != nil && statusOf(err) == http.StatusNotFound
 	return p.opts.IfRevision == "" && (gone || errors.Is(err, ErrConflict))
 }
 
-// landed reports whether file has the content of this Put.
-func (p *put) landed(file *File) bool {
-	sum := p.src.sha256()
-	return file != nil && sum != "" && sum == file.SHA256
+// fileID is that of the file to be written.
+func (p *put) fileID() string {
+	if p.target != nil {
+		return p.target.ID
+	}
+	return p.id
 }
 
-// fold deletes the other files of the name. The document is stored, and as it is
-// the newest it wins even if one of them remains: the next Put tries again.
-func (p *put) fold(ctx context.Context, winner *File) {
-	for _, file := range p.rest {
-		if file.ID != winner.ID {
-			_ = p.folder.deleteID(ctx, file.ID)
-		}
+// landed reports whether this Put has stored its content in file: others may have
+// stored the same in another.
+func (p *put) landed(file *File) bool {
+	if file == nil || file.ID != p.wrote {
+		return false
 	}
-	p.rest = nil
+	ours, theirs := p.src.sums(file)
+	return ours != "" && ours == theirs
+}
+
+// fold deletes the other files of the name. The document is stored, and wins also
+// if one of them remains: the next Put tries again.
+func (p *put) fold(ctx context.Context) {
+	for _, file := range p.rest {
+		_ = p.folder.fold(ctx, file)
+	}
 }
 
 func (p *put) progress(done int64) {

@@ -112,10 +112,10 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 	case io.SeekEnd:
 		offset += r.file.Size
 	default:
-		return 0, r.failed(fs.ErrInvalid)
+		return 0, r.failed(errInvalid)
 	}
 	if offset < 0 {
-		return 0, r.failed(fs.ErrInvalid)
+		return 0, r.failed(errInvalid)
 	}
 	if offset == 0 {
 		r.sum.Reset()
@@ -130,7 +130,7 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:
-		return 0, r.failed(fs.ErrInvalid)
+		return 0, r.failed(errInvalid)
 	case off >= r.file.Size:
 		return 0, io.EOF
 	}

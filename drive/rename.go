@@ -6,9 +6,9 @@ import (
 	gdrive "google.golang.org/api/drive/v3"
 )
 
-// Rename calls the document from by the name to, and replaces a document that is
-// called so. The file keeps its ID and revision. The other document is deleted
-// after that: until then a reader of the name to may get either.
+// Rename calls the document from by the name to. The file keeps its ID and
+// revision. A document that is called so already is deleted first; if the
+// renaming then fails, from is still there under its old name.
 func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
 	file, err := f.rename(ctx, from, to)
 	return file, failed("rename", from, err)
@@ -29,14 +29,10 @@ func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	file, err := f.update(ctx, files[0].ID, &gdrive.File{Name: to})
-	if err != nil {
-		return nil, err
-	}
 	for _, old := range append(replaced, files[1:]...) {
 		if err := f.deleteID(ctx, old.ID); err != nil {
 			return nil, err
 		}
 	}
-	return file, nil
+	return f.update(ctx, files[0].ID, &gdrive.File{Name: to})
 }

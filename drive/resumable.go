@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// errSessionEnded: Drive does not know the session any more, or has given it up.
-var errSessionEnded = errors.New("the upload session has ended")
-
 // sendResumable uploads the content in chunks
 // (https://developers.google.com/workspace/drive/api/guides/manage-uploads#resumable).
 func (p *put) sendResumable(ctx context.Context) (*File, error) {
@@ -21,6 +18,7 @@ func (p *put) sendResumable(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.wrote = p.fileID()
 	return p.transfer(ctx, session)
 }
 
@@ -30,27 +28,45 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 		return nil, err
 	}
 	state := p.opts.Resume.get()
-	p.id = state.FileID
+	p.id, p.wrote = state.FileID, state.FileID
 	session := &session{folder: p.folder, url: state.URL}
 	now, err := try(ctx, func(ctx context.Context) (answer, error) { return session.ask(ctx, state.Size) })
-	if now.file != nil {
-		p.progress(now.file.Size)
-		return now.file, nil
-	}
 	if err != nil {
 		return nil, ended(err)
+	}
+	if now.file != nil {
+		return p.completed(ctx, now.file)
 	}
 	if err := p.look(ctx); err != nil {
 		return nil, err
 	}
-	if p.target != nil {
-		p.rest = append(p.rest, p.target) // the session's own file may be another
+	if p.target != nil && p.target.ID != state.FileID {
+		return nil, ErrSessionEnded // it would write to a file that does not win
 	}
 	p.progress(now.stored)
 	if err := p.src.moveTo(now.stored); err != nil {
 		return nil, err
 	}
 	file, err := p.transfer(ctx, session)
+	return p.finish(ctx, file, err)
+}
+
+// completed is the outcome of a session that was complete before it was resumed:
+// its last answer was lost, or the Put was to be repeated. Nothing is sent, but
+// the reader has to agree with what is stored.
+func (p *put) completed(ctx context.Context, file *File) (*File, error) {
+	if err := p.src.finish(file.Size); err != nil {
+		return nil, err
+	}
+	err := p.look(ctx)
+	p.wrote = file.ID
+	switch {
+	case p.landed(p.target):
+		return p.finish(ctx, p.target, nil)
+	case err == nil && p.opts.IfRevision != "":
+		err = ErrConflict
+	}
+	p.rest = nil // newer than the session
 	return p.finish(ctx, file, err)
 }
 
@@ -88,11 +104,8 @@ func (p *put) keep(session string) {
 	if p.opts.Session == nil {
 		return
 	}
-	state := &uploadState{URL: session, Name: p.name, FileID: p.id, Size: p.src.size, Started: time.Now().UTC()}
-	if p.target != nil {
-		state.FileID = p.target.ID
-	}
-	p.opts.Session(&Upload{state})
+	kept := newUpload(uploadState{URL: session, Name: p.name, FileID: p.fileID(), Size: p.src.size, Started: time.Now().UTC()})
+	p.opts.Session(&kept)
 }
 
 // transfer sends the content from the window on.
@@ -146,7 +159,7 @@ func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
 	})
 }
 
-// ended turns a refusal of the session itself into errSessionEnded: by Google's
+// ended turns a refusal of the session itself into ErrSessionEnded: by Google's
 // documentation any 4xx means to start over. The exceptions speak of the token,
 // of the user's Drive or of the file instead.
 func ended(err error) error {
@@ -158,5 +171,5 @@ func ended(err error) error {
 	if status < 400 || status >= 500 {
 		return err
 	}
-	return fmt.Errorf("%w (%d)", errSessionEnded, status)
+	return fmt.Errorf("%w (%d)", ErrSessionEnded, status)
 }

@@ -68,7 +68,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	sent, ok := errors.AsType[*url.Error](err)
 	if ok { // without the query: an upload session's is a capability
 		path, _, _ := strings.Cut(sent.URL, "?")
-		err = &url.Error{Op: sent.Op, URL: path, Err: sent.Err}
+		err = &url.Error{Op: sent.Op, URL: path, Err: withoutBody(sent.Err)}
 	}
 	if ctx.Err() == nil && a.isBroken(err) {
 		return &brokenError{err}

@@ -25,6 +25,7 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.wrote = p.fileID()
 	repeated := false
 	return try(ctx, func(ctx context.Context) (*File, error) {
 		if repeated {
@@ -46,21 +47,23 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 	})
 }
 
-// recheck looks, before a conditional write is repeated, at what became of the
-// attempt before: done, not done (nil), or overtaken by somebody else.
+// recheck looks, before content is replaced once more, at what became of the
+// attempt before. It returns the file if that was done, and nil if it is to be
+// done again: nothing has changed, or, unless IfRevision forbids it, what
+// somebody else has stored meanwhile is to be replaced like anything else. A
+// create needs no such look: its ID is good for one.
 func (p *put) recheck(ctx context.Context) (*File, error) {
-	if p.opts.IfRevision == "" || p.target == nil {
+	if p.target == nil {
 		return nil, nil
 	}
-	now, err := p.folder.files.Get(p.target.ID).Fields(fileFields).Context(ctx).Do()
-	if err != nil {
+	file, err := fileOf(p.folder.files.Get(p.target.ID).Fields(fileFields).Context(ctx).Do())
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	switch file := newFile(now); {
-	case file.Revision == p.target.Revision:
-		return nil, nil
 	case p.landed(file):
 		return file, nil
+	case p.opts.IfRevision == "", file.Revision == p.target.Revision:
+		return nil, nil
 	}
 	return nil, ErrConflict
 }
@@ -82,17 +85,20 @@ func (p *put) multipart() (body []byte, boundary string, err error) {
 
 // request makes the first or only request of an upload: a create or an update.
 func (p *put) request(ctx context.Context, uploadType string, body io.Reader) (*http.Request, error) {
-	method, path := http.MethodPost, p.folder.endpoint.JoinPath("upload/drive/v3/files")
+	method, at := http.MethodPost, uploadsAt(p.folder.endpoint)
 	if p.target != nil {
-		method, path = http.MethodPatch, path.JoinPath(p.target.ID)
+		method, at = http.MethodPatch, at.JoinPath(p.target.ID)
 	}
-	path.RawQuery = url.Values{
+	at.RawQuery = url.Values{
 		"uploadType":  {uploadType},
 		"fields":      {string(fileFields)},
 		"prettyPrint": {"false"},
 	}.Encode()
-	return http.NewRequestWithContext(ctx, method, path.String(), body)
+	return http.NewRequestWithContext(ctx, method, at.String(), body)
 }
+
+// uploadsAt is where uploads and their sessions have their addresses.
+func uploadsAt(endpoint *url.URL) *url.URL { return endpoint.JoinPath("upload/drive/v3/files") }
 
 // do sends req. An answer that is not a success is an error, its body closed.
 func (f *AppFolder) do(req *http.Request) (*http.Response, error) {
@@ -118,5 +124,5 @@ func readFile(res *http.Response) (*File, error) {
 	if err := json.NewDecoder(res.Body).Decode(file); err != nil {
 		return nil, err
 	}
-	return newFile(file), nil
+	return fileOf(file, nil)
 }

@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -219,6 +220,32 @@ func (s *source) sha256() string {
 		return ""
 	}
 	return hex.EncodeToString(s.sum.Sum(nil))
+}
+
+// sums are the checksums of the content and of file that can be compared: SHA-256,
+// or MD5 where Drive has no other and the content is in memory. Empty: not known.
+func (s *source) sums(file *File) (ours, theirs string) {
+	switch ours = s.sha256(); {
+	case ours == "" || file.SHA256 != "":
+		return ours, file.SHA256
+	case s.bufAt > 0 || s.read() < s.size:
+		return "", file.MD5
+	}
+	return fmt.Sprintf("%x", md5.Sum(s.buf)), file.MD5
+}
+
+// finish reads the rest of the content, of which there must be size bytes in all.
+func (s *source) finish(size int64) error {
+	if err := s.moveTo(size); err != nil {
+		return err
+	}
+	if err := s.fill(); err != nil {
+		return err
+	}
+	if s.size != size {
+		return ErrChecksum
+	}
+	return nil
 }
 
 // contentError is the fault of the caller's reader, not of the connection over

@@ -68,7 +68,7 @@ func (s *stream) ask(ctx context.Context) error {
 	if part {
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.at, s.until-1))
 	}
-	res, err := s.folder.client.Do(req)
+	res, err := s.folder.media.Do(req)
 	if err != nil {
 		return err
 	}

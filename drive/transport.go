@@ -2,7 +2,6 @@ package drive
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,8 +11,13 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxErrorBody bounds what is read of an answer that is not a success.
-const maxErrorBody = 64 << 10
+// How much is read of an answer that is no content: of one that is not a success,
+// and of one that is, where a thousand files with the longest properties are few
+// megabytes.
+const (
+	maxErrorBody = 64 << 10
+	maxAnswer    = 32 << 20
+)
 
 // parseEndpoint returns the root of the API, which may also be spelled with the
 // path that the generated client wants.
@@ -31,7 +35,7 @@ func parseEndpoint(s string) (*url.URL, error) {
 	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return nil, errors.New("want https, or http on a loopback address")
 	}
-	u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/drive/v3")
+	u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/drive/v3") + "/" // JoinPath wants it
 	u.RawPath = ""
 	return u, nil
 }
@@ -41,18 +45,16 @@ func isLoopback(host string) bool {
 }
 
 // newHTTPClient returns the client for every request: the configured one, which
-// sends nothing to another host and reads little of an error.
-func newHTTPClient(cfg Config, endpoint *url.URL) *http.Client {
+// sends nothing to another host, and reads at most limit bytes of an answer that
+// is a success.
+func newHTTPClient(cfg Config, endpoint *url.URL, limit int64) *http.Client {
 	client := &http.Client{}
 	if cfg.HTTPClient != nil {
 		*client = *cfg.HTTPClient
 	}
-	t := &transport{base: client.Transport}
+	t := &transport{base: client.Transport, tokens: cfg.TokenSource, limit: limit}
 	if t.base == nil {
 		t.base = http.DefaultTransport
-	}
-	if cfg.TokenSource != nil {
-		t.tokens = oauth2.ReuseTokenSource(nil, cfg.TokenSource)
 	}
 	client.Transport = t
 	follow := client.CheckRedirect
@@ -73,6 +75,7 @@ func newHTTPClient(cfg Config, endpoint *url.URL) *http.Client {
 type transport struct {
 	tokens oauth2.TokenSource // nil: base adds them
 	base   http.RoundTripper
+	limit  int64
 }
 
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -82,26 +85,35 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			if req.Body != nil {
 				req.Body.Close()
 			}
-			return nil, &tokenError{err}
+			return nil, &tokenError{withoutBody(err)}
 		}
 		req = req.Clone(req.Context())
 		token.SetAuthHeader(req)
 	}
 	res, err := t.base.RoundTrip(req)
-	if err == nil && res.StatusCode >= http.StatusMultipleChoices {
-		res.Body = limitedBody{io.LimitReader(res.Body, maxErrorBody), res.Body}
+	if err != nil {
+		return nil, err
 	}
-	return res, err
+	limit := t.limit
+	if res.StatusCode >= http.StatusMultipleChoices {
+		limit = maxErrorBody
+	}
+	res.Body = &limitedBody{res.Body, limit}
+	return res, nil
 }
 
+// A limitedBody has no end, unlike an io.LimitedReader, where it is cut off: half
+// an answer would be asked for again.
 type limitedBody struct {
-	io.Reader
-	io.Closer
+	io.ReadCloser
+	left int64
 }
 
-// tokenError marks an error of the token source: none of its causes is a broken
-// connection to Drive.
-type tokenError struct{ err error }
-
-func (e *tokenError) Error() string { return fmt.Sprintf("access token: %v", e.err) }
-func (e *tokenError) Unwrap() error { return e.err }
+func (b *limitedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errBadAnswer
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}

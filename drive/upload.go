@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/url"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -20,7 +21,7 @@ import (
 // returns is a JSON object in UTF-8, fit for a text or JSON column that is
 // protected as tokens are. encoding/gob uses it, too.
 type Upload struct {
-	state *uploadState // behind a pointer: a copy printed field by field shows an address
+	state func() uploadState // a closure: printed field by field it shows an address
 }
 
 type uploadState struct {
@@ -41,11 +42,15 @@ func (u Upload) Name() string { return u.get().Name }
 // Expires is when Drive is about to forget the session, a week after its start.
 func (u Upload) Expires() time.Time { return u.get().Started.Add(sessionLife) }
 
+func newUpload(state uploadState) Upload {
+	return Upload{func() uploadState { return state }}
+}
+
 func (u Upload) get() uploadState {
 	if u.state == nil {
 		return uploadState{}
 	}
-	return *u.state
+	return u.state()
 }
 
 // MarshalBinary returns the session for keeping, unredacted: a JSON object.
@@ -56,11 +61,11 @@ const maxSession = 64 << 10
 
 // UnmarshalBinary reads what [Upload.MarshalBinary] returned.
 func (u *Upload) UnmarshalBinary(data []byte) error {
-	state := new(uploadState)
-	if len(data) > maxSession || json.Unmarshal(data, state) != nil || state.URL == "" || state.Name == "" {
+	var state uploadState
+	if len(data) > maxSession || json.Unmarshal(data, &state) != nil || state.URL == "" || state.Name == "" {
 		return errors.New("drive: not a kept upload session")
 	}
-	u.state = state
+	*u = newUpload(state)
 	return nil
 }
 
@@ -82,23 +87,30 @@ func (u *Upload) UnmarshalJSON([]byte) error {
 	return errors.New("drive: an Upload is kept by MarshalBinary, not as JSON")
 }
 
-// check refuses a session that is not for the document called name, or is not at
-// endpoint: it comes back from somebody's database, and the token would go there.
+// check refuses a session that is not for the document called name, or is not an
+// upload at endpoint: it comes back from somebody's database, and the token would
+// go there.
 func (u Upload) check(name string, size int64, endpoint *url.URL) error {
 	state := u.get()
 	switch {
 	case state.Name != name:
-		return fmt.Errorf("the session is for another document: %w", fs.ErrInvalid)
+		return fmt.Errorf("the session is for another document: %w", errInvalid)
 	case size >= 0 && state.Size >= 0 && size != state.Size:
-		return fmt.Errorf("the session is for %d bytes, not %d: %w", state.Size, size, fs.ErrInvalid)
+		return fmt.Errorf("the session is for %d bytes, not %d: %w", state.Size, size, errInvalid)
 	}
 	return checkSessionURL(state.URL, endpoint)
 }
 
 func checkSessionURL(session string, endpoint *url.URL) error {
 	u, err := url.Parse(session)
-	if err != nil || u.Scheme != endpoint.Scheme || u.Host != endpoint.Host || u.User != nil {
-		return fmt.Errorf("the session is not at the endpoint's host: %w", fs.ErrInvalid)
+	if err != nil || u.Scheme != endpoint.Scheme || u.Host != endpoint.Host || u.User != nil ||
+		!isBelow(u.Path, uploadsAt(endpoint).Path) || u.Query().Get("upload_id") == "" {
+		return fmt.Errorf("the session is not an upload at the endpoint: %w", errInvalid)
 	}
 	return nil
+}
+
+// isBelow reports whether the path p, which nothing may rewrite, is root or below.
+func isBelow(p, root string) bool {
+	return p == path.Clean(p) && (p == root || strings.HasPrefix(p, root+"/"))
 }

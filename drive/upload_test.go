@@ -259,7 +259,7 @@ func TestForeignID(t *testing.T) {
 
 // Answers that no Drive gives.
 func TestUnbelievableSessions(t *testing.T) {
-	const path = "/upload/drive/v3/files?uploadType=resumable&session=1"
+	const path = "/upload/drive/v3/files?uploadType=resumable&upload_id=1"
 	tests := []struct {
 		name, location, rangeOf string
 		done                    bool
@@ -488,19 +488,25 @@ func TestResumeIfRevision(t *testing.T) {
 	checkStored(t, srv, "a.bin", []byte("theirs"))
 }
 
-// Another file of the name has appeared, and has won, since the session began.
-func TestResumeFolds(t *testing.T) {
-	content := random(5 * chunk)
-	srv := newServer(t, drivetest.Options{})
-	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
-	first := put(t, folder, "a.bin", "first")
-	session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
-	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Modified: time.Now().Add(time.Hour)})
-	file, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session})
-	if err != nil || file.ID != first.ID {
-		t.Fatalf("Put = %+v, %v", file, err)
+// Another file of the name has appeared since the session began. If that one wins,
+// the content has to go there.
+func TestResumeBesideAnotherFile(t *testing.T) {
+	for created, wins := range map[time.Duration]bool{time.Hour: false, -time.Hour: true} {
+		content := random(5 * chunk)
+		srv := newServer(t, drivetest.Options{})
+		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+		want := put(t, folder, "a.bin", "first").ID
+		session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+		other := srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Created: time.Now().Add(created)})
+		if wins {
+			want = other.ID
+		}
+		file, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{Resume: session})
+		if err != nil || file.ID != want {
+			t.Fatalf("Put = %+v, %v; want to write to %s", file, err, want)
+		}
+		checkStored(t, srv, "a.bin", content)
 	}
-	checkStored(t, srv, "a.bin", content)
 }
 
 // A session is a capability. It shows itself only through MarshalBinary.
