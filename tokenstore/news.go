@@ -195,10 +195,9 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 		if err != nil {
 			return Grant{}, needed, err
 		}
-		v := needed
 		if n.kind == signedIn && !n.tried {
 			n.before = &kept // a sign-in that is just coming in is the newest
-		} else if v = n.weigh(kept); v != needed {
+		} else if v := m.weigh(n, kept); v != needed {
 			return kept.Grant, v, nil
 		}
 		g := m.apply(n, kept.Grant)
@@ -212,6 +211,16 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 		}
 	}
 	return Grant{}, needed, ErrConflict
+}
+
+// weigh drops a sign-in whose token has come to its end meanwhile: it was taken,
+// and what is kept now is what came of it.
+func (m *Manager) weigh(n *news, kept record) verdict {
+	v := n.weigh(kept)
+	if _, dead := m.dead.reason(n.answer.refreshToken); dead && v == needed && n.kind == signedIn {
+		return superseded
+	}
+	return v
 }
 
 // load reads what is kept, if anything is. With unopened it takes a record that

@@ -69,10 +69,13 @@ func (m *Manager) signInAnew(ctx context.Context, key Key, v visit, a answer) (G
 		v.replace(nil)
 		return Grant{}, n.notSaved(key.Subject, err)
 	}
-	if verdict == superseded {
+	if verdict == superseded { // by a newer sign-in, or by a Disconnect
 		a.access = nil
 	}
 	v.replace(a.access)
+	if verdict == superseded && g.Version == "" {
+		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+	}
 	m.stats.signIns.Add(1)
 	m.event(ctx, slog.LevelInfo, eventSignedIn, key.Subject, slog.Bool("refresh_token", true))
 	return g, nil

@@ -35,6 +35,31 @@ func TestUnsavedSignInAgainstItsRotation(t *testing.T) {
 	})
 }
 
+// Nor one that somebody has ended since: the answer is that nothing is kept.
+func TestUnsavedSignInAgainstADisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		disconnect := func() {
+			if err := join(t, b.google, b.store).Disconnect(t.Context(), jane); err != nil {
+				t.Error(err)
+			}
+		}
+		b.google.rotate = true
+		b.google.during = func(string) { disconnect() }
+		b.store.afterSave = func(tokenstore.Grant) error {
+			b.store.afterSave = nil
+			_, err := b.Token(t.Context(), jane)
+			wantReason(t, err, tokenstore.ReasonNone)
+			return errDown
+		}
+		_, err := b.SignIn(t.Context(), jane, b.google.consent("openid"))
+		wantReason(t, err, tokenstore.ReasonNone)
+		if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+			t.Errorf("Grant: %v", err)
+		}
+	})
+}
+
 // A sign-in makes what was unsaved a thing of the past.
 func TestSignInOverAnUnsavedRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
