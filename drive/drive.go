@@ -21,6 +21,9 @@
 // others, and [AppFolder.Delete] deletes all. Who lost finds out by
 // [PutOptions.IfRevision], because the winner has another [File.Revision].
 //
+// What Put deletes it has found unchanged just before. What another writer does to
+// that very file between the look and the delete is lost.
+//
 // # Retries
 //
 // What Google says to retry is tried up to five times, with waits of 1 s to 32 s,
@@ -51,6 +54,9 @@
 //	5xx                                                    yes                          503
 //	no or half an answer: connection refused, reset,       yes                          502
 //	    closed or timed out
+//	an answer that is not to be read, or without end       no                           502
+//	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
+//	a name or an option that nobody can want: not sent     no           fs.ErrInvalid   400
 //
 // No error text contains a token, an upload session's address or a response
 // body.

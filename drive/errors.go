@@ -36,9 +36,9 @@ var (
 	// replaced meanwhile. Do it again.
 	ErrChecksum error = &kind{text: "the content does not match its checksum", status: http.StatusBadGateway}
 
-	// ErrSessionEnded: Drive no longer knows the session of a large upload, and the
-	// reader cannot seek. Put the whole content again, without
-	// [PutOptions.Resume].
+	// ErrSessionEnded: Drive no longer takes content for the session of a large
+	// upload, and Put could not start over by itself because the reader cannot seek.
+	// Put the whole content again, without [PutOptions.Resume].
 	ErrSessionEnded error = &kind{text: "the upload session has ended", status: http.StatusServiceUnavailable}
 )
 

@@ -33,9 +33,10 @@ type PutOptions struct {
 
 	// IfRevision, if set, is the [File.Revision] that the document must have, or
 	// [Absent]; else the error is ErrConflict and nothing is written. Empty: the
-	// content replaces whatever is there. Drive has no conditional write: this is a
-	// read before the write, and another writer can come between the two. The
-	// loser's next IfRevision tells.
+	// content replaces whatever is there, and after a lost answer also what another
+	// writer has stored in the meantime, even if that one had seen this content.
+	// Drive has no conditional write: this is a read before the write, and another
+	// writer can come between the two. The loser's next IfRevision tells.
 	IfRevision string
 
 	// Progress, if set, hears how much Drive has stored, from Put's own goroutine.
@@ -49,7 +50,10 @@ type PutOptions struct {
 	// Resume continues a kept session, from where Drive says it stands. The reader
 	// must give the whole content from its beginning: the part that Drive has is
 	// read, too, for the checksum. Content type and properties are those with which
-	// the session began. If it has ended, the upload starts over.
+	// the session began. If it has ended, the upload starts over, or is
+	// [ErrSessionEnded]. If it is complete, nothing is sent, and the content is but
+	// compared: other content is ErrChecksum, and with IfRevision a document that
+	// has changed since is ErrConflict.
 	Resume *Upload
 }
 
@@ -66,7 +70,8 @@ type Progress struct {
 // Content of up to a chunk, and at most 5 MB, goes in one request; more in a
 // resumable session, of which a broken connection costs a chunk at most. A reader
 // that cannot seek has one chunk of its content in memory, to be sent again. When
-// ctx ends the session remains, for a week, for [PutOptions.Resume].
+// ctx ends the session remains, for a week, for [PutOptions.Resume]. A Read of r
+// that blocks is waited for, even when ctx has ended.
 func (f *AppFolder) Put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
 	file, err := f.put(ctx, name, r, opts)
 	return file, failed("put", name, err)

@@ -9,6 +9,10 @@ import (
 // Rename calls the document from by the name to. The file keeps its ID and
 // revision. A document that is called so already is deleted first; if the
 // renaming then fails, from is still there under its old name.
+//
+// A Put to from that is under way may meet the file under its new name, and
+// replace the content there, as if it had come before the Rename; the
+// [File.Name] that it returns tells.
 func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
 	file, err := f.rename(ctx, from, to)
 	return file, failed("rename", from, err)
