@@ -44,10 +44,10 @@ type source struct {
 	size   int64     // of the content; -1: not known yet
 	chunk  int
 
-	at    int64  // where the window starts
-	bufAt int64  // where buf starts: at, or in the window of a reader that can go back
-	buf   []byte // up to a chunk, and one byte to see whether it is the last
-	eof   bool   // buf reaches the end
+	at  int64  // where the window starts
+	buf []byte // what has been read of it: up to a chunk, and one byte to see whether it is the last
+	pos int64  // where buf ends and the reader stands
+	eof bool   // which is at the end
 
 	sum    hash.Hash
 	summed int64 // how much of the content sum has seen
@@ -110,30 +110,34 @@ func (s *source) fill() error {
 	return nil
 }
 
-// more reads a piece.
+// more reads a piece into buf.
 func (s *source) more() error {
 	s.grow()
-	n, err := s.r.Read(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
+	n, err := s.take(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
 	s.buf = s.buf[:len(s.buf)+n]
-	if end := s.read(); s.summed < end {
-		s.sum.Write(s.buf[s.summed-s.bufAt:])
-		s.summed = end
-	}
-	if err != nil && err != io.EOF {
-		return &contentError{err}
-	}
-	s.eof = err == io.EOF
-	switch read := s.read(); {
-	case s.size < 0 && s.eof:
-		s.size = read
-	case s.size >= 0 && (read > s.size || s.eof && read < s.size):
-		return &contentError{fmt.Errorf("it is not of the %d bytes announced", s.size)}
-	}
-	return nil
+	return err
 }
 
-// read is how far the content has been read.
-func (s *source) read() int64 { return s.bufAt + int64(len(s.buf)) }
+// take reads into p, and takes what the checksum has not seen into it.
+func (s *source) take(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.pos += int64(n)
+	if fresh := s.pos - s.summed; fresh > 0 {
+		s.sum.Write(p[int64(n)-fresh : n])
+		s.summed = s.pos
+	}
+	if err != nil && err != io.EOF {
+		return n, &contentError{err}
+	}
+	s.eof = err == io.EOF
+	switch {
+	case s.size < 0 && s.eof:
+		s.size = s.pos
+	case s.size >= 0 && (s.pos > s.size || s.eof && s.pos < s.size):
+		return n, &contentError{fmt.Errorf("it is not of the %d bytes announced", s.size)}
+	}
+	return n, nil
+}
 
 // grow makes room in buf: at once for all that it will hold if that is known,
 // else by doubling.
@@ -156,40 +160,60 @@ func (s *source) grow() {
 // slides reports whether what has been sent need not stay in memory.
 func (s *source) slides() bool { return s.seeker != nil && s.size > int64(s.chunk) }
 
-// forget drops buf, all of which has been used.
-func (s *source) forget() { s.bufAt, s.buf = s.read(), s.buf[:0] }
+// bufAt is where buf starts.
+func (s *source) bufAt() int64 { return s.pos - int64(len(s.buf)) }
 
 // copyAt copies content from off on, which is in the window, and reads it first
 // if it is not in memory. It does not give the last byte before it has seen the
 // end.
 func (s *source) copyAt(p []byte, off int64) (int, error) {
-	if off < s.bufAt {
+	if off < s.bufAt() {
 		if err := s.seekTo(off); err != nil {
 			return 0, err
 		}
 	}
-	for s.read() <= off || s.read() == s.size && !s.eof {
-		if s.read() == off && s.slides() {
-			s.forget()
-		}
+	if off == s.pos && s.slides() {
+		return s.pass(p)
+	}
+	for s.pos <= off || s.pos == s.size && !s.eof {
 		if err := s.more(); err != nil {
 			return 0, err
 		}
 	}
-	return copy(p, s.buf[off-s.bufAt:]), nil
+	return copy(p, s.buf[off-s.bufAt():]), nil
+}
+
+// pass reads into p what need not stay in memory.
+func (s *source) pass(p []byte) (int, error) {
+	s.buf = s.buf[:0]
+	n, err := s.take(p)
+	if err == nil && s.pos == s.size {
+		err = s.expectEnd()
+	}
+	return n, err
+}
+
+func (s *source) expectEnd() error {
+	beyond := make([]byte, 1)
+	for !s.eof {
+		if _, err := s.take(beyond); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var errNoWayBack = errors.New("the reader cannot seek")
 
 // moveTo lets the window start at off.
 func (s *source) moveTo(off int64) error {
-	if off < s.bufAt {
+	if off < s.bufAt() {
 		if err := s.seekTo(off); err != nil {
 			return err
 		}
 	}
-	for s.read() < off {
-		s.forget()
+	for s.pos < off {
+		s.buf = s.buf[:0]
 		if s.eof {
 			return &contentError{fmt.Errorf("it ends before byte %d, where the upload stands", off)}
 		}
@@ -197,8 +221,8 @@ func (s *source) moveTo(off int64) error {
 			return err
 		}
 	}
-	s.buf = s.buf[:copy(s.buf, s.buf[off-s.bufAt:])]
-	s.at, s.bufAt = off, off
+	s.buf = s.buf[:copy(s.buf, s.buf[off-s.bufAt():])]
+	s.at = off
 	return nil
 }
 
@@ -209,7 +233,7 @@ func (s *source) seekTo(off int64) error {
 	if _, err := s.seeker.Seek(s.origin+off, io.SeekStart); err != nil {
 		return &contentError{err}
 	}
-	s.bufAt, s.buf, s.eof = off, s.buf[:0], false
+	s.pos, s.buf, s.eof = off, s.buf[:0], false
 	return nil
 }
 
@@ -228,7 +252,7 @@ func (s *source) sums(file *File) (ours, theirs string) {
 	switch ours = s.sha256(); {
 	case ours == "" || file.SHA256 != "":
 		return ours, file.SHA256
-	case s.bufAt > 0 || s.read() < s.size:
+	case int64(len(s.buf)) < s.size:
 		return "", file.MD5
 	}
 	return fmt.Sprintf("%x", md5.Sum(s.buf)), file.MD5
