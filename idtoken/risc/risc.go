@@ -137,27 +137,33 @@ var googleIssuers = []string{"https://accounts.google.com/", "https://accounts.g
 // ServeHTTP receives one security event token, which is the whole body
 // (RFC 8935). The error response is the JSON of RFC 8935 section 2.3.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if req.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-		return
-	}
 	err := r.receive(w, req)
 	if err == nil {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
 	r.onError(req, err)
-	if invalid, ok := errors.AsType[*invalidError](err); ok {
+	invalid, ok := errors.AsType[*invalidError](err)
+	switch {
+	case !ok:
+		http.Error(w, "try again later", http.StatusServiceUnavailable)
+	case invalid.status == http.StatusMethodNotAllowed:
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	default:
 		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusBadRequest)
+		w.WriteHeader(invalid.status)
 		fmt.Fprintf(w, "{\"err\":%q,\"description\":%q}\n", invalid.code, invalid.reason)
-		return
 	}
-	http.Error(w, "try again later", http.StatusServiceUnavailable)
 }
 
 func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
+	if req.Method != http.MethodPost {
+		return &invalidError{http.StatusMethodNotAllowed, invalidRequest, "the method is not POST"}
+	}
+	if req.Body == nil { // a server's request has one; http.NewRequest, in a test, may not
+		return invalid(invalidRequest, "there is no body")
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, jose.MaxSize))
 	if err != nil {
 		return invalid(invalidRequest, "the body is longer than 16 KiB, or cut off")
@@ -167,7 +173,8 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
 
 // Receive does with a security event token what ServeHTTP does with a body. It
 // is for those that come another way. The error wraps [ErrInvalid] if there is
-// no point in another delivery.
+// no point in another delivery. It has, somewhere in its chain, a method
+// HTTPStatus() int: 400 then, and 503 else.
 func (r *Receiver) Receive(ctx context.Context, token string) error {
 	id, events, err := r.verify(ctx, token)
 	if err != nil {
@@ -175,18 +182,29 @@ func (r *Receiver) Receive(ctx context.Context, token string) error {
 	}
 	seen, err := r.seen.Seen(ctx, id)
 	if err != nil {
-		return fmt.Errorf("risc: looking a token up: %w", err)
+		return &unhandledError{"looking a token up", err}
 	}
 	if seen {
 		return nil
 	}
 	for _, event := range events {
 		if err := r.handle(ctx, event); err != nil {
-			return fmt.Errorf("risc: handling %T: %w", event, err)
+			return &unhandledError{fmt.Sprintf("handling %T", event), err}
 		}
 	}
 	if err := r.seen.Mark(ctx, id); err != nil {
-		return fmt.Errorf("risc: remembering a token: %w", err)
+		return &unhandledError{"remembering a token", err}
 	}
 	return nil
 }
+
+// unhandledError is a failure of this side. The token is to come again, whatever
+// status the cause may have of its own.
+type unhandledError struct {
+	doing string
+	cause error
+}
+
+func (e *unhandledError) Error() string   { return "risc: " + e.doing + ": " + e.cause.Error() }
+func (e *unhandledError) Unwrap() error   { return e.cause }
+func (e *unhandledError) HTTPStatus() int { return http.StatusServiceUnavailable }

@@ -297,6 +297,56 @@ func TestMethod(t *testing.T) {
 			t.Errorf("%s: status %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
 		}
 	}
+	if len(b.errors) != 3 || !errors.Is(b.errors[0], risc.ErrInvalid) {
+		t.Errorf("OnError was told %v, want ErrInvalid for each", b.errors)
+	}
+}
+
+// http.NewRequest leaves the body nil, and a test of a user may pass that on.
+func TestNoBody(t *testing.T) {
+	b := newBackend(t, nil)
+	r := httptest.NewRequest("POST", "/google/events", nil)
+	r.Body = nil
+	w := httptest.NewRecorder()
+	b.ServeHTTP(w, r)
+	if w.Code != http.StatusBadRequest || len(b.errors) != 1 {
+		t.Errorf("status %d, OnError was told %v; want 400", w.Code, b.errors)
+	}
+}
+
+// conflict is a cause with a status of its own.
+type conflict struct{}
+
+func (conflict) Error() string   { return "conflict" }
+func (conflict) HTTPStatus() int { return http.StatusConflict }
+
+// TestStatusOfErrors pins what those who call Receive answer with.
+func TestStatusOfErrors(t *testing.T) {
+	token := risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: risctest.About(issuer(), subject)})
+	handling := newBackend(t, nil)
+	handling.fail = conflict{}
+	for name, tc := range map[string]struct {
+		backend *backend
+		token   string
+		want    int
+	}{
+		"not a token":   {newBackend(t, nil), "x", 400},
+		"Handle fails":  {handling, token, 503},
+		"Seen fails":    {newBackend(t, func(c *risc.Config) { c.Seen = failing{seen: conflict{}} }), token, 503},
+		"Mark fails":    {newBackend(t, func(c *risc.Config) { c.Seen = failing{mark: conflict{}} }), token, 503},
+		"keys are down": {newBackend(t, func(c *risc.Config) { c.Keys = source(func() (*rsa.PublicKey, error) { return nil, conflict{} }) }), token, 503},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tc.backend.Receive(t.Context(), tc.token)
+			e, ok := errors.AsType[interface {
+				error
+				HTTPStatus() int
+			}](err)
+			if !ok || e.HTTPStatus() != tc.want {
+				t.Errorf("Receive: %v, want one with status %d", err, tc.want)
+			}
+		})
+	}
 }
 
 // TestRedelivery pins that a token counts as seen when it was dealt with, and

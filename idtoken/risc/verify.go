@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -26,13 +27,18 @@ const (
 	invalidAudience = "invalid_audience"
 )
 
-type invalidError struct{ code, reason string }
+type invalidError struct {
+	status       int
+	code, reason string
+}
 
-func invalid(code, reason string) error { return &invalidError{code, reason} }
+func invalid(code, reason string) error {
+	return &invalidError{http.StatusBadRequest, code, reason}
+}
 
 func (e *invalidError) Error() string   { return ErrInvalid.Error() + ": " + e.reason }
 func (e *invalidError) Unwrap() error   { return ErrInvalid }
-func (e *invalidError) HTTPStatus() int { return 400 }
+func (e *invalidError) HTTPStatus() int { return e.status }
 
 // verify returns the jti and the events of a token. There is no exp to check
 // (RFC 8417 section 2.2).
