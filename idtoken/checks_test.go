@@ -2,6 +2,7 @@ package idtoken_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -188,6 +189,23 @@ func TestParseUnverified(t *testing.T) {
 			_, err := idtoken.ParseUnverified(tc.token)
 			expectOnly(t, err, tc.want)
 		})
+	}
+}
+
+// TestClaimErrorIsFitForALog pins that a stranger writes neither lines nor
+// controls into one.
+func TestClaimErrorIsFitForALog(t *testing.T) {
+	for value, want := range map[string]string{
+		"[\n\"a line\"\r\n\t]":               `[ "a line"   ]`,
+		"[\"\u2028a\u202e\x7f\u00a0\"]":      `["\u2028a\u202e\u007f\u00a0"]`,
+		"[\"\U000e0001 \U0001f600 \u00e9\"]": "[\"\\udb40\\udc01 \U0001f600 \u00e9\"]",
+	} {
+		token := encode(header()) + "." + encode(payload(set("name", value))) + ".AAAA"
+		_, err := idtoken.ParseUnverified(token)
+		e, ok := errors.AsType[*idtoken.ClaimError](err)
+		if !ok || e.Got != want {
+			t.Errorf("%q: %v, want %s", value, err, want)
+		}
 	}
 }
 

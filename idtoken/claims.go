@@ -2,7 +2,11 @@ package idtoken
 
 import (
 	"crypto/rsa"
+	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
@@ -160,7 +164,27 @@ func seconds(dst *time.Time, m jose.Member) error {
 }
 
 func wrong(m jose.Member, want string, rule error) error {
-	return &ClaimError{Claim: m.Name, Got: shorten(string(m.Value)), Want: want, rule: rule}
+	return &ClaimError{Claim: m.Name, Got: printable(shorten(string(m.Value))), Want: want, rule: rule}
+}
+
+// printable returns JSON on one line, and without characters that a log or a
+// terminal would act on, such as U+2028 and those that turn the direction of
+// writing: a stranger may have written it.
+func printable(value string) string {
+	var b strings.Builder
+	for _, r := range value {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r == '\n', r == '\r', r == '\t': // between tokens; in a string JSON has them escaped
+			b.WriteByte(' ')
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+	}
+	return b.String()
 }
 
 // shorten keeps what a log line can hold.

@@ -76,3 +76,14 @@ func TestCredentialFromRequest(t *testing.T) {
 		})
 	}
 }
+
+// http.NewRequest leaves the body nil, and a test of a user may pass that on.
+func TestCredentialFromRequestWithoutBody(t *testing.T) {
+	r := httptest.NewRequest("POST", "/login", nil)
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Body = nil
+	_, err := idtoken.CredentialFromRequest(httptest.NewRecorder(), r)
+	if e, ok := errors.AsType[statusError](err); !ok || e.HTTPStatus() != 400 {
+		t.Errorf("error %v, want one with status 400", err)
+	}
+}

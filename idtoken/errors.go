@@ -63,7 +63,7 @@ func (s *sentinel) HTTPStatus() int { return s.status }
 // sentinel of the rule under errors.Is. Its text never contains the token.
 type ClaimError struct {
 	Claim string // name of the claim, such as aud
-	Got   string // its value in JSON, shortened; empty if it is absent, or not to be told
+	Got   string // its value in JSON, shortened and fit for a log; empty if it is absent, or not to be told
 	Want  string // what was expected, in words
 
 	rule error

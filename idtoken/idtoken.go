@@ -39,8 +39,9 @@
 //	Nonce: nonce is the one given                                      ErrNonce            401
 //	AccessToken: at_hash is that of the token given                    ErrAccessToken      401
 //	sub is 1 to 255 printable ASCII characters; exp and iat are        ErrClaim            401
-//	  numbers, at most 24 hours apart; no events; every other claim
-//	  that Profile has is of its type, null, or absent
+//	  numbers, at most 24 hours apart; no events; email,
+//	  email_verified, name, given_name, family_name, picture,
+//	  locale, hd and nonce are of their type, null, or absent
 //
 // The last column is what to answer the client with. Every error has it, in a
 // method HTTPStatus() int somewhere in its chain. A wrong claim comes as a
@@ -89,7 +90,7 @@ type Verifier struct {
 const mediaType = "jwt" // RFC 7519 section 5.1
 
 // New returns a Verifier. It does no I/O: Google's keys are fetched when the
-// first token comes; see [RemoteKeySet.Prefetch] to have them sooner.
+// first token comes; see [Verifier.Prefetch] to have them sooner.
 func New(cfg Config) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -109,6 +110,18 @@ func New(cfg Config) (*Verifier, error) {
 		v.cache = newCache(cfg.CacheSize)
 	}
 	return v, nil
+}
+
+// Prefetch makes sure that there are keys to verify with: it is for a readiness
+// probe, or to have the keys before the first user comes. It does what the method
+// Prefetch of Config.Keys does, such as [RemoteKeySet.Prefetch], which is also
+// what Google's keys have; for keys without one there is nothing to do.
+func (v *Verifier) Prefetch(ctx context.Context) error {
+	keys, ok := v.keys.(interface{ Prefetch(context.Context) error })
+	if !ok {
+		return nil
+	}
+	return keys.Prefetch(ctx)
 }
 
 // Verify checks that rawIDToken was signed by Google for this backend, is valid

@@ -77,6 +77,27 @@ func TestPrefetch(t *testing.T) {
 	})
 }
 
+func TestVerifierPrefetch(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		google, err := idtoken.New(idtoken.Config{Audiences: []string{web}, HTTPClient: &http.Client{Transport: r}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range map[string]*idtoken.Verifier{"Google's keys": google, "keys of Config": r.verifier} {
+			r.fail(refused)
+			expectOnly(t, v.Prefetch(t.Context()), idtoken.ErrKeysUnavailable)
+			r.fail(nil)
+			if err := v.Prefetch(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		r.expectFetches(t, 4)
+	})
+	if err := newVerifier(t, nil).Prefetch(t.Context()); err != nil {
+		t.Errorf("keys that need no fetch: %v", err)
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	withRemote(t, func(t *testing.T, r *remote) {
 		snapshot, err := r.keys.Snapshot(t.Context())
@@ -122,11 +143,23 @@ func TestSnapshotOfAnotherClock(t *testing.T) {
 	})
 }
 
+func TestRemoteKeysAccepts(t *testing.T) {
+	for _, address := range []string{
+		"", "https://keys.example.com/certs", "http://127.0.0.1:8080/certs", "http://[::1]/certs", "http://localhost/certs",
+	} {
+		if _, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: address}); err != nil {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
 func TestRemoteKeysRefuses(t *testing.T) {
 	for name, cfg := range map[string]idtoken.RemoteConfig{
 		"RemoteConfig.URL: relative":            {URL: "/oauth2/v3/certs"},
 		"RemoteConfig.URL: another scheme":      {URL: "file:///etc/passwd"},
 		"RemoteConfig.URL: none":                {URL: "::"},
+		"RemoteConfig.URL: http":                {URL: "http://www.googleapis.com/oauth2/v3/certs"},
+		"RemoteConfig.URL: http, a private one": {URL: "http://10.0.0.1/certs"},
 		"RemoteConfig.Timeout: negative":        {Timeout: -1},
 		"RemoteConfig.Initial: no JSON":         {Initial: []byte("x")},
 		"RemoteConfig.Initial: empty":           {Initial: []byte{}},

@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"sync/atomic"
@@ -26,7 +27,8 @@ const (
 // A RemoteConfig says where keys come from. Its zero value means Google's.
 type RemoteConfig struct {
 	// URL serves a JWK set (RFC 7517); [GoogleKeysURL] by default. Whoever can
-	// answer in its place can sign in as anybody: use https, but for a fake.
+	// answer in its place can sign in as anybody: it must be https, or, for a
+	// fake, http on a loopback interface.
 	URL string
 
 	// HTTPClient makes the requests; nil means a plain one. Redirects are not
@@ -85,8 +87,8 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	if r.url == "" {
 		r.url = GoogleKeysURL
 	}
-	if u, err := url.Parse(r.url); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return nil, errors.New("idtoken: RemoteConfig.URL: not an absolute https URL")
+	if err := checkKeysURL(r.url); err != nil {
+		return nil, fmt.Errorf("idtoken: RemoteConfig.URL: %w", err)
 	}
 	if r.timeout < 0 {
 		return nil, fmt.Errorf("idtoken: RemoteConfig.Timeout: %v is negative", r.timeout)
@@ -107,6 +109,21 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	}
 	r.view.Store(first)
 	return r, nil
+}
+
+func checkKeysURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Host == "":
+		return errors.New("not an absolute URL")
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return nil
+	}
+	return errors.New("must be https, or http on a loopback interface")
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // Key returns the key with this ID, fetching the keys if need be.
@@ -186,19 +203,24 @@ func (r *RemoteKeySet) refresh(ctx context.Context, seen *view) {
 	}
 }
 
+var errBrokenOff = errors.New("fetching keys: the transport panicked, or ended its goroutine")
+
 // advance returns a function that fetches, unless somebody has since seen was
-// loaded.
+// loaded. However it ends, there is a next view: a fetch that panics has failed.
 func (r *RemoteKeySet) advance(seen *view) func(context.Context) (*view, error) {
 	return func(ctx context.Context) (*view, error) {
 		if now := r.view.Load(); now != seen {
 			return now, nil
 		}
-		next := &view{}
-		if next.keys, next.err = r.download(ctx); next.err != nil {
-			next.keys = seen.keys
+		next := &view{keys: seen.keys, err: errBrokenOff}
+		defer func() {
+			next.retryAt = r.now().Add(retryInterval)
+			r.view.Store(next)
+		}()
+		var keys *keySet
+		if keys, next.err = r.download(ctx); next.err == nil {
+			next.keys = keys
 		}
-		next.retryAt = r.now().Add(retryInterval)
-		r.view.Store(next)
 		return next, nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -253,6 +254,32 @@ func TestRefreshAheadFails(t *testing.T) {
 		}
 		r.expectFetches(t, 4)
 	})
+}
+
+// TestRefreshAheadPanics pins that a transport that panics in the background is
+// one that fails.
+func TestRefreshAheadPanics(t *testing.T) {
+	for name, broken := range map[string]func(){
+		"panic":  func() { panic("broken transport") },
+		"Goexit": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			withRemote(t, func(t *testing.T, r *remote) {
+				r.expect(t, r.token(), nil)
+				r.fail(func(*http.Request) (*http.Response, error) { broken(); return nil, nil })
+				time.Sleep(23474 * time.Second * 9 / 10)
+				r.expect(t, r.token(), nil)
+				time.Sleep(2 * time.Second)
+				r.expect(t, r.forged("unheard-of"), idtoken.ErrKeysUnavailable)
+				time.Sleep(10 * time.Second)
+				r.fail(nil)
+				r.expect(t, r.token(), nil)
+				time.Sleep(2 * time.Second)
+				r.expect(t, r.forged("unheard-of"), idtoken.ErrSignature)
+				r.expectFetches(t, 3)
+			})
+		})
+	}
 }
 
 func TestWithdrawnKey(t *testing.T) {
