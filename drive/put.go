@@ -131,7 +131,7 @@ type put struct {
 	target *File   // whose content is replaced; nil: a file is created
 	id     string  // of the file that this Put creates; empty: it has created none
 	rest   []*File // others of the name
-	wrote  string  // the ID of the file to which content was sent; empty: none was
+	wrote  *File   // to which content was sent, as it was before that; nil: none was
 }
 
 func (p *put) run(ctx context.Context) (*File, error) {
@@ -227,18 +227,18 @@ func (p *put) worthRestart(err error) bool {
 	return p.opts.IfRevision == "" && (gone || errors.Is(err, ErrConflict))
 }
 
-// fileID is that of the file to be written.
-func (p *put) fileID() string {
+// writes is the file that an upload writes, as it is before.
+func (p *put) writes() *File {
 	if p.target != nil {
-		return p.target.ID
+		return p.target
 	}
-	return p.id
+	return &File{ID: p.id}
 }
 
-// landed reports whether this Put has stored its content in file: others may have
-// stored the same in another.
+// landed reports whether this Put has stored its content in file, which may have
+// had the same before, as may a file of somebody else's.
 func (p *put) landed(file *File) bool {
-	if file == nil || file.ID != p.wrote {
+	if file == nil || p.wrote == nil || file.ID != p.wrote.ID || file.Revision == p.wrote.Revision {
 		return false
 	}
 	ours, theirs := p.src.sums(file)

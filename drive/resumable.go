@@ -18,7 +18,7 @@ func (p *put) sendResumable(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.wrote = p.fileID()
+	p.wrote = p.writes()
 	return p.transfer(ctx, session)
 }
 
@@ -28,7 +28,7 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 		return nil, err
 	}
 	state := p.opts.Resume.get()
-	p.id, p.wrote = state.FileID, state.FileID
+	p.id, p.wrote = state.FileID, &File{ID: state.FileID}
 	session := &session{folder: p.folder, url: state.URL}
 	now, err := try(ctx, func(ctx context.Context) (answer, error) { return session.ask(ctx, state.Size) })
 	if err != nil {
@@ -59,14 +59,14 @@ func (p *put) completed(ctx context.Context, file *File) (*File, error) {
 		return nil, err
 	}
 	err := p.look(ctx)
-	p.wrote = file.ID
+	p.wrote = &File{ID: file.ID}
 	switch {
 	case p.landed(p.target):
 		return p.finish(ctx, p.target, nil)
 	case err == nil && p.opts.IfRevision != "":
 		err = ErrConflict
 	}
-	p.rest = nil // newer than the session
+	p.rest = nil // the document is not ours any more
 	return p.finish(ctx, file, err)
 }
 
@@ -104,7 +104,7 @@ func (p *put) keep(session string) {
 	if p.opts.Session == nil {
 		return
 	}
-	kept := newUpload(uploadState{URL: session, Name: p.name, FileID: p.fileID(), Size: p.src.size, Started: time.Now().UTC()})
+	kept := newUpload(uploadState{URL: session, Name: p.name, FileID: p.writes().ID, Size: p.src.size, Started: time.Now().UTC()})
 	p.opts.Session(&kept)
 }
 

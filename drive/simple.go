@@ -25,7 +25,7 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.wrote = p.fileID()
+	p.wrote = p.writes()
 	repeated := false
 	return try(ctx, func(ctx context.Context) (*File, error) {
 		if repeated {
