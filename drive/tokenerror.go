@@ -24,13 +24,18 @@ func withoutBody(err error) error {
 	return err
 }
 
-// printable reports whether e has a text at all: without both it panics.
+// printable reports whether e has a text: without code and response it panics.
 func printable(e *oauth2.RetrieveError) bool { return e.ErrorCode != "" || e.Response != nil }
 
+// clean keeps the code and the status.
 func clean(e *oauth2.RetrieveError) *oauth2.RetrieveError {
-	kept := &oauth2.RetrieveError{ErrorCode: e.ErrorCode, Response: new(http.Response)}
+	kept := &oauth2.RetrieveError{Response: new(http.Response)}
+	if isReason(e.ErrorCode) {
+		kept.ErrorCode = e.ErrorCode
+	}
 	if e.Response != nil {
-		kept.Response.Status, kept.Response.StatusCode = e.Response.Status, e.Response.StatusCode
+		kept.Response.StatusCode = e.Response.StatusCode
+		kept.Response.Status = http.StatusText(e.Response.StatusCode)
 	}
 	return kept
 }
@@ -44,7 +49,7 @@ type retrieveError struct {
 
 func (e *retrieveError) Error() string {
 	switch status := e.clean.Response.StatusCode; {
-	case isReason(e.clean.ErrorCode):
+	case e.clean.ErrorCode != "":
 		return "the token endpoint refuses: " + e.clean.ErrorCode
 	case status != 0:
 		return fmt.Sprintf("the token endpoint answers %d", status)
