@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"unicode"
 )
@@ -83,8 +84,14 @@ var errWithheld = errors.New("the transport's error is withheld: it quotes the r
 // cleanError returns err, or errWithheld. Where an answer is no HTTP, net/http
 // quotes its first line.
 func (s secrets) cleanError(err error) error {
-	if text := err.Error(); strings.Contains(text, "malformed") || s.in(text) {
+	if strings.Contains(err.Error(), "malformed") {
 		return errWithheld
+	}
+	// errors.As hands out each of the chain, and %#v prints its fields.
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		if s.in(fmt.Sprintf("%v %#v", e, e)) {
+			return errWithheld
+		}
 	}
 	return err
 }

@@ -187,6 +187,14 @@ func TestErrorsAreDiscreet(t *testing.T) {
 		"transport":          quoting("cannot send ALL"),
 		"transport, escaped": quoting("cannot send FORM"),
 		"transport, long":    quoting(strings.Repeat("x", 5000) + "ALL"),
+		"transport, a field": func(r *http.Request) (*http.Response, error) {
+			_, err := quoting("FORM")(r)
+			return nil, formError{err.Error()}
+		},
+		"transport, a field behind a pointer": func(r *http.Request) (*http.Response, error) {
+			_, err := quoting("FORM")(r)
+			return nil, &formError{err.Error()}
+		},
 	}
 	for _, r := range refusals {
 		failures[r.name] = says(r.status, r.body)
@@ -220,6 +228,12 @@ func TestErrorsAreDiscreet(t *testing.T) {
 		})
 	}
 }
+
+// formError keeps to itself what it could not send, as long as nobody asks with
+// %#v.
+type formError struct{ form string }
+
+func (formError) Error() string { return "cannot send" }
 
 // Answers that net/http cannot read, and quotes.
 func TestBrokenHTTPIsNotQuoted(t *testing.T) {
