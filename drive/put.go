@@ -194,8 +194,8 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	if ours, theirs := p.src.sums(file); ours != "" && theirs != "" && ours != theirs {
-		return nil, ErrChecksum
+	if err := p.src.compare(file); err != nil {
+		return nil, err
 	}
 	p.progress(file.Size)
 	p.fold(ctx)

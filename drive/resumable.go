@@ -55,7 +55,7 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 // its last answer was lost, or the Put was to be repeated. Nothing is sent, but
 // the reader has to agree with what is stored.
 func (p *put) completed(ctx context.Context, file *File) (*File, error) {
-	if err := p.src.finish(file.Size); err != nil {
+	if err := p.src.finish(file); err != nil {
 		return nil, err
 	}
 	err := p.look(ctx)

@@ -258,18 +258,26 @@ func (s *source) sums(file *File) (ours, theirs string) {
 	return fmt.Sprintf("%x", md5.Sum(s.buf)), file.MD5
 }
 
-// finish reads the rest of the content, of which there must be size bytes in all.
-func (s *source) finish(size int64) error {
-	if err := s.moveTo(size); err != nil {
+// compare refuses a file that has another checksum, as far as both are known.
+func (s *source) compare(file *File) error {
+	if ours, theirs := s.sums(file); ours != "" && theirs != "" && ours != theirs {
+		return ErrChecksum
+	}
+	return nil
+}
+
+// finish reads the rest of the content, and compares all of it with file.
+func (s *source) finish(file *File) error {
+	if err := s.moveTo(file.Size); err != nil {
 		return err
 	}
 	if err := s.fill(); err != nil {
 		return err
 	}
-	if s.size != size {
+	if s.size != file.Size {
 		return ErrChecksum
 	}
-	return nil
+	return s.compare(file)
 }
 
 // contentError is the fault of the caller's reader, not of the connection over

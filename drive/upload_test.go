@@ -446,6 +446,11 @@ func TestResumeRefuses(t *testing.T) {
 		{"another port", "a.bin", change("url", strings.Replace(address, "127.0.0.1:", "127.0.0.1:1", 1)), len(content)},
 		{"another scheme", "a.bin", change("url", strings.Replace(address, "http:", "https:", 1)), len(content)},
 		{"user", "a.bin", change("url", strings.Replace(address, "http://", "http://x@", 1)), len(content)},
+		{"another API", "a.bin", change("url", strings.Replace(address, "/upload/drive/v3/files", "/calendar/v3/users/me/settings", 1)), len(content)},
+		{"another path of that start", "a.bin", change("url", strings.Replace(address, "/files", "/files2", 1)), len(content)},
+		{"a way out", "a.bin", change("url", strings.Replace(address, "/files", "/files/../../../../drive/v3/files", 1)), len(content)},
+		{"a hidden way out", "a.bin", change("url", strings.Replace(address, "/files", "/files/%2e%2e/x", 1)), len(content)},
+		{"no upload_id", "a.bin", change("url", strings.Replace(address, "upload_id=", "id=", 1)), len(content)},
 		{"another document", "b.bin", good, len(content)},
 		{"another size", "a.bin", good, len(content) - 1},
 	}
@@ -509,6 +514,12 @@ func TestResumeBesideAnotherFile(t *testing.T) {
 	}
 }
 
+// hidden has its fields where fmt sees them and cannot call their methods.
+type hidden struct {
+	p *drive.Upload
+	v drive.Upload
+}
+
 // A session is a capability. It shows itself only through MarshalBinary.
 func TestUploadIsRedacted(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
@@ -530,6 +541,7 @@ func TestUploadIsRedacted(t *testing.T) {
 	texts := []string{log.String(), string(encoded)}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x", "%X", "%p"} {
 		texts = append(texts, fmt.Sprintf(verb, session), fmt.Sprintf(verb, *session), fmt.Sprintf(verb, drive.PutOptions{Resume: session}))
+		texts = append(texts, fmt.Sprintf(verb, hidden{session, *session}), fmt.Sprintf(verb, &hidden{session, *session}))
 	}
 	for _, text := range texts {
 		if strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
