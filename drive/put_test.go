@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -309,8 +310,15 @@ func TestPutRefuses(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			folder, srv := newFolder(t)
 			_, err := folder.Put(t.Context(), tt.file, strings.NewReader("x"), tt.opts)
-			if !errors.Is(err, fs.ErrInvalid) || len(srv.Requests()) != 0 {
-				t.Errorf("%v after %d requests, want fs.ErrInvalid after none", err, len(srv.Requests()))
+			status, ok := errors.AsType[interface {
+				error
+				HTTPStatus() int
+			}](err)
+			if !errors.Is(err, fs.ErrInvalid) || !ok || status.HTTPStatus() != http.StatusBadRequest {
+				t.Errorf("%v, want fs.ErrInvalid, a 400", err)
+			}
+			if n := len(srv.Requests()); n != 0 {
+				t.Errorf("%d requests, want none", n)
 			}
 		})
 	}
@@ -377,11 +385,17 @@ func TestPutOptions(t *testing.T) {
 
 // What Drive says it has stored is compared with what was sent.
 func TestPutVerifies(t *testing.T) {
-	folder, srv := newFolder(t)
-	srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Status: 200, Body: `{"id":"1","size":"2","sha256Checksum":"00"}`})
-	_, err := folder.Put(t.Context(), "a", strings.NewReader("{}"), drive.PutOptions{})
-	if !errors.Is(err, drive.ErrChecksum) {
-		t.Errorf("%v, want ErrChecksum", err)
+	for checksum, want := range map[string]error{
+		`"sha256Checksum":"00"`:                            drive.ErrChecksum,
+		`"md5Checksum":"00"`:                               drive.ErrChecksum,
+		`"md5Checksum":"99914b932bd37a50b983c5e7c90ae93b"`: nil,
+	} {
+		folder, srv := newFolder(t)
+		srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Status: 200, Body: `{"id":"1","size":"2",` + checksum + `}`})
+		_, err := folder.Put(t.Context(), "a", strings.NewReader("{}"), drive.PutOptions{})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", checksum, err, want)
+		}
 	}
 }
 
