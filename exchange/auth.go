@@ -77,7 +77,7 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 		return nil, err
 	}
 	if err := checkScopes(p.Scopes); err != nil {
-		return nil, fmt.Errorf("exchange: NewAuthRequest: AuthParams.%w", err)
+		return nil, fmt.Errorf("exchange: NewAuthRequest: %w", err)
 	}
 	req := &AuthRequest{
 		RedirectURI: redirectURI,
@@ -103,11 +103,11 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 // which neither is the one asked for.
 func checkScopes(scopes []string) error {
 	if len(scopes) == 0 {
-		return errors.New("Scopes is empty")
+		return errors.New("AuthParams.Scopes is empty")
 	}
 	for i, s := range scopes {
 		if s == "" || strings.ContainsFunc(s, notInScope) {
-			return fmt.Errorf("Scopes[%d] is not a scope: it is empty, or has a space or another character that none has", i)
+			return fmt.Errorf("AuthParams.Scopes[%d] is not a scope: it is empty, or has a space or another character that none has", i)
 		}
 	}
 	return nil
