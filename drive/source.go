@@ -190,7 +190,10 @@ func (s *source) pass(p []byte) (int, error) {
 	if err == nil && s.pos == s.size {
 		err = s.expectEnd()
 	}
-	return n, err
+	if err != nil {
+		return 0, err // with the last byte Drive would have all that it waits for
+	}
+	return n, nil
 }
 
 func (s *source) expectEnd() error {
