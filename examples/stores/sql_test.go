@@ -69,6 +69,7 @@ func TestMariaDB(t *testing.T) {
 		})
 	}
 	sqlCases(t, "mysql", server.DSN, sqlstore.MySQL, "test.")
+	t.Run("Snapshot", func(t *testing.T) { snapshot(t, openDB(t, "mysql", server.DSN)) })
 }
 
 func TestSQLiteTables(t *testing.T) {
@@ -91,6 +92,9 @@ func sqlCases(t *testing.T, driver, dsn string, dialect sqlstore.Dialect, schema
 	}
 	t.Run("QualifiedName", func(t *testing.T) {
 		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, db, dialect, schema+"qualified") })
+	})
+	t.Run("Keyword", func(t *testing.T) {
+		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, db, dialect, schema+"order") })
 	})
 	t.Run("Reopen", func(t *testing.T) {
 		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, openDB(t, driver, dsn), dialect, "reopened") })
@@ -144,6 +148,39 @@ func transaction(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 	within((*sql.Tx).Commit)
 	if _, err := store.Load(ctx, user("jane")); err != nil {
 		t.Errorf("Load after a commit = %v", err)
+	}
+}
+
+// snapshot checks that a transaction under MySQL's default isolation, which reads
+// what there was when it began, is told of what has come and gone since.
+func snapshot(t *testing.T, db *sql.DB) {
+	store := table(t, db, sqlstore.MySQL, unique("grants"))
+	ctx := t.Context()
+	jane, john := user("jane"), user("john")
+	version, err := store.Save(ctx, jane, tokenstore.Grant{RefreshToken: "1//jane"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	in := store.With(tx)
+	if _, err := in.Load(ctx, jane); err != nil { // it begins now
+		t.Fatal(err)
+	}
+	if _, err := store.Save(ctx, john, tokenstore.Grant{RefreshToken: "1//john"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete(ctx, jane, version); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Save(ctx, john, tokenstore.Grant{RefreshToken: "1//other"}); !errors.Is(err, tokenstore.ErrConflict) {
+		t.Errorf("Save of a grant that has come since = %v, want ErrConflict", err)
+	}
+	if err := in.Delete(ctx, jane, version); err != nil {
+		t.Errorf("Delete of a grant that has gone since = %v", err)
 	}
 }
 

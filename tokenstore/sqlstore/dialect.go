@@ -44,13 +44,14 @@ type statements struct {
 }
 
 func (d Dialect) statements(t table) statements {
+	names := d.names(t)
 	const (
 		thisKey   = " WHERE client_id = ? AND subject = ?"
 		thisLease = thisKey + " AND purpose = ?"
 	)
 	s := statements{
 		load:    "SELECT version, record FROM {grants}" + thisKey,
-		version: "SELECT version FROM {grants}" + thisKey,
+		version: "SELECT version FROM {grants}" + thisKey + d.current(),
 		create: "INSERT INTO {grants} (version, state, token_hash, prefix_hash, created_at, updated_at, refreshed_at, record, client_id, subject)" +
 			" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" + d.unlessThere(),
 		replace: "UPDATE {grants} SET version = ?, state = ?, token_hash = ?, prefix_hash = ?, created_at = ?, updated_at = ?, refreshed_at = ?, record = ?" +
@@ -65,7 +66,7 @@ func (d Dialect) statements(t table) statements {
 	}
 	for _, text := range []*string{&s.load, &s.version, &s.create, &s.replace, &s.remove, &s.removeAny,
 		&s.keys, &s.find, &s.acquire, &s.holder, &s.release} {
-		*text = d.bind(strings.NewReplacer("{grants}", t.grants(), "{leases}", t.leases()).Replace(*text))
+		*text = d.bind(names.Replace(*text))
 	}
 	return s
 }
@@ -96,6 +97,17 @@ func (d Dialect) unlessThere() string {
 		return ""
 	}
 	return " ON CONFLICT (client_id, subject) DO NOTHING"
+}
+
+// current makes a SELECT read what is committed now, as the statement before it
+// did that wrote: in MySQL's REPEATABLE READ a plain one reads the snapshot with
+// which the caller's transaction began, and that may be from before the row came
+// or went.
+func (d Dialect) current() string {
+	if d == MySQL {
+		return " LOCK IN SHARE MODE" // FOR SHARE is unknown to MariaDB and MySQL 5.7
+	}
+	return ""
 }
 
 // keyAfter is spelled so that each database seeks in its index: MySQL does not

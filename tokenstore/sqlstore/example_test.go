@@ -32,7 +32,7 @@ func Example() {
 func ExampleSchema() {
 	fmt.Print(sqlstore.Schema(sqlstore.PostgreSQL))
 	// Output:
-	// CREATE TABLE IF NOT EXISTS google_grants (
+	// CREATE TABLE IF NOT EXISTS "google_grants" (
 	// 	client_id    TEXT COLLATE "C" NOT NULL,
 	// 	subject      TEXT COLLATE "C" NOT NULL,
 	// 	version      TEXT COLLATE "C" NOT NULL,
@@ -46,11 +46,11 @@ func ExampleSchema() {
 	// 	PRIMARY KEY (client_id, subject)
 	// );
 	//
-	// CREATE INDEX IF NOT EXISTS google_grants_token_hash ON google_grants (token_hash);
+	// CREATE INDEX IF NOT EXISTS "google_grants_token_hash" ON "google_grants" (token_hash);
 	//
-	// CREATE INDEX IF NOT EXISTS google_grants_prefix_hash ON google_grants (prefix_hash);
+	// CREATE INDEX IF NOT EXISTS "google_grants_prefix_hash" ON "google_grants" (prefix_hash);
 	//
-	// CREATE TABLE IF NOT EXISTS google_grants_leases (
+	// CREATE TABLE IF NOT EXISTS "google_grants_leases" (
 	// 	client_id  TEXT COLLATE "C" NOT NULL,
 	// 	subject    TEXT COLLATE "C" NOT NULL,
 	// 	purpose    TEXT COLLATE "C" NOT NULL,

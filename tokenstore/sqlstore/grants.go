@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
@@ -75,7 +76,10 @@ func (s *Store) insert(ctx context.Context, key tokenstore.Key, version string, 
 		return created, err
 	}
 	kept, found, lookupErr := s.version(ctx, key)
-	if lookupErr != nil || !found {
+	if lookupErr != nil {
+		return false, errors.Join(err, lookupErr)
+	}
+	if !found {
 		return false, err
 	}
 	return kept == version, nil

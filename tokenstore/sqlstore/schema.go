@@ -47,14 +47,10 @@ func (s *Store) create(ctx context.Context, statement string) error {
 }
 
 func (d Dialect) schema(t table) []string {
-	r := strings.NewReplacer(
-		"{grants}", t.grants(), "{leases}", t.leases(), "{name}", t.name,
-		// SQLite puts the schema before the index, PostgreSQL before the table.
-		"{index}", t.qualify(t.name), "{bare}", t.name,
-	)
+	names := d.names(t)
 	var statements []string
 	for statement := range strings.SplitSeq(d.schemaTemplate(), ";") {
-		statements = append(statements, strings.TrimSpace(r.Replace(statement)))
+		statements = append(statements, strings.TrimSpace(names.Replace(statement)))
 	}
 	return statements
 }
@@ -84,8 +80,8 @@ CREATE TABLE IF NOT EXISTS {grants} (
 	record       BLOB NOT NULL,
 	PRIMARY KEY (client_id, subject)
 );
-CREATE INDEX IF NOT EXISTS {index}_token_hash ON {bare} (token_hash);
-CREATE INDEX IF NOT EXISTS {index}_prefix_hash ON {bare} (prefix_hash);
+CREATE INDEX IF NOT EXISTS {token_index} ON {indexed} (token_hash);
+CREATE INDEX IF NOT EXISTS {prefix_index} ON {indexed} (prefix_hash);
 CREATE TABLE IF NOT EXISTS {leases} (
 	client_id  TEXT NOT NULL,
 	subject    TEXT NOT NULL,
@@ -109,8 +105,8 @@ CREATE TABLE IF NOT EXISTS {grants} (
 	record       BYTEA NOT NULL,
 	PRIMARY KEY (client_id, subject)
 );
-CREATE INDEX IF NOT EXISTS {name}_token_hash ON {grants} (token_hash);
-CREATE INDEX IF NOT EXISTS {name}_prefix_hash ON {grants} (prefix_hash);
+CREATE INDEX IF NOT EXISTS {token_index} ON {indexed} (token_hash);
+CREATE INDEX IF NOT EXISTS {prefix_index} ON {indexed} (prefix_hash);
 CREATE TABLE IF NOT EXISTS {leases} (
 	client_id  TEXT COLLATE "C" NOT NULL,
 	subject    TEXT COLLATE "C" NOT NULL,
@@ -134,8 +130,8 @@ CREATE TABLE IF NOT EXISTS {grants} (
 	refreshed_at DATETIME(6),
 	record       MEDIUMBLOB NOT NULL,
 	PRIMARY KEY (client_id, subject),
-	INDEX {name}_token_hash (token_hash),
-	INDEX {name}_prefix_hash (prefix_hash)
+	INDEX {token_index} (token_hash),
+	INDEX {prefix_index} (prefix_hash)
 ) ENGINE=InnoDB;
 CREATE TABLE IF NOT EXISTS {leases} (
 	client_id  VARBINARY(255) NOT NULL,

@@ -72,7 +72,9 @@ type Config struct {
 	Dialect Dialect
 	// Table is the table's name, perhaps with a schema before it ("auth.grants"):
 	// ASCII letters, digits and underscores, no digit first, at most 40 bytes
-	// each. Empty: DefaultTable.
+	// each. It is always quoted, so an SQL keyword will do, and PostgreSQL tells
+	// "Grants" from "grants". It must not end in _leases, _token_hash or
+	// _prefix_hash, which are appended to it. Empty: DefaultTable.
 	Table string
 }
 

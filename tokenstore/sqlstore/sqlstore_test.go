@@ -40,6 +40,13 @@ func TestNew(t *testing.T) {
 		"digit first":      {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "1t"}, "Config.Table"},
 		"not ASCII":        {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "tést"}, "Config.Table"},
 		"space around":     {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: " t "}, "Config.Table"},
+		"keyword":          {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "user"}, ""},
+		"another's leases": {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "x_leases"}, "Config.Table"},
+		"in capitals":      {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "auth.X_LEASES"}, "Config.Table"},
+		"another's index":  {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "x_token_hash"}, "Config.Table"},
+		"a second index":   {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "x_prefix_hash"}, "Config.Table"},
+		"leases of a kind": {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "x_leases_2"}, ""},
+		"schema of leases": {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "x_leases.grants"}, ""},
 		"schema and space": {sqlstore.Config{DB: db, Dialect: sqlstore.MySQL, Table: "a. t"}, "Config.Table"},
 	}
 	for name, test := range tests {
@@ -59,6 +66,7 @@ func TestNew(t *testing.T) {
 // errors are unknown here.
 func TestMySQLCreate(t *testing.T) {
 	errInsert := errors.New("Error 1062 (23000): Duplicate entry")
+	errLookup := errors.New("Error 1020 (HY000): Record has changed since last read")
 	var inserted driver.Value
 	tests := map[string]struct {
 		row       func() [][]driver.Value // what the lookup then finds
@@ -68,7 +76,7 @@ func TestMySQLCreate(t *testing.T) {
 		"the row of another": {func() [][]driver.Value { return [][]driver.Value{{"another version"}} }, nil, tokenstore.ErrConflict},
 		"no row":             {func() [][]driver.Value { return nil }, nil, errInsert},
 		"ours after all":     {func() [][]driver.Value { return [][]driver.Value{{inserted}} }, nil, nil},
-		"lookup fails too":   {func() [][]driver.Value { return nil }, errors.New("gone away"), errInsert},
+		"lookup fails too":   {func() [][]driver.Value { return nil }, errLookup, errLookup},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package sqlstore_test
 
 import (
+	"database/sql/driver"
 	"flag"
 	"os"
 	"path/filepath"
@@ -17,7 +18,8 @@ var update = flag.Bool("update", false, "write testdata anew")
 var jane = tokenstore.Key{ClientID: "client.apps.googleusercontent.com", Subject: "jane"}
 
 // TestStatements pins every statement of every dialect, and the types of what is
-// bound to it, to testdata: one statement for each operation.
+// bound to it, to testdata: one statement for each operation, and a second one
+// only to tell what is missing from a conflict.
 func TestStatements(t *testing.T) {
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
 		t.Run(dialect.String(), func(t *testing.T) {
@@ -32,6 +34,11 @@ func TestStatements(t *testing.T) {
 				{"replace", func() { store.Save(ctx, jane, tokenstore.Grant{Version: "v"}) }},
 				{"load", func() { store.Load(ctx, jane) }},
 				{"delete", func() { store.Delete(ctx, jane, "v") }},
+				{"delete where no row has that version", func() {
+					db.answer = func(string, []driver.NamedValue) answer { return answer{} }
+					store.Delete(ctx, jane, "v")
+					db.answer = nil
+				}},
 				{"delete any version", func() { store.Delete(ctx, jane, tokenstore.AnyVersion) }},
 				{"keys", func() {
 					for range store.Keys(ctx, jane) {

@@ -10,9 +10,19 @@ import (
 // identifiers at 63 bytes.
 const maxName = 40
 
-var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+// What is appended to the table's name for the table of leases and the indexes.
+const (
+	leasesSuffix      = "_leases"
+	tokenIndexSuffix  = "_token_hash"
+	prefixIndexSuffix = "_prefix_hash"
+)
 
-// A table is a checked name: it goes into statements as it is.
+var (
+	identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	reserved   = regexp.MustCompile(`(?i)(` + leasesSuffix + `|` + tokenIndexSuffix + `|` + prefixIndexSuffix + `)$`)
+)
+
+// A table is a checked name: it goes into statements as it is, in quotes.
 type table struct{ schema, name string }
 
 func parseTable(s string) (table, error) {
@@ -31,16 +41,38 @@ func parseTable(s string) (table, error) {
 			return table{}, errors.New("must be a plain name, perhaps with a schema before it: letters, digits and underscores, at most 40 each")
 		}
 	}
+	if reserved.MatchString(name) {
+		return table{}, errors.New("must not end like what belongs to another such table: _leases, _token_hash, _prefix_hash")
+	}
 	return table{schema, name}, nil
 }
 
-// qualify puts the schema, if there is one, before name.
-func (t table) qualify(name string) string {
-	if t.schema == "" {
-		return name
+// names puts the names of t, of its table of leases and of its indexes into a
+// statement. They are quoted, so that an SQL keyword ("user", "order") is a name
+// like any other.
+func (d Dialect) names(t table) *strings.Replacer {
+	qualified := func(name string) string {
+		if t.schema == "" {
+			return d.quote(name)
+		}
+		return d.quote(t.schema) + "." + d.quote(name)
 	}
-	return t.schema + "." + name
+	index, indexed := d.quote, qualified(t.name)
+	if d == SQLite { // has the schema before the index, not before the table
+		index, indexed = qualified, d.quote(t.name)
+	}
+	return strings.NewReplacer(
+		"{grants}", qualified(t.name),
+		"{leases}", qualified(t.name+leasesSuffix),
+		"{indexed}", indexed,
+		"{token_index}", index(t.name+tokenIndexSuffix),
+		"{prefix_index}", index(t.name+prefixIndexSuffix),
+	)
 }
 
-func (t table) grants() string { return t.qualify(t.name) }
-func (t table) leases() string { return t.qualify(t.name + "_leases") }
+func (d Dialect) quote(name string) string {
+	if d == MySQL {
+		return "`" + name + "`"
+	}
+	return `"` + name + `"`
+}

@@ -1,4 +1,4 @@
-CREATE TABLE IF NOT EXISTS auth.grants (
+CREATE TABLE IF NOT EXISTS `auth`.`grants` (
 	client_id    VARBINARY(255) NOT NULL,
 	subject      VARBINARY(255) NOT NULL,
 	version      VARBINARY(64) NOT NULL,
@@ -10,11 +10,11 @@ CREATE TABLE IF NOT EXISTS auth.grants (
 	refreshed_at DATETIME(6),
 	record       MEDIUMBLOB NOT NULL,
 	PRIMARY KEY (client_id, subject),
-	INDEX grants_token_hash (token_hash),
-	INDEX grants_prefix_hash (prefix_hash)
+	INDEX `grants_token_hash` (token_hash),
+	INDEX `grants_prefix_hash` (prefix_hash)
 ) ENGINE=InnoDB;
 
-CREATE TABLE IF NOT EXISTS auth.grants_leases (
+CREATE TABLE IF NOT EXISTS `auth`.`grants_leases` (
 	client_id  VARBINARY(255) NOT NULL,
 	subject    VARBINARY(255) NOT NULL,
 	purpose    VARBINARY(255) NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS auth.grants_leases (
 ) ENGINE=InnoDB;
 
 -- create
-INSERT INTO auth.grants (version, state, token_hash, prefix_hash, created_at, updated_at, refreshed_at, record, client_id, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO `auth`.`grants` (version, state, token_hash, prefix_hash, created_at, updated_at, refreshed_at, record, client_id, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 	1 string
 	2 string
 	3 string
@@ -37,7 +37,7 @@ INSERT INTO auth.grants (version, state, token_hash, prefix_hash, created_at, up
 	10 string
 
 -- replace
-UPDATE auth.grants SET version = ?, state = ?, token_hash = ?, prefix_hash = ?, created_at = ?, updated_at = ?, refreshed_at = ?, record = ? WHERE client_id = ? AND subject = ? AND version = ?
+UPDATE `auth`.`grants` SET version = ?, state = ?, token_hash = ?, prefix_hash = ?, created_at = ?, updated_at = ?, refreshed_at = ?, record = ? WHERE client_id = ? AND subject = ? AND version = ?
 	1 string
 	2 string
 	3 <nil>
@@ -51,40 +51,49 @@ UPDATE auth.grants SET version = ?, state = ?, token_hash = ?, prefix_hash = ?, 
 	11 string
 
 -- load
-SELECT version, record FROM auth.grants WHERE client_id = ? AND subject = ?
+SELECT version, record FROM `auth`.`grants` WHERE client_id = ? AND subject = ?
 	1 string
 	2 string
 
 -- delete
-DELETE FROM auth.grants WHERE client_id = ? AND subject = ? AND version = ?
+DELETE FROM `auth`.`grants` WHERE client_id = ? AND subject = ? AND version = ?
 	1 string
 	2 string
 	3 string
 
+-- delete where no row has that version
+DELETE FROM `auth`.`grants` WHERE client_id = ? AND subject = ? AND version = ?
+	1 string
+	2 string
+	3 string
+SELECT version FROM `auth`.`grants` WHERE client_id = ? AND subject = ? LOCK IN SHARE MODE
+	1 string
+	2 string
+
 -- delete any version
-DELETE FROM auth.grants WHERE client_id = ? AND subject = ?
+DELETE FROM `auth`.`grants` WHERE client_id = ? AND subject = ?
 	1 string
 	2 string
 
 -- keys
-SELECT client_id, subject FROM auth.grants WHERE client_id > ? OR (client_id = ? AND subject > ?) ORDER BY client_id, subject LIMIT 100
+SELECT client_id, subject FROM `auth`.`grants` WHERE client_id > ? OR (client_id = ? AND subject > ?) ORDER BY client_id, subject LIMIT 100
 	1 string
 	2 string
 	3 string
 
 -- find
-SELECT client_id, subject FROM auth.grants WHERE token_hash = ? OR prefix_hash = ?
+SELECT client_id, subject FROM `auth`.`grants` WHERE token_hash = ? OR prefix_hash = ?
 	1 string
 	2 string
 
 -- lease
-INSERT INTO auth.grants_leases (client_id, subject, purpose, owner, expires_at) VALUES (?, ?, ?, ?, (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) + ?) ON DUPLICATE KEY UPDATE owner = IF(expires_at <= (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000), VALUES(owner), owner), expires_at = IF(owner = VALUES(owner), VALUES(expires_at), expires_at)
+INSERT INTO `auth`.`grants_leases` (client_id, subject, purpose, owner, expires_at) VALUES (?, ?, ?, ?, (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) + ?) ON DUPLICATE KEY UPDATE owner = IF(expires_at <= (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000), VALUES(owner), owner), expires_at = IF(owner = VALUES(owner), VALUES(expires_at), expires_at)
 	1 string
 	2 string
 	3 string
 	4 string
 	5 int64
-SELECT owner FROM auth.grants_leases WHERE client_id = ? AND subject = ? AND purpose = ?
+SELECT owner FROM `auth`.`grants_leases` WHERE client_id = ? AND subject = ? AND purpose = ?
 	1 string
 	2 string
 	3 string
