@@ -136,6 +136,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestCheckEviction covers what a server says of its memory.
+func TestCheckEviction(t *testing.T) {
+	const said = "# Memory\r\nused_memory:1\r\nmaxmemory:104857600\r\nmaxmemory_policy:noeviction\r\n"
+	for name, test := range map[string]struct {
+		old, new string
+		good     bool
+	}{
+		"never evicts":       {"", "", true},
+		"evicts what ends":   {"noeviction", "volatile-lru", true},
+		"evicts any":         {"noeviction", "allkeys-lru", false},
+		"evicts any, newer":  {"noeviction", "allkeys-lrm", false},
+		"no limit":           {"104857600\r\nmaxmemory_policy:noeviction", "0\r\nmaxmemory_policy:allkeys-lru", true},
+		"no policy":          {"maxmemory_policy:noeviction\r\n", "", false},
+		"no limit is said":   {"maxmemory:104857600\r\n", "", false},
+		"nothing":            {said, "", false},
+		"policy is not said": {"noeviction", "", false},
+	} {
+		info := strings.Replace(said, test.old, test.new, 1)
+		store := open(t, func(context.Context, string, []string, []string) (any, error) { return []any{info}, nil })
+		if err := store.CheckEviction(t.Context()); (err == nil) != test.good {
+			t.Errorf("%s: CheckEviction = %v", name, err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	g := tokenstore.Grant{RefreshToken: "1//secret-refresh-token"}
 	cause := errors.New("NOAUTH Authentication required")
