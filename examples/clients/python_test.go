@@ -4,16 +4,14 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
 
 // google-auth and google-auth-oauthlib, Google's own for Python, in the versions
 // that Debian has for its own interpreter.
 func TestPython(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import google_auth_oauthlib.flow").Run(); err != nil {
-		t.Skip("google-auth is not installed (Debian: python3-google-auth python3-google-auth-oauthlib)")
-	}
+	python := guests.Python(t, "google_auth_oauthlib.flow", "python3-google-auth-oauthlib")
 	srv := start(t, exchangetest.Options{})
 	run(t, srv, exec.CommandContext(t.Context(), python, "testdata/python/google_auth.py"))
 }

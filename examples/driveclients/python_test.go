@@ -7,15 +7,13 @@ import (
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
 )
 
 // google-api-python-client, in the version that Debian has for its own
 // interpreter. It speaks PUT and 308.
 func TestPython(t *testing.T) {
-	const python = "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import googleapiclient, google.oauth2").Run(); err != nil {
-		t.Skip("google-api-python-client is not installed (Debian: python3-googleapi)")
-	}
+	python := guests.Python(t, "googleapiclient, google.oauth2", "python3-googleapi")
 	srv := start(t, drivetest.Options{})
 	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Status: 503})
 	output := run(t, python, "testdata/python/drive.py", srv.URL, discoveryDocument(t))

@@ -1,0 +1,64 @@
+// Package guests finds what client libraries in other languages need to run in
+// a test, or skips the test and says what to install.
+package guests
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// NPM returns a copy of testdata/node with the packages of its
+// package-lock.json. It skips the test on a machine without npm, or without a
+// way to the packages.
+func NPM(tb testing.TB) (dir string) {
+	tb.Helper()
+	npm, err := exec.LookPath("npm")
+	if err != nil {
+		tb.Skip("npm is not installed: apt-get install nodejs npm")
+	}
+	dir = tb.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("testdata/node")); err != nil {
+		tb.Fatal(err)
+	}
+	cmd := exec.CommandContext(tb.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Skipf("npm ci in testdata/node: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// Java returns a class path with Google's API client for Java, in the version
+// that Debian has, and checks that Java can compile.
+func Java(tb testing.TB) (classPath string) {
+	tb.Helper()
+	if _, err := exec.LookPath("javac"); err != nil {
+		tb.Skip("a JDK is not installed: apt-get install default-jdk-headless")
+	}
+	var jars []string
+	for _, name := range []string{
+		"google-api-client", "google-oauth-client", "google-http-client", "google-http-client-gson",
+		"gson", "guava", "opencensus-api", "opencensus-contrib-http-util", "grpc-context",
+		"commons-codec", "commons-logging", "httpclient", "httpcore",
+	} {
+		jar := "/usr/share/java/" + name + ".jar"
+		if _, err := os.Stat(jar); err != nil {
+			tb.Skipf("%s is not installed: apt-get install libgoogle-api-client-java", jar)
+		}
+		jars = append(jars, jar)
+	}
+	return strings.Join(jars, ":")
+}
+
+// Python returns Debian's own interpreter, which can import the modules of the
+// Debian packages.
+func Python(tb testing.TB, modules, packages string) (interpreter string) {
+	tb.Helper()
+	const python = "/usr/bin/python3"
+	if err := exec.CommandContext(tb.Context(), python, "-c", "import "+modules).Run(); err != nil {
+		tb.Skipf("%s cannot be imported: apt-get install %s", modules, packages)
+	}
+	return python
+}
