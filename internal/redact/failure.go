@@ -3,10 +3,10 @@ package redact
 import (
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -38,38 +38,65 @@ func (f *failure) Unwrap() []error { return f.causes }
 func (f *failure) Format(s fmt.State, _ rune) { io.WriteString(s, f.text) }
 
 func repeats(text string, values []any) bool {
+	digits := squeeze.Replace(strings.ToLower(text))
 	for _, value := range values {
-		for _, printed := range printings(value) {
-			if shares(text, printed) {
-				return true
-			}
+		v := bytesOf(value)
+		if len(v) < shortest {
+			continue
+		}
+		sharesText := func(printed string) bool { return shares(text, printed) }
+		sharesDigits := func(printed string) bool { return shares(digits, printed) }
+		if slices.ContainsFunc(texts(v), sharesText) || slices.ContainsFunc(numerals(v), sharesDigits) {
+			return true
 		}
 	}
 	return false
 }
 
-// printings are the ways in which databases and their drivers print a value.
-func printings(value any) []string {
+func bytesOf(value any) []byte {
 	switch v := value.(type) {
 	case string:
-		return []string{v, strconv.Quote(v)}
+		return []byte(v)
 	case []byte:
-		s, hexed := string(v), hex.EncodeToString(v)
-		return []string{s, strconv.Quote(s), hexed, strings.ToUpper(hexed), base64.StdEncoding.EncodeToString(v), fmt.Sprint(v)}
+		return v
 	}
 	return nil
 }
+
+// texts are the ways in which databases and their drivers print a value.
+func texts(v []byte) []string {
+	return []string{string(v), strconv.Quote(string(v)), base64.StdEncoding.EncodeToString(v)}
+}
+
+// numerals are the ways in which they print it byte by byte, without what they
+// put between the bytes.
+func numerals(v []byte) []string {
+	var hexadecimal, decimal, octal strings.Builder
+	for _, b := range v {
+		fmt.Fprintf(&hexadecimal, "%02x", b)
+		fmt.Fprintf(&decimal, "%d", b)
+		fmt.Fprintf(&octal, "%o", b)
+	}
+	return []string{hexadecimal.String(), decimal.String(), octal.String()}
+}
+
+// squeeze removes what stands between bytes that are printed one by one, as in
+// "31 2f", "[49, 47]", "0x31, 0x2f" and "\x31\x2f".
+var squeeze = strings.NewReplacer("0x", "", `\x`, "", " ", "", ",", "", ":", "", "-", "", "\n", "")
+
+// shortest is the length of the shortest value that is looked for: shorter ones
+// are in every text.
+const shortest = 4
 
 // window is how much of a value gives it away: a database quotes the part of a
 // statement where it stumbled, not all of it.
 const window = 12
 
 // shares reports whether text has a part of printed that is window bytes long,
-// or all of it where it is shorter. Of the shortest it says no: they are in
-// every text.
+// or all of it where it is shorter.
 func shares(text, printed string) bool {
 	if len(printed) < window {
-		return len(printed) > 3 && strings.Contains(text, printed)
+		return strings.Contains(text, printed)
 	}
 	for i := 0; i+window <= len(text); i++ {
 		if strings.Contains(printed, text[i:i+window]) {

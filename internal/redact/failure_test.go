@@ -17,6 +17,7 @@ func (e driverError) Error() string { return e.text }
 
 func TestFailure(t *testing.T) {
 	const token = "1//03-jane-refresh-token-of-some-length"
+	const bound = "sealed-bound-as-a-string"
 	record := []byte("\x01\x02" + token)
 	tests := map[string]struct {
 		text string
@@ -29,16 +30,27 @@ func TestFailure(t *testing.T) {
 		"quoted":           {fmt.Sprintf("bad value %q", record), false},
 		"in hex":           {fmt.Sprintf("bad value %x", record), false},
 		"in capital hex":   {fmt.Sprintf("X'%X'", record), false},
+		"in spaced hex":    {fmt.Sprintf("bad value % x", record), false},
+		"in marked hex":    {fmt.Sprintf("bad value %# x", record), false},
+		"in Go":            {fmt.Sprintf("args: %#v", record), false},
+		"a part in hex":    {fmt.Sprintf("near %x…", token[8:20]), false},
+		"dumped":           {fmt.Sprintf("0000  % x\n0010  % x", record[:16], record[16:32]), false},
+		"escaped":          {`near '\x66\x72\x65\x73\x68\x2d'`, false},
 		"in decimal":       {fmt.Sprintf("args: %v", record), false},
+		"in a list":        {"args: [" + strings.ReplaceAll(strings.Trim(fmt.Sprint(record), "[]"), " ", ", ") + "]", false},
+		"in octal":         {fmt.Sprintf("args: %o", record), false},
 		"in base64":        {base64.StdEncoding.EncodeToString(record), false},
 		"the user":         {"Duplicate entry 'jane' for key 'PRIMARY'", false},
+		"the user in hex":  {"Duplicate entry '6A616E65' for key 'PRIMARY'", false},
+		"bound string":     {fmt.Sprintf("args: % x", bound), false},
 		"a short value":    {"a value of 1", true},
+		"a short one, hex": {"port 3131", true},
 		"a little of each": {"1//03-jan and ane", true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			cause := driverError{test.text}
-			err := redact.Failure(t.Context(), "saving", cause, record, "jane", "1", nil, 7)
+			err := redact.Failure(t.Context(), "saving", cause, record, bound, "jane", "1", nil, 7)
 			if !errors.Is(err, cause) {
 				t.Error("the cause is not in the chain")
 			}
