@@ -1,65 +1,51 @@
 package drive_test
 
 import (
-	"context"
-	"io"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
-	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
 
-// A duplicate that changes after it was listed is not deleted: what it is now has
-// not lost.
+// A duplicate that has changed since it was listed is not deleted: what it is now
+// has not lost.
 func TestFoldLeavesWhatHasChanged(t *testing.T) {
+	const unchanged = `{"id":%q,"name":"a.json","headRevisionId":%q,"modifiedTime":%q}`
 	tests := []struct {
-		name   string
-		change func(t *testing.T, srv *drivetest.Server, id string)
-		want   string // the name it has then
+		name, old, new string
+		gone           bool
 	}{
-		{"replaced", func(t *testing.T, srv *drivetest.Server, id string) {
-			patch(t, srv, "/upload/drive/v3/files/"+id+"?uploadType=media", "text/plain", "theirs")
-		}, "a.json"},
-		{"renamed", func(t *testing.T, srv *drivetest.Server, id string) {
-			patch(t, srv, "/drive/v3/files/"+id, "application/json", `{"name":"b.json"}`)
-		}, "b.json"},
+		{name: "unchanged", gone: true},
+		{name: "renamed", old: `"a.json"`, new: `"b.json"`},
+		{name: "replaced", old: `"headRevisionId":"`, new: `"headRevisionId":"x`},
+		{name: "modified", old: `Time":"2026`, new: `Time":"2027`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			srv := newServer(t, drivetest.Options{})
+			folder, srv := newFolder(t)
 			_, loser := twins(srv)
-			folder := open(t, drive.Config{Endpoint: srv.URL, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-				if r.Method == http.MethodPatch {
-					tt.change(t, srv, loser.ID)
-				}
-				return srv.Client().Transport.RoundTrip(r)
-			})}})
+			now := fmt.Sprintf(unchanged, loser.ID, loser.Revision, loser.Modified.Format(time.RFC3339Nano))
+			srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Status: http.StatusOK, Body: strings.Replace(now, tt.old, tt.new, 1)})
 			put(t, folder, "a.json", "mine")
-			left := srv.Folder(drivetest.DefaultUser).Files(tt.want)
-			if !slices.ContainsFunc(left, func(f drivetest.File) bool { return f.ID == loser.ID }) {
-				t.Errorf("%s is gone", loser.ID)
+			left := srv.Folder(drivetest.DefaultUser).Files("a.json")
+			if gone := !slices.ContainsFunc(left, func(f drivetest.File) bool { return f.ID == loser.ID }); gone != tt.gone {
+				t.Errorf("gone: %v, want %v", gone, tt.gone)
 			}
 		})
 	}
 }
 
-func patch(t *testing.T, srv *drivetest.Server, path, contentType, body string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPatch, srv.URL+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", contentType)
-	res, err := srv.Client().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		answer, _ := io.ReadAll(res.Body)
-		t.Fatalf("%s: %s", res.Status, answer)
+// Somebody else has folded it already.
+func TestFoldOfWhatIsGone(t *testing.T) {
+	folder, srv := newFolder(t)
+	_, loser := twins(srv)
+	srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Status: http.StatusNotFound, Reason: "notFound"})
+	put(t, folder, "a.json", "mine")
+	for _, r := range srv.Requests(drivetest.OpDelete) {
+		t.Errorf("%s was deleted, of %s", r.Path, loser.ID)
 	}
 }

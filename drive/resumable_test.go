@@ -97,6 +97,20 @@ func TestResumeOfCompleteSessionFolds(t *testing.T) {
 	}
 }
 
+// A document that was deleted since is not as the Put left it.
+func TestResumeOfCompleteSessionAfterDelete(t *testing.T) {
+	content := random(3 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	opts := drive.PutOptions{IfRevision: drive.Absent, Resume: finish(t, folder, content)}
+	if err := folder.Delete(t.Context(), "a.bin"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); !errors.Is(err, drive.ErrConflict) {
+		t.Errorf("%v, want ErrConflict", err)
+	}
+}
+
 // Whoever gives a reader that cannot seek can tell that the content is wanted
 // anew.
 func TestErrSessionEnded(t *testing.T) {

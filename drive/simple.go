@@ -48,10 +48,9 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 }
 
 // recheck looks, before content is replaced once more, at what became of the
-// attempt before. It returns the file if that was done, and nil if it is to be
-// done again: nothing has changed, or, unless IfRevision forbids it, what
-// somebody else has stored meanwhile is to be replaced like anything else. A
-// create needs no such look: its ID is good for one.
+// attempt before: done, not done (nil), or overtaken by somebody else, which lets
+// a Put without IfRevision start over. A create needs no such look: its ID is good
+// for one.
 func (p *put) recheck(ctx context.Context) (*File, error) {
 	if p.target == nil {
 		return nil, nil
@@ -62,7 +61,7 @@ func (p *put) recheck(ctx context.Context) (*File, error) {
 		return nil, err
 	case p.landed(file):
 		return file, nil
-	case p.opts.IfRevision == "", file.Revision == p.target.Revision:
+	case file.Revision == p.target.Revision:
 		return nil, nil
 	}
 	return nil, ErrConflict
