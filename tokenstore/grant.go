@@ -69,7 +69,12 @@ type Grant struct {
 	Version string
 
 	hashes []string // of the refresh token inside a sealed record; else nil
-	origin string   // names the sign-in that the refresh token goes back to; "": not known
+
+	// The sign-in that the refresh token goes back to, through rotations: its
+	// name, and when it was, by the clock of the process that had it. Zero: not
+	// known.
+	origin   string
+	signedIn time.Time
 }
 
 // Missing returns those of scopes that the grant does not have, as they were

@@ -113,7 +113,7 @@ func (p *process) do(own *dice, op int) {
 	}
 	switch {
 	case op < 20:
-		p.signIn(ctx, subject)
+		p.signIn(ctx, own, subject)
 	case op < 28:
 		p.signInAgain(ctx, subject)
 	case op < 78:
@@ -129,8 +129,11 @@ func (p *process) do(own *dice, op int) {
 	}
 }
 
-func (p *process) signIn(ctx context.Context, subject string) {
+func (p *process) signIn(ctx context.Context, own *dice, subject string) {
 	l, tok := p.consent(subject, p)
+	if own.happens(p.faults) {
+		ctx = context.WithValue(ctx, unreadable{}, true)
+	}
 	_, err := p.SignIn(ctx, subject, tok)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -275,7 +278,9 @@ func (w *world) checkRecord(subject string, g tokenstore.Grant) {
 			// been acknowledged then.
 			continue
 		}
-		if l.subject == subject && l.err == nil && !l.settled.IsZero() && newer {
+		// A sign-in that failed is saved late, over what it was to replace.
+		failed := l.err != nil && (w.skewed || of.err != nil || l.by.crashed || w.endedSince(l))
+		if l.subject == subject && !failed && !l.settled.IsZero() && newer {
 			w.failf("lineage %d is kept, and the newer %d is not", of.id, l.id)
 		}
 	}

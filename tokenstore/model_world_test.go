@@ -140,12 +140,17 @@ func (p *process) reach(ctx context.Context, what string) error {
 		return errCrashed
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case ctx.Value(unreadable{}) != nil && what == "load":
+		return errDown
 	case r.happens(p.faults):
 		p.logf("process %d: %s fails", p.name, what)
 		return errDown
 	}
 	return nil
 }
+
+// unreadable marks the context of an operation that cannot read the store.
+type unreadable struct{}
 
 // dice is the chance of one operation, so that a seed gives the same one
 // whatever else goes on.

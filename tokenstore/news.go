@@ -71,9 +71,9 @@ func (n *news) failed() {
 }
 
 // weigh compares news with what is kept.
-func (n *news) weigh(kept record) verdict {
+func (n *news) weigh(kept record, now time.Time) verdict {
 	if n.kind == signedIn {
-		return n.weighSignIn(kept)
+		return n.weighSignIn(kept, now)
 	}
 	switch {
 	case !kept.exists:
@@ -92,14 +92,15 @@ func (n *news) weigh(kept record) verdict {
 
 // weighSignIn decides about a sign-in that the store has failed, but may have
 // taken all the same. What has replaced the former record meanwhile came later,
-// and wins.
-func (n *news) weighSignIn(kept record) verdict {
+// and wins. Where nobody knows the former record, only a sign-in that was later
+// wins: that somebody has touched the record since says nothing.
+func (n *news) weighSignIn(kept record, now time.Time) verdict {
 	switch {
 	case kept.exists && (kept.origin == n.origin || kept.RefreshToken == n.answer.refreshToken):
 		return known
 	case kept.exists && slices.Contains(n.older, kept.origin):
 		return needed
-	case n.before == nil && kept.exists && kept.UpdatedAt.After(n.at): // as far as the clocks agree
+	case n.before == nil && kept.exists && n.precedes(kept.signedIn, now):
 		return superseded
 	case n.before == nil:
 		return needed
@@ -107,6 +108,24 @@ func (n *news) weighSignIn(kept record) verdict {
 		return superseded
 	}
 	return needed
+}
+
+const (
+	// clockError is how far the clocks of two processes may be apart.
+	clockError = 10 * time.Minute
+
+	// futureError is how far a time may be ahead of now and be taken for one
+	// that has been.
+	futureError = 30 * time.Second
+)
+
+// precedes tells whether a sign-in at that time, by some other clock, is known
+// to have come after n. Where the two are closer than clocks are reliable, a
+// time that is still to come shows that these clocks are not. What is not known
+// is decided for the token at hand, which nobody else has.
+func (n *news) precedes(other, now time.Time) bool {
+	later := other.Sub(n.at)
+	return later > clockError || later > 0 && other.Sub(now) <= futureError
 }
 
 // apply returns the record with the news in it.
@@ -128,7 +147,7 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 		g.RefreshToken = n.answer.refreshToken
 	}
 	if n.kind == signedIn {
-		g.origin = n.origin
+		g.origin, g.signedIn = n.origin, n.at
 	}
 	if n.kind == signedIn || n.kind == rotated && refusedByGoogle(g.Reason) {
 		g.State, g.Reason = Active, ""
@@ -216,7 +235,7 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 // weigh drops a sign-in whose token has come to its end meanwhile: it was taken,
 // and what is kept now is what came of it.
 func (m *Manager) weigh(n *news, kept record) verdict {
-	v := n.weigh(kept)
+	v := n.weigh(kept, m.now())
 	if _, dead := m.dead.reason(n.answer.refreshToken); dead && v == needed && n.kind == signedIn {
 		return superseded
 	}

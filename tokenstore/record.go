@@ -28,6 +28,7 @@ const (
 	tagRefreshedAt        = 20
 	tagHashes             = 21
 	tagOrigin             = 23
+	tagSignedIn           = 25
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -55,7 +56,8 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	b = appendTime(b, tagUpdatedAt, g.UpdatedAt)
 	b = appendTime(b, tagRefreshedAt, g.RefreshedAt)
 	b = appendList(b, tagHashes, g.hashes)
-	return appendString(b, tagOrigin, g.origin), nil
+	b = appendString(b, tagOrigin, g.origin)
+	return appendTime(b, tagSignedIn, g.signedIn), nil
 }
 
 func appendString(b []byte, tag byte, s string) []byte {
@@ -156,6 +158,8 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 		return setList(&g.hashes, value)
 	case tagOrigin:
 		return setString(&g.origin, value)
+	case tagSignedIn:
+		return setTime(&g.signedIn, value)
 	}
 	return tag%2 == 1
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
 )
 
 func TestSignInKeepsTheRefreshToken(t *testing.T) {
@@ -283,6 +284,73 @@ func TestUnsavedSignInGivesWay(t *testing.T) {
 				}
 				if got := g.RefreshToken == tok.RefreshToken; got != c.kept || b.Stats().Unsaved != 0 {
 					t.Errorf("kept the unsaved token: %v, want %v; %d unsaved", got, c.kept, b.Stats().Unsaved)
+				}
+			})
+		})
+	}
+}
+
+// A sign-in of which not even the record before it is known is weighed against
+// the sign-in behind what is kept then, by clocks that may disagree.
+func TestUnsavedSignInByTheClocks(t *testing.T) {
+	refused := func(t *testing.T, other *bench) {
+		other.google.kill(other.kept(t).RefreshToken)
+		_, err := other.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonInvalidGrant)
+	}
+	refreshed := func(t *testing.T, other *bench) {
+		other.Invalidate(jane)
+		other.token(t)
+	}
+	rotated := func(t *testing.T, other *bench) {
+		other.google.rotate = true
+		refreshed(t, other)
+	}
+	signedIn := func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }
+	for _, c := range []struct {
+		name  string
+		clock time.Duration // of the process that could not save, against the other's
+		since time.Duration // the sign-in before, at the other
+		then  func(*testing.T, *bench)
+		kept  bool
+	}{
+		{"the former token is refused", 0, time.Hour, refused, true},
+		{"the former token is refreshed", 0, time.Hour, refreshed, true},
+		{"the former token is rotated", 0, time.Hour, rotated, true},
+		{"a slow clock", -5 * time.Minute, 2 * time.Minute, nil, true},
+		{"a slow clock, and the record is written", -5 * time.Minute, time.Hour, refreshed, true},
+		{"a newer sign-in", 0, time.Hour, signedIn, false},
+		{"a newer sign-in by clocks a little apart", -20 * time.Second, time.Hour, signedIn, false},
+		{"a newer sign-in, rotated", 0, time.Hour, func(t *testing.T, other *bench) { signedIn(t, other); rotated(t, other) }, false},
+		{"a slow clock, and a sign-in long after", -5 * time.Minute, time.Hour, func(t *testing.T, other *bench) {
+			time.Sleep(time.Hour)
+			signedIn(t, other)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				other := newBench(t, func(c *tokenstore.Config) { c.ShareAccessTokens = true })
+				b := join(t, other.google, &hooked{Store: other.store.Store}, func(config *tokenstore.Config) {
+					config.Now = func() time.Time { return time.Now().Add(c.clock) }
+				})
+				other.signIn(t, &oauth2.Token{RefreshToken: other.google.consent("openid").RefreshToken})
+				time.Sleep(c.since)
+				b.store.beforeLoad = func(tokenstore.Key) error { return errDown }
+				tok := b.google.consent("openid")
+				if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+					t.Fatalf("SignIn: %v", err)
+				}
+				time.Sleep(time.Second)
+				if c.then != nil {
+					c.then(t, other)
+				}
+				time.Sleep(time.Second)
+				b.store.beforeLoad = nil
+				if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+					t.Fatalf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
+				}
+				if got := b.kept(t).RefreshToken == tok.RefreshToken; got != c.kept {
+					t.Errorf("kept the unsaved token: %v, want %v", got, c.kept)
 				}
 			})
 		})
