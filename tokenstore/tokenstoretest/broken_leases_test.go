@@ -77,6 +77,11 @@ var brokenLeases = []brokenStore{
 			return h.Memory.Lease(ctx, key, purpose, time.Hour)
 		}
 	}},
+	{"LeaseIsShort", "LeaseLasts", func(h *hooked) {
+		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+			return h.Memory.Lease(ctx, key, purpose, min(ttl, 400*time.Millisecond))
+		}
+	}},
 	{"LeaseChecksFirst", "LeaseOneHolder", func(h *hooked) {
 		var mu sync.Mutex
 		held := map[string]bool{}

@@ -86,6 +86,14 @@ var brokenLists = []brokenStore{
 	}},
 	{"FindsFormer", "FindReplaced", func(h *hooked) { findsFormer(h, false) }},
 	{"FindsDeleted", "FindDeleted", func(h *hooked) { findsFormer(h, true) }},
+	{"FindsEnvelopes", "FindSealed", func(h *hooked) {
+		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+			return filter(h.Memory.Find(ctx, hash), func(_ int, key tokenstore.Key) bool {
+				g, _ := h.Memory.Load(noCtx, key)
+				return slices.Contains(exported(g).Hashes(), hash)
+			})
+		}
+	}},
 	{"FindsNoToken", "FindNoToken", func(h *hooked) {
 		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
 			if hash == tokenstore.TokenHash("") {

@@ -96,6 +96,7 @@ var brokenValues = []brokenStore{
 	{"DropsZone", "ValueTimesOfAnotherZone", changes(func(g *tokenstore.Grant) {
 		g.CreatedAt, _ = time.Parse(time.DateTime, g.CreatedAt.Format(time.DateTime))
 	})},
+	{"KeepsFieldByField", "ValueNotExported", changes(func(g *tokenstore.Grant) { *g = exported(*g) })},
 	{"CutsNanoseconds", "Create", changes(func(g *tokenstore.Grant) { g.CreatedAt = g.CreatedAt.Truncate(time.Microsecond) })},
 	{"TimesAreNanoseconds", "ValueTimesFarOff", changes(func(g *tokenstore.Grant) {
 		if !g.UpdatedAt.IsZero() {
@@ -127,6 +128,17 @@ func mixesSubjects(change func(string) string) func(*hooked) {
 		}
 		return key
 	})
+}
+
+// exported returns what a store sees of g that does not use its storage form.
+func exported(g tokenstore.Grant) tokenstore.Grant {
+	return tokenstore.Grant{
+		RefreshToken: g.RefreshToken, Scopes: g.Scopes, RefreshTokenExpiry: g.RefreshTokenExpiry,
+		AccessToken: g.AccessToken, Expiry: g.Expiry,
+		State: g.State, Reason: g.Reason,
+		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, RefreshedAt: g.RefreshedAt,
+		Version: g.Version,
+	}
 }
 
 // changes is the bug of a store that does not keep all of a grant.

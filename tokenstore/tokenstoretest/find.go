@@ -65,6 +65,11 @@ var findCases = []testCase{
 		wantFound(t, s, "a deleted token", tokenstore.TokenHash(janesToken))
 		wantFound(t, s, "a deleted prefix", tokenstore.PrefixHash(janesToken))
 	}},
+	{"FindSealed", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, sealedGrant(t, janesToken))
+		wantFound(t, s, "the hash of a sealed token", tokenstore.TokenHash(janesToken), jane)
+		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.PrefixHash(janesToken), jane)
+	}},
 	{"FindNoToken", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, tokenstore.Grant{})
 		wantFound(t, s, "the hash of no token", tokenstore.TokenHash(""))

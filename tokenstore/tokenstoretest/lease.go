@@ -13,6 +13,7 @@ const (
 	leaseTime = time.Hour              // longer than any test
 	leaseWait = 5 * time.Second        // how long an expired lease may take to come free
 	shortTime = 100 * time.Millisecond // a lease that the test sees expire
+	keptTime  = time.Second            // how much of a long lease the test sees
 )
 
 // take tries to get a lease and returns its release, nil if somebody holds it.
@@ -106,6 +107,15 @@ var leaseCases = []testCase{
 		takeExpired(t, s)
 		late()
 		wantHeld(t, s, "after the holder before has released too late")
+	}},
+	{"LeaseLasts", func(t *testing.T, s tokenstore.Store) {
+		wantTaken(t, s, jane, "work")
+		ticker := time.NewTicker(keptTime / 4)
+		defer ticker.Stop()
+		for end := time.Now().Add(keptTime); time.Now().Before(end) && !t.Failed(); {
+			<-ticker.C
+			wantHeld(t, s, "long before it ends")
+		}
 	}},
 	{"LeaseOneHolder", func(t *testing.T, s tokenstore.Store) {
 		var held atomic.Int32

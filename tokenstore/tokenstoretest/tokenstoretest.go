@@ -28,7 +28,7 @@ import (
 // t.Cleanup. The subtests run one after the other, some with 32 goroutines on
 // one store.
 func Run(t *testing.T, newStore func(t *testing.T) tokenstore.Store) {
-	cases := [][]testCase{storeCases, versionCases, raceCases, copyCases, keyCases, valueCases}
+	cases := [][]testCase{storeCases, versionCases, raceCases, copyCases, keyCases, valueCases, carriedCases}
 	s := newStore(t)
 	if listsKeys(t, s) {
 		cases = append(cases, listCases)
