@@ -35,6 +35,16 @@ func (c *cached) refused() *cached {
 	return &r
 }
 
+// due is c, to be replaced at the next call, and good until that succeeds.
+func (c *cached) due() *cached {
+	if c.refreshAt == 0 {
+		return c
+	}
+	d := *c
+	d.refreshAt = 1
+	return &d
+}
+
 // cache holds the access tokens by subject. Reading takes no lock and writes
 // nothing, so that any number of cores can share one subject.
 //

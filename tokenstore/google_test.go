@@ -165,6 +165,7 @@ type hooked struct {
 	mu         sync.Mutex
 	saves      int
 	beforeLoad func(tokenstore.Key) error
+	afterLoad  func()
 	beforeSave func(tokenstore.Grant) error
 	afterSave  func(tokenstore.Grant) error // the answer is lost
 }
@@ -175,7 +176,11 @@ func (h *hooked) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant
 			return tokenstore.Grant{}, err
 		}
 	}
-	return h.Store.Load(ctx, key)
+	g, err := h.Store.Load(ctx, key)
+	if h.afterLoad != nil {
+		h.afterLoad()
+	}
+	return g, err
 }
 
 func (h *hooked) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {

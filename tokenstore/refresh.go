@@ -34,8 +34,13 @@ func (m *Manager) obtain(ctx context.Context, key Key) (landing, error) {
 func (m *Manager) attempt(ctx context.Context, key Key) (landing, error) {
 	v := m.visit(key.Subject)
 	defer v.end()
+	l := landing{tick: m.ticks.Add(1)}
+	if c := m.cache.get(key.Subject); c.fresh(m.clock.unixNano()) {
+		l.token = c // a sign-in brought it meanwhile
+		return l, nil
+	}
 	c, err := m.turn(ctx, key)
-	l := landing{c, m.ticks.Add(1)}
+	l.token = c
 	switch {
 	case err == nil && v.publish(c):
 		return l, nil
@@ -48,9 +53,6 @@ func (m *Manager) attempt(ctx context.Context, key Key) (landing, error) {
 }
 
 func (m *Manager) turn(ctx context.Context, key Key) (*cached, error) {
-	if c := m.cache.get(key.Subject); c.fresh(m.clock.unixNano()) {
-		return c, nil // a sign-in brought it meanwhile
-	}
 	late, err := m.catchUp(ctx, key)
 	if err != nil {
 		return nil, err

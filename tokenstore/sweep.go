@@ -16,6 +16,7 @@ type SweepOptions struct {
 	// Idle is how long Google must not have seen a refresh token for the sweep
 	// to use it. Zero: 90 days. Google drops one that was not used for six
 	// months (https://developers.google.com/identity/protocols/oauth2#expiration).
+	// Less than a week makes no sense: Grant.RefreshedAt is no more exact.
 	Idle time.Duration
 
 	// Pace is the time between two calls of the Refresher. Zero: 100 ms.
@@ -64,7 +65,7 @@ func (m *Manager) sweep(ctx context.Context, key Key, o SweepOptions) error {
 	if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
 		return err
 	}
-	m.Invalidate(key.Subject)
+	m.update(key.Subject, (*cached).due)
 	_, err = m.fly(ctx, key)
 	_ = wait(ctx, o.Pace) // the caller sees to ctx
 	return err

@@ -88,6 +88,30 @@ func TestSweep(t *testing.T) {
 	})
 }
 
+// A token that works goes on working when the sweep gets no better one.
+func TestSweepLeavesTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(100 * 24 * time.Hour)
+		tok := b.google.again("openid")
+		b.signIn(t, tok)
+		b.google.fail = func(string) error { return &refusedError{code: "internal_failure"} }
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " failed"}) {
+			t.Errorf("swept %q", got)
+		}
+		if b.token(t) != tok.AccessToken {
+			t.Error("Token is another one")
+		}
+		b.google.fail = nil
+		time.Sleep(time.Minute)
+		if b.token(t) == tok.AccessToken {
+			t.Error("Token is the one that is due")
+		}
+	})
+}
+
 func TestSweepNeedsALister(t *testing.T) {
 	b := newBench(t)
 	for subject, err := range b.Sweep(t.Context(), tokenstore.SweepOptions{}) {

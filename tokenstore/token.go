@@ -48,40 +48,64 @@ func (m *Manager) newer(ctx context.Context, subject string, had *cached) (*cach
 	if !had.alive(m.clock.unixNano()) {
 		return m.fly(ctx, key)
 	}
+	if ctx.Err() != nil { // it would start nothing, and must not put off what others start
+		return had, nil
+	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	got, err := m.fly(waiting, key)
-	if err == nil || errors.Is(err, ErrNeedsConsent) || !had.alive(m.clock.unixNano()) {
+	if err == nil || errors.Is(err, ErrNeedsConsent) {
 		return got, err
 	}
-	m.swap(had, had.postponed(m.clock.unixNano()))
-	return had, nil
+	now := m.clock.unixNano()
+	switch c := m.cache.get(subject); { // had may be no good any more
+	case c == had && c.alive(now):
+		m.postpone(had, now)
+		return had, nil
+	case c.alive(now):
+		return c, nil
+	case waiting.Err() != nil && ctx.Err() == nil:
+		return m.fly(ctx, key)
+	}
+	return nil, err
 }
 
-// postponed is c, to be looked at again after a pause.
-func (c *cached) postponed(now int64) *cached {
-	p := *c
-	p.refreshAt = min(now+int64(pause), c.expiry)
-	return &p
+// postpone lets had serve for a pause before anybody tries again, unless there
+// is something else cached by now.
+func (m *Manager) postpone(had *cached, now int64) {
+	m.update(had.subject, func(c *cached) *cached {
+		if c != had {
+			return c
+		}
+		p := *had
+		p.refreshAt = min(now+int64(pause), had.expiry)
+		return &p
+	})
 }
 
-// landing is how a flight ended, and at which tick of Manager.ticks it looked at
-// the grant for the last time.
+// landing is how a flight ended, and at which tick of Manager.ticks it began to
+// look at the grant for the last time.
 type landing struct {
 	token *cached
 	tick  uint64
 }
 
 // fly joins the user's flight or starts it. There is never more than one for a
-// user, so a refresh token is in use once. A flight that was past looking before
-// this call began says nothing about a grant that may be newer.
+// user, so a refresh token is in use once. What a flight says about the grant
+// counts only if it looked after this call had begun; its token is as good as any
+// that is cached, and a failure for now is one for all.
 func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
 	for began := m.ticks.Add(1); ; {
 		l, err := m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (landing, error) {
 			return m.obtain(ctx, key)
 		})
-		if l.tick > began || l.tick == 0 { // 0: it was not waited for, or has not landed
+		switch {
+		case l.tick > began || l.tick == 0: // 0: it was not waited for, or has not landed
 			return l.token, err
+		case err == nil && m.cache.get(key.Subject) == l.token:
+			return l.token, nil
+		case err != nil && !errors.Is(err, ErrNeedsConsent) && !errors.Is(err, ErrSealed):
+			return nil, err
 		}
 	}
 }
@@ -99,11 +123,9 @@ type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
-// Invalidate forgets the user's cached access token, for a caller whom an API
+// Invalidate forgets the access token that is cached for the user now, for a caller whom an API
 // has refused it with 401. The next call gets a new one. [Manager.HTTPClient]
 // does this by itself.
 func (m *Manager) Invalidate(subject string) {
-	if subject != "" {
-		m.end(subject, (*cached).refused)
-	}
+	m.update(subject, (*cached).refused)
 }

@@ -395,6 +395,106 @@ func TestInvalidate(t *testing.T) {
 	}
 }
 
+// Invalidate is about the token that is cached now, not about one that is on its
+// way.
+func TestInvalidateDuringARefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		b.google.fail = func(string) error { time.Sleep(time.Second); return nil }
+		var wg sync.WaitGroup
+		for i := range 100 {
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 9 * time.Millisecond)
+				b.Invalidate(jane)
+				if b.token(t) == tok.AccessToken {
+					t.Error("Token is the one that was invalidated")
+				}
+			})
+		}
+		wg.Wait()
+		if b.google.calls() != 1 {
+			t.Errorf("%d refreshes", b.google.calls())
+		}
+	})
+}
+
+// Whoever waits for a better token is not given the former one when that has
+// come to its end meanwhile.
+func TestFormerTokenIsNotServedAfterItsEnd(t *testing.T) {
+	for name, end := range map[string]func(*bench, context.Context) error{
+		"Revoked":    func(b *bench, ctx context.Context) error { return b.Revoked(ctx, jane, "") },
+		"Disconnect": func(b *bench, ctx context.Context) error { return b.Disconnect(ctx, jane) },
+		"Invalidate": func(b *bench, _ context.Context) error { b.Invalidate(jane); return nil },
+		"SignIn": func(b *bench, ctx context.Context) error {
+			_, err := b.SignIn(ctx, jane, &oauth2.Token{RefreshToken: b.google.consent("email").RefreshToken})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				former := b.google.consent("openid")
+				b.signIn(t, former)
+				b.google.fail = func(string) error { time.Sleep(30 * time.Second); return &refusedError{code: "internal_failure"} }
+				time.Sleep(58 * time.Minute)
+				go func() {
+					time.Sleep(time.Second)
+					if err := end(b, context.Background()); err != nil {
+						t.Error(err)
+					}
+				}()
+				if tok, err := b.Token(t.Context(), jane); err == nil && tok.AccessToken == former.AccessToken {
+					t.Error("Token is the former one")
+				}
+				time.Sleep(2 * time.Minute) // for the flights to land
+			})
+		})
+	}
+}
+
+// A caller who has left already does not put off the refresh for the others.
+func TestCallerWhoHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		time.Sleep(58 * time.Minute)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got, err := b.Token(ctx, jane); err != nil || got.AccessToken != tok.AccessToken {
+			t.Errorf("Token = %v; there is one that works", err)
+		}
+		if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
+			t.Errorf("%d refreshes", b.google.calls())
+		}
+	})
+}
+
+// A call that begins after a sign-in elsewhere does not get the answer of a look
+// at the store before it.
+func TestFlightThatLookedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		other := join(t, b.google, &hooked{Store: b.store.Store})
+		looked, looking := make(chan struct{}), make(chan struct{})
+		b.store.afterLoad = func() {
+			b.store.afterLoad = nil
+			close(looked)
+			<-looking
+		}
+		go func() { _, _ = b.Token(t.Context(), jane) }()
+		<-looked
+		other.signIn(t, b.google.consent("openid"))
+		go func() {
+			synctest.Wait() // the call below has joined
+			close(looking)
+		}()
+		b.token(t)
+	})
+}
+
 func TestTokenSource(t *testing.T) {
 	b := newBench(t)
 	tok := b.google.consent("openid")

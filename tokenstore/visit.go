@@ -2,7 +2,7 @@ package tokenstore
 
 // A visit is a stretch of work on one subject that ends with something to cache:
 // a refresh, or a sign-in. While it lasts, whatever ends the validity of what it
-// has read (a sign-in, a revocation, Invalidate) makes it stale, and what a
+// has read (a sign-in, a revocation, a Disconnect) makes it stale, and what a
 // stale visit has found is not cached: it may belong to an older grant.
 type visit struct {
 	m       *Manager
@@ -80,36 +80,31 @@ func (v visit) replace(e *cached) {
 
 // forget drops what is cached for subject and makes all visits stale.
 func (m *Manager) forget(subject string) {
-	m.end(subject, func(*cached) *cached { return nil })
-}
-
-// end makes all visits of subject stale and puts instead's result in place of
-// what is cached, if anything is.
-func (m *Manager) end(subject string, instead func(*cached) *cached) {
 	s, hash := m.cache.shard(subject)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := m.cache.get(subject); c != nil {
-		s.set(hash, subject, instead(c), m.clock.unixNano())
-	}
+	s.remove(hash, subject)
 	if all := s.visits[subject]; all != nil {
 		all.generation++
 	}
 }
 
-// swap caches e where old still is.
-func (m *Manager) swap(old, e *cached) {
-	s, hash := m.cache.shard(e.subject)
+// update puts change's result in place of what is cached, if anything is.
+func (m *Manager) update(subject string, change func(*cached) *cached) {
+	s, hash := m.cache.shard(subject)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.cache.get(e.subject) == old {
-		s.set(hash, e.subject, e, m.clock.unixNano())
+	if c := m.cache.get(subject); c != nil {
+		s.set(hash, subject, change(c), m.clock.unixNano())
 	}
 }
 
 // refuse keeps an access token that an API has refused from being used again.
 func (m *Manager) refuse(subject, access string) {
-	if c := m.cache.get(subject); c != nil && c.access == access {
-		m.swap(c, c.refused())
-	}
+	m.update(subject, func(c *cached) *cached {
+		if c.access != access {
+			return c
+		}
+		return c.refused()
+	})
 }
