@@ -44,19 +44,19 @@ var (
 const dirFolders = 16
 
 // OpenDir opens the folder at path, and creates it if need be, for its owner
-// only. There is nothing to close. On a system without flock (Windows, AIX,
-// Solaris) the error wraps [errors.ErrUnsupported].
+// only. In one that is there already it takes from others the right to read or
+// write the folders inside, which have the grants, and to write to the folder
+// itself (unless its sticky bit protects what is inside); where it may not do
+// so, it fails. There is nothing to close. On a system without flock (Windows,
+// AIX, Solaris) the error wraps [errors.ErrUnsupported].
 func OpenDir(path string) (*Dir, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, dirError("opening", err)
 	}
 	d := &Dir{path: path}
-	for n := range d.folders {
-		d.folders[n] = make(chan struct{}, 1)
-		if err := makeFolder(d.folder(n)); err != nil {
-			return nil, dirError("opening", err)
-		}
+	if err := d.makeFolders(); err != nil {
+		return nil, dirError("opening", err)
 	}
 	lock, err := d.lock(context.Background(), "0") // to know now if there are no locks
 	if err != nil {
@@ -64,6 +64,42 @@ func OpenDir(path string) (*Dir, error) {
 	}
 	lock.unlock()
 	return d, nil
+}
+
+func (d *Dir) makeFolders() error {
+	if err := makeFolder(d.path); err != nil {
+		return err
+	}
+	if err := deny(d.path, 0o022); err != nil {
+		return err
+	}
+	for n := range d.folders {
+		d.folders[n] = make(chan struct{}, 1)
+		if err := makeFolder(d.folder(n)); err != nil {
+			return err
+		}
+		if err := deny(d.folder(n), 0o077); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deny takes rights away from a folder. Where it is sticky others can neither
+// remove nor rename what is not theirs, and may keep the right to write.
+func deny(path string, rights os.FileMode) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	mode := info.Mode()
+	if mode&os.ModeSticky != 0 {
+		rights &^= 0o022
+	}
+	if mode&rights == 0 {
+		return nil
+	}
+	return os.Chmod(path, mode&^rights)
 }
 
 // makeFolder is [os.MkdirAll], and puts each new folder's name on the disk: what

@@ -88,11 +88,16 @@ func (l *folderLock) write(name string, data []byte) error {
 }
 
 // tempSuffix marks what is not complete yet. Only the holder of the lock has one,
-// so what is left by a process that died is overwritten by the next.
+// so what is left by a process that died is removed by the next.
 const tempSuffix = ".new"
 
+// writeSynced never writes to a file that is there: that may have another mode,
+// or be a link to elsewhere.
 func writeSynced(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

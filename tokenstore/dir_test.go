@@ -77,6 +77,75 @@ func TestDirModes(t *testing.T) {
 	}
 }
 
+// TestDirModesOfBefore is a folder that others may use, and a file that was left
+// there for them: what is kept there from now on is its owner's.
+func TestDirModesOfBefore(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	version, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//former"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := files(t, path)[0]
+	if err := os.WriteFile(name+".new", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, mode := range map[string]os.FileMode{
+		path: 0o777, filepath.Dir(name): 0o775, name: 0o644, name + ".new": 0o644,
+	} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	d = openDir(t, path)
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane", Version: version}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]os.FileMode{
+		path: 0o755, filepath.Dir(name): 0o700, name: 0o600,
+	} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v; want mode %v", path, info.Mode(), err, want)
+		}
+	}
+}
+
+func TestDirSticky(t *testing.T) {
+	path := t.TempDir()
+	want := os.ModeDir | os.ModeSticky | 0o777
+	if err := os.Chmod(path, want); err != nil {
+		t.Fatal(err)
+	}
+	openDir(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode() != want {
+		t.Errorf("the mode is %v, %v; want %v", info.Mode(), err, want)
+	}
+}
+
+// TestDirTempLink checks that a Save does not follow a link in its way.
+func TestDirTempLink(t *testing.T) {
+	path, elsewhere := t.TempDir(), filepath.Join(t.TempDir(), "elsewhere")
+	d := openDir(t, path)
+	version, err := d.Save(t.Context(), dirUser, tokenstore.Grant{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(elsewhere, files(t, path)[0]+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane", Version: version}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(elsewhere); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file that the link names: %v, want none", err)
+	}
+	if g, err := d.Load(t.Context(), dirUser); err != nil || g.RefreshToken != "1//jane" {
+		t.Errorf("Load = %v, %v", g, err)
+	}
+}
+
 func TestDirLeavesNothing(t *testing.T) {
 	path := t.TempDir()
 	d := openDir(t, path)
