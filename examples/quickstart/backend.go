@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/url"
+	"os"
 
 	_ "modernc.org/sqlite"
 
@@ -72,8 +73,14 @@ func newBackend(ctx context.Context, g *google, database string, sealingKey []by
 }
 
 // openSQLite opens the database so that an acknowledged refresh token survives a
-// power cut: write-ahead log, and every commit on disk.
+// power cut: write-ahead log, and every commit on disk. The file is its owner's
+// only.
 func openSQLite(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	file.Close()
 	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
 	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+pragmas.Encode())
 	if err != nil {

@@ -84,6 +84,24 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// TestSQLiteModes checks that nobody else can read the files that SQLite has
+// while it is open.
+func TestSQLiteModes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grants.db")
+	if _, err := openSQLite(t, path).Save(t.Context(), user("jane"), tokenstore.Grant{RefreshToken: "1//jane"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %v, want 0600", name, info.Mode())
+		}
+	}
+}
+
 // TestSQLiteDurability checks the settings on two connections at once: a pragma
 // that reaches only the first would lose what is written on the second.
 func TestSQLiteDurability(t *testing.T) {

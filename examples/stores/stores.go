@@ -7,6 +7,7 @@ import (
 	"context"
 	"database/sql"
 	"net/url"
+	"os"
 
 	_ "github.com/go-sql-driver/mysql"
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -19,16 +20,30 @@ import (
 )
 
 // SQLite opens the database file at path, and creates file and tables if need
-// be. A refresh token that it has acknowledged survives a power cut:
+// be: the file for its owner only, as those are that SQLite puts beside it. A
+// refresh token that it has acknowledged survives a power cut:
 // write-ahead log, and every commit on disk (synchronous=FULL). Connections,
 // also those of other processes, wait for each other up to 10 s (busy_timeout);
 // transactions take their turn when they begin, so that none fails half-way.
 func SQLite(ctx context.Context, path string) (*sqlstore.Store, *sql.DB, error) {
+	if err := createPrivate(path); err != nil {
+		return nil, nil, err
+	}
 	settings := url.Values{
 		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
 		"_txlock": {"immediate"},
 	}
 	return open(ctx, "sqlite", "file:"+url.PathEscape(path)+"?"+settings.Encode(), sqlstore.SQLite)
+}
+
+// createPrivate creates the file if it is not there: SQLite would let everybody
+// read it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // PostgreSQL connects with pgx; dsn is like
