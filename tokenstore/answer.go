@@ -29,7 +29,7 @@ type answer struct {
 	access             *cached // nil: none that could be used
 }
 
-func (m *Manager) read(subject string, tok *oauth2.Token) answer {
+func (m *Manager) answer(subject string, tok *oauth2.Token) answer {
 	now := m.clock.time()
 	return answer{
 		refreshToken:       tok.RefreshToken,

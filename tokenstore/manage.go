@@ -14,7 +14,7 @@ func (m *Manager) Grant(ctx context.Context, subject string) (Grant, error) {
 		return Grant{}, err
 	}
 	_, _ = m.catchUp(ctx, key) // remembered, and the record is true without it
-	g, err := m.store.Load(ctx, key)
+	g, err := m.read(ctx, key)
 	if err != nil {
 		return Grant{}, failed("loading the grant of", subject, err)
 	}
@@ -47,7 +47,7 @@ func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
 
 func (m *Manager) markRevoked(ctx context.Context, key Key, reason string) error {
 	for range maxConflicts {
-		g, err := m.store.Load(ctx, key)
+		g, err := m.read(ctx, key)
 		if errors.Is(err, ErrNotFound) || err == nil && g.State == NeedsConsent && !refusedByGoogle(g.Reason) {
 			return nil
 		}

@@ -3,8 +3,10 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
@@ -245,7 +247,7 @@ func (m *Manager) weigh(n *news, kept record) verdict {
 // load reads what is kept, if anything is. With unopened it takes a record that
 // does not open, as far as it is readable.
 func (m *Manager) load(ctx context.Context, key Key, unopened bool) (record, error) {
-	g, err := m.store.Load(ctx, key)
+	g, err := m.read(ctx, key)
 	if errors.Is(err, ErrNotFound) {
 		return record{}, nil
 	}
@@ -253,4 +255,16 @@ func (m *Manager) load(ctx context.Context, key Key, unopened bool) (record, err
 		err = nil
 	}
 	return record{g, true}, err
+}
+
+// read is Store.Load. A record that is sealed, and whose Store does not open it,
+// has no refresh token: what stands in its place must not reach Google, who would
+// say that it is dead.
+func (m *Manager) read(ctx context.Context, key Key) (Grant, error) {
+	g, err := m.store.Load(ctx, key)
+	if err == nil && strings.HasPrefix(g.RefreshToken, sealedMark) {
+		g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
+		err = fmt.Errorf("%w: Config.Store is no Sealed", ErrSealed)
+	}
+	return g, err
 }

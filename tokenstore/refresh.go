@@ -72,7 +72,7 @@ func (m *Manager) turn(ctx context.Context, key Key) (*cached, error) {
 
 // usable loads a grant that the Refresher may be asked with.
 func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
-	g, err := m.store.Load(ctx, key)
+	g, err := m.read(ctx, key)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return Grant{}, &ConsentError{key.Subject, ReasonNone}
@@ -99,7 +99,7 @@ func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error
 	if tok == nil {
 		tok = new(oauth2.Token)
 	}
-	n := m.news(refreshed, g.RefreshToken, m.read(key.Subject, tok))
+	n := m.news(refreshed, g.RefreshToken, m.answer(key.Subject, tok))
 	if n.answer.refreshToken != "" && n.answer.refreshToken != n.sent {
 		n.kind = rotated
 		m.dead.add(n.sent, ReasonInvalidGrant)

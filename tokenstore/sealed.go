@@ -43,8 +43,12 @@ var (
 	_ Leaser = (*Sealed)(nil)
 )
 
-// sealedPrefix marks a RefreshToken field that is an envelope, in base64.
-const sealedPrefix = "$sealed$1$"
+// A RefreshToken field that is an envelope, in base64, is marked as one; the
+// number is that of the form.
+const (
+	sealedMark   = "$sealed$"
+	sealedPrefix = sealedMark + "1$"
+)
 
 // recordKind is what a sealed record is bound to beside its Key.
 const recordKind = "tokenstore grant 1"
@@ -71,7 +75,7 @@ func (s *Sealed) Load(ctx context.Context, key Key) (Grant, error) {
 // open returns the grant in a record as Store has it.
 func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
 	envelope, ok := envelopeOf(g)
-	if !ok && s.AdoptPlaintext && !strings.HasPrefix(g.RefreshToken, sealedPrefix) {
+	if !ok && s.AdoptPlaintext && !strings.HasPrefix(g.RefreshToken, sealedMark) {
 		return g, nil
 	}
 	g.RefreshToken, g.AccessToken, g.hashes = "", "", nil

@@ -472,3 +472,31 @@ func TestSealedOverABareStore(t *testing.T) {
 		t.Errorf("Reseal: %v", err)
 	}
 }
+
+// A Manager that was given the store inside a Sealed by mistake sends no
+// envelope to Google, and leaves what is kept alone.
+func TestManagerWithoutItsSealed(t *testing.T) {
+	ring, err := tokenstore.NewKeyring(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBench(t)
+	good := join(t, b.google, &hooked{Store: &tokenstore.Sealed{Store: b.store.Store, Sealer: ring}})
+	good.signIn(t, b.google.consent("openid"))
+	before := bytesOf(t, b.kept(t))
+	ctx := t.Context()
+	for name, call := range map[string]func() error{
+		"Token":      func() error { _, err := b.Token(ctx, jane); return err },
+		"Grant":      func() error { _, err := b.Grant(ctx, jane); return err },
+		"SignIn":     func() error { _, err := b.SignIn(ctx, jane, b.google.again("openid")); return err },
+		"Revoked":    func() error { return b.Revoked(ctx, jane, "") },
+		"Disconnect": func() error { return b.Disconnect(ctx, jane) },
+	} {
+		if err := call(); !errors.Is(err, tokenstore.ErrSealed) {
+			t.Errorf("%s: %v, want ErrSealed", name, err)
+		}
+	}
+	if b.google.calls() != 0 || len(b.google.revoked) != 0 || bytesOf(t, b.kept(t)) != before {
+		t.Errorf("Google was asked with %q and told to revoke %q; kept %v", b.google.asked, b.google.revoked, b.kept(t))
+	}
+}

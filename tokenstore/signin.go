@@ -42,7 +42,7 @@ func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token)
 	defer cancel()
 	v := m.visit(subject)
 	defer v.end()
-	a := m.read(subject, tok)
+	a := m.answer(subject, tok)
 	if a.refreshToken == "" {
 		return m.signInAgain(ctx, key, v, a)
 	}

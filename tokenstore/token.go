@@ -123,9 +123,9 @@ type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
-// Invalidate forgets the access token that is cached for the user now, for a caller whom an API
-// has refused it with 401. The next call gets a new one. [Manager.HTTPClient]
-// does this by itself.
+// Invalidate forgets the access token that is cached for the user now, for a
+// caller whom an API has refused it with 401. The next call gets a new one.
+// [Manager.HTTPClient] does this by itself, and for the very token refused.
 func (m *Manager) Invalidate(subject string) {
 	m.update(subject, (*cached).refused)
 }
