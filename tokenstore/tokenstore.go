@@ -170,13 +170,14 @@ type Manager struct {
 	clock        *clock
 
 	// Behind pointers: a copy of a Manager prints addresses.
-	cache   *cache
-	flights *flight.Group[landing]
-	ticks   *atomic.Uint64
-	unsaved *unsaved
-	dead    *dead
-	stats   *counters
-	saving  retry.Policy
+	cache      *cache
+	flights    *flight.Group[landing]
+	ticks      *atomic.Uint64
+	unsaved    *unsaved
+	catchingUp *turns
+	dead       *dead
+	stats      *counters
+	saving     retry.Policy
 }
 
 // New checks the configuration. It does no I/O.
@@ -214,6 +215,7 @@ func New(c Config) (*Manager, error) {
 		flights:      new(flight.Group[landing]),
 		ticks:        new(atomic.Uint64),
 		unsaved:      new(unsaved),
+		catchingUp:   new(turns),
 		dead:         new(dead),
 		stats:        new(counters),
 		saving:       retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 4},

@@ -72,8 +72,15 @@ func (u *unsaved) subjects() []string {
 
 // catchUp saves what an earlier call could not save for the user, and returns
 // it; nil if there was nothing, or it is past by now. Before that is done nobody
-// asks Google: the refresh token in the store is an old or a dead one.
+// asks Google: the refresh token in the store is an old or a dead one. One call
+// at a time does it: a second one that is slower would bring back what somebody
+// has deleted since the first was done.
 func (m *Manager) catchUp(ctx context.Context, key Key) (*news, error) {
+	release, err := m.catchingUp.take(ctx, key.Subject)
+	if err != nil {
+		return nil, failed("waiting for another call about", key.Subject, err)
+	}
+	defer release()
 	n := m.unsaved.of(key.Subject)
 	if n == nil {
 		return nil, nil

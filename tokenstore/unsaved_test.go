@@ -1,9 +1,11 @@
 package tokenstore_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"golang.org/x/oauth2"
@@ -130,4 +132,37 @@ func TestManyDeadTokens(t *testing.T) {
 			t.Errorf("dead token %d was sent %d times, want %d", i, got, calls)
 		}
 	}
+}
+
+// One call is just saving a sign-in that was unsaved, when another ends it.
+func TestCatchingUpDuringADisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
+			t.Fatalf("SignIn: %v", err)
+		}
+		saving, slow := make(chan struct{}), make(chan struct{})
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			b.store.beforeSave = nil
+			close(saving)
+			<-slow
+			return nil
+		}
+		go func() { _, _ = b.Token(t.Context(), jane) }()
+		<-saving
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := b.Disconnect(ctx, jane); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Disconnect: %v; it has to wait for the save", err)
+		}
+		time.AfterFunc(time.Second, func() { close(slow) })
+		if err := b.Disconnect(t.Context(), jane); err != nil {
+			t.Errorf("Disconnect: %v", err)
+		}
+		synctest.Wait()
+		if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) || b.Stats().Unsaved != 0 {
+			t.Errorf("after Disconnect, Grant: %v, %d unsaved", err, b.Stats().Unsaved)
+		}
+	})
 }
