@@ -6,7 +6,8 @@ import (
 )
 
 // dead remembers, by their hashes, refresh tokens that Google has refused for
-// good or replaced. The store says so too, in time; but a record can come back,
+// good, replaced or revoked, each with the sign-in it goes back to: after another
+// sign-in the same token may be alive again. The store says so too, in time; but a record can come back,
 // from a slow writer or a backup, and a token that was replaced must not be used
 // again: a provider may take that for theft and revoke its successor
 // (RFC 9700 section 4.14.2).
@@ -19,10 +20,14 @@ type dead struct {
 
 const maxDead = 4096
 
-func (d *dead) add(refreshToken, reason string) {
+func deadKey(refreshToken, origin string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(origin + "\n" + refreshToken))
+}
+
+func (d *dead) add(refreshToken, origin, reason string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	h := sha256.Sum256([]byte(refreshToken))
+	h := deadKey(refreshToken, origin)
 	if _, known := d.reasons[h]; known {
 		return
 	}
@@ -39,16 +44,9 @@ func (d *dead) add(refreshToken, reason string) {
 	d.reasons[h] = reason
 }
 
-func (d *dead) reason(refreshToken string) (reason string, ok bool) {
+func (d *dead) reason(refreshToken, origin string) (reason string, ok bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	reason, ok = d.reasons[sha256.Sum256([]byte(refreshToken))]
+	reason, ok = d.reasons[deadKey(refreshToken, origin)]
 	return reason, ok
-}
-
-// revive forgets a token that comes fresh from Google.
-func (d *dead) revive(refreshToken string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.reasons, sha256.Sum256([]byte(refreshToken)))
 }

@@ -162,12 +162,13 @@ func idToken(claims string) string {
 // hooked is a Store whose calls can be watched and made to fail.
 type hooked struct {
 	tokenstore.Store
-	mu         sync.Mutex
-	saves      int
-	beforeLoad func(tokenstore.Key) error
-	afterLoad  func()
-	beforeSave func(tokenstore.Grant) error
-	afterSave  func(tokenstore.Grant) error // the answer is lost
+	mu           sync.Mutex
+	saves        int
+	beforeLoad   func(tokenstore.Key) error
+	afterLoad    func()
+	beforeDelete func() error
+	beforeSave   func(tokenstore.Grant) error
+	afterSave    func(tokenstore.Grant) error // the answer is lost
 }
 
 func (h *hooked) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
@@ -199,6 +200,15 @@ func (h *hooked) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 		}
 	}
 	return version, err
+}
+
+func (h *hooked) Delete(ctx context.Context, key tokenstore.Key, version string) error {
+	if h.beforeDelete != nil {
+		if err := h.beforeDelete(); err != nil {
+			return err
+		}
+	}
+	return h.Store.Delete(ctx, key, version)
 }
 
 var errDown = errors.New("the database is down")

@@ -99,6 +99,8 @@ func (m *Manager) revokeAndDelete(ctx context.Context, key Key) error {
 		if err = m.revoke(ctx, kept.RefreshToken); err != nil {
 			return err
 		}
+		m.dead.add(kept.RefreshToken, kept.origin, ReasonRevoked)
+		m.forget(key.Subject)
 		kept, err = m.deleteRevoked(ctx, key, kept)
 		m.forget(key.Subject)
 	}

@@ -22,18 +22,19 @@ type news struct {
 	reason string // of a refusal
 	at     time.Time
 	tick   uint64 // of Manager.ticks: in which order they came in
+	origin string // the sign-in that they are, or that sent goes back to
 
-	// Of a sign-in: what it is called in records, the record it was to replace
-	// (nil: not known), and whether the store has failed it: then it may have
-	// been taken all the same, and need not be the newest any more.
-	origin string
+	// Of a sign-in: the record it was to replace (nil: not known), and whether
+	// the store has failed it: then it may have been taken all the same, and
+	// need not be the newest any more.
 	before *record
 	tried  bool
 	older  []string // origins of sign-ins that were unsaved when it came in
 }
 
-func (m *Manager) news(kind newsKind, sent string, a answer) *news {
-	return &news{kind: kind, sent: sent, answer: a, at: m.now(), tick: m.ticks.Add(1)}
+// newsOf are news about what g has; a sign-in has nothing but its origin.
+func (m *Manager) newsOf(g Grant, kind newsKind, a answer) *news {
+	return &news{kind: kind, sent: g.RefreshToken, origin: g.origin, answer: a, at: m.now(), tick: m.ticks.Add(1)}
 }
 
 // record is what a store had for a user.
@@ -82,7 +83,7 @@ func (n *news) weigh(kept record, now time.Time) verdict {
 		return superseded
 	case n.kind == rotated && kept.RefreshToken == n.answer.refreshToken:
 		return known // saved after all, and the answer was lost
-	case kept.RefreshToken != n.sent:
+	case kept.RefreshToken != n.sent || !kept.sameOrigin(Grant{RefreshToken: n.sent, origin: n.origin}):
 		return superseded
 	case n.kind == refused && kept.State == NeedsConsent:
 		return known
@@ -238,7 +239,7 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 // and what is kept now is what came of it.
 func (m *Manager) weigh(n *news, kept record) verdict {
 	v := n.weigh(kept, m.now())
-	if _, dead := m.dead.reason(n.answer.refreshToken); dead && v == needed && n.kind == signedIn {
+	if _, dead := m.dead.reason(n.answer.refreshToken, n.origin); dead && v == needed && n.kind == signedIn {
 		return superseded
 	}
 	return v

@@ -89,7 +89,7 @@ func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
 // refresh asks Google with the grant's refresh token. What it answers about that
 // token is in the store before the access token leaves here.
 func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error) {
-	if reason, dead := m.dead.reason(g.RefreshToken); dead {
+	if reason, dead := m.dead.reason(g.RefreshToken, g.origin); dead {
 		return nil, m.refused(ctx, key, g, reason, nil)
 	}
 	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
@@ -99,10 +99,10 @@ func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error
 	if tok == nil {
 		tok = new(oauth2.Token)
 	}
-	n := m.news(refreshed, g.RefreshToken, m.answer(key.Subject, tok))
+	n := m.newsOf(g, refreshed, m.answer(key.Subject, tok))
 	if n.answer.refreshToken != "" && n.answer.refreshToken != n.sent {
 		n.kind = rotated
-		m.dead.add(n.sent, ReasonInvalidGrant)
+		m.dead.add(n.sent, g.origin, ReasonInvalidGrant)
 	}
 	if err := m.accepted(ctx, key, g, n); err != nil {
 		return nil, err
@@ -167,13 +167,13 @@ func (m *Manager) refreshFailed(ctx context.Context, key Key, g Grant, err error
 		return err
 	}
 	m.stats.refused.Add(1)
-	m.dead.add(g.RefreshToken, reason)
+	m.dead.add(g.RefreshToken, g.origin, reason)
 	return m.refused(ctx, key, g, reason, err)
 }
 
 // refused notes that a refresh token is dead.
 func (m *Manager) refused(ctx context.Context, key Key, g Grant, reason string, cause error) error {
-	n := m.news(refused, g.RefreshToken, answer{})
+	n := m.newsOf(g, refused, answer{})
 	n.reason = reason
 	ctx, cancel := m.detached(ctx)
 	defer cancel()

@@ -58,9 +58,7 @@ func checkAnswer(tok *oauth2.Token, subject string) error {
 
 // signInAnew saves a new refresh token over whatever is there.
 func (m *Manager) signInAnew(ctx context.Context, key Key, v visit, a answer) (Grant, error) {
-	m.dead.revive(a.refreshToken)
-	n := m.news(signedIn, "", a)
-	n.origin = rand.Text()
+	n := m.newsOf(Grant{origin: rand.Text()}, signedIn, a)
 	if old := m.unsaved.of(key.Subject); old != nil && old.kind == signedIn {
 		n.older = append(slices.Clone(old.older), old.origin)
 	}

@@ -166,3 +166,38 @@ func TestCatchingUpDuringADisconnect(t *testing.T) {
 		}
 	})
 }
+
+// What this process has revoked it does not send again, though the record could
+// not be deleted.
+func TestRevokedTokensStayDead(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	b.store.beforeDelete = func() error { return errDown }
+	if err := b.Disconnect(t.Context(), jane); !errors.Is(err, errDown) {
+		t.Errorf("Disconnect: %v", err)
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonRevoked)
+	if b.google.calls() != 0 {
+		t.Errorf("Google was asked with %q", b.google.asked)
+	}
+	b.store.beforeDelete = nil
+	if err := b.Disconnect(t.Context(), jane); err != nil {
+		t.Errorf("Disconnect again: %v", err)
+	}
+}
+
+// The same token from another sign-in is alive, also for a process that knows it
+// as dead from the former one.
+func TestDeadTokenFromAnotherSignIn(t *testing.T) {
+	b := newBench(t)
+	other := join(t, b.google, b.store)
+	tok := &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken}
+	other.signIn(t, tok)
+	b.google.kill(tok.RefreshToken)
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonInvalidGrant)
+	b.google.live[tok.RefreshToken] = true
+	other.signIn(t, tok)
+	b.token(t)
+}
