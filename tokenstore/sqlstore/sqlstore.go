@@ -22,14 +22,17 @@
 //
 // What Save has acknowledged is as durable as the database's commits. With
 // SQLite in WAL mode they survive a power cut only under synchronous=FULL;
-// several connections also need a busy_timeout. PostgreSQL's and MySQL's survive
-// it by default (synchronous_commit=on, innodb_flush_log_at_trx_commit=1), but a
-// failover to a replica that lags behind loses what the replica does not have.
+// several connections also need a busy_timeout. It lets everybody read a file that
+// it creates, so create that before, with mode 0600. PostgreSQL's and MySQL's
+// commits survive a power cut by default (synchronous_commit=on,
+// innodb_flush_log_at_trx_commit=1), but a failover to a replica that lags behind
+// loses what the replica does not have.
 //
-// Each operation is one statement, and commits by itself. With [Store.With] it
-// takes part in a transaction of yours instead. Under REPEATABLE READ or
-// SERIALIZABLE such a transaction can fail with the database's serialization
-// error; run it again, as always.
+// Each operation is one statement, and commits by itself; where that has changed
+// no row, a second one may ask why. With [Store.With] it takes part in a
+// transaction of yours instead. Under REPEATABLE READ or SERIALIZABLE such a
+// transaction can fail with the database's serialization error; run it again, as
+// always.
 //
 // # Errors
 //

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -210,14 +211,18 @@ func give(dir string) error {
 	return os.Chown(dir, int(uid), int(gid))
 }
 
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freePort returns a port that is free and below those that systems give away by
+// themselves (Linux from 32768, others from 49152): no connection gets it before
+// the server listens, or while it is stopped.
+func freePort() (port string, err error) {
+	for range 100 {
+		port = strconv.Itoa(20000 + rand.IntN(12000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
+	return "", err
 }
 
 // program finds one of the programs named, or skips the test.
