@@ -23,8 +23,16 @@ const (
 )
 
 // A ConsentError says that a user has to sign in with consent again, and why. It
-// Is [ErrNeedsConsent]; with [ReasonNone] it Is [ErrNotFound] too.
-type ConsentError struct{ Subject, Reason string }
+// Is [ErrNeedsConsent]; where no refresh token is kept, it Is [ErrNotFound] too.
+type ConsentError struct {
+	Subject, Reason string
+
+	absent bool
+}
+
+func noneKept(subject string) error { return &ConsentError{subject, ReasonNone, true} }
+
+func needsConsent(subject, reason string) error { return &ConsentError{subject, reason, false} }
 
 func (e *ConsentError) Error() string {
 	return fmt.Sprintf("tokenstore: %s needs to give consent: %s", e.Subject, e.Reason)
@@ -32,7 +40,7 @@ func (e *ConsentError) Error() string {
 
 // Is matches [ErrNeedsConsent], and [ErrNotFound] where none is kept.
 func (e *ConsentError) Is(target error) bool {
-	return target == ErrNeedsConsent || target == ErrNotFound && e.Reason == ReasonNone
+	return target == ErrNeedsConsent || target == ErrNotFound && e.absent
 }
 
 // HTTPStatus returns 403.

@@ -47,10 +47,15 @@ func refusal(err error) (reason string, ok bool) {
 	if code != codeInvalidGrant {
 		return "", false
 	}
-	if subtype != "" && len(subtype) <= 64 && strings.Trim(subtype, "abcdefghijklmnopqrstuvwxyz_") == "" {
+	if isReason(subtype) {
 		return subtype, true
 	}
 	return ReasonInvalidGrant, true
+}
+
+// isReason tells whether a word from elsewhere is fit to be shown as a reason.
+func isReason(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // withoutBody replaces an error with an [*oauth2.RetrieveError] in its chain,

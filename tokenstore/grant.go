@@ -75,6 +75,8 @@ type Grant struct {
 	// known.
 	origin   string
 	signedIn time.Time
+
+	told bool // that consent is needed is what Revoked was told, not Google's refusal
 }
 
 // Missing returns those of scopes that the grant does not have, as they were
@@ -85,8 +87,7 @@ func (g *Grant) Missing(scopes ...string) []string {
 }
 
 // sameOrigin tells whether two records go back to one sign-in, through rotations.
-// A store that keeps a Grant field by field drops the origin; the refresh token
-// then has to do.
+// Where that is not known, the refresh token has to do.
 func (g Grant) sameOrigin(other Grant) bool {
 	if g.origin == "" || other.origin == "" {
 		return g.RefreshToken == other.RefreshToken

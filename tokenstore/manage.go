@@ -3,7 +3,9 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 )
 
 // Grant returns what is kept for the user, needing consent or not, refresh token
@@ -23,41 +25,80 @@ func (m *Manager) Grant(ctx context.Context, subject string) (Grant, error) {
 
 // Revoked notes that somebody else says that the user's grant is revoked, such
 // as a Cross-Account Protection event: the grant needs consent from then on, for
-// that reason ("": [ReasonRevoked]), and the cached access token is dropped. The
-// refresh token stays in the record, so that [Manager.Disconnect] can still
-// revoke it. Where nothing is kept there is nothing to do.
+// that reason, and the cached access token is dropped. The refresh token stays in
+// the record, so that [Manager.Disconnect] can still revoke it. If the user signs
+// in meanwhile, the newer grant stays as it is. Where nothing is kept there is
+// nothing to do.
+//
+// A reason is up to 64 lower-case letters, digits, hyphens and underscores;
+// anything else is [ReasonRevoked].
 func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
 	key, err := m.checked(subject)
 	if err != nil {
 		return err
 	}
-	defer m.forget(subject)
-	if reason == "" {
-		reason = ReasonRevoked
+	return m.revoked(ctx, key, reason, func(Grant) bool { return true })
+}
+
+// RevokedToken is [Manager.Revoked] for whose refresh token has that hash, as
+// Google's token-revoked events tell it: see [TokenHash] and [PrefixHash]. A
+// grant that has another refresh token by then stays as it is. It needs a Store
+// that is a [Finder]: otherwise the error is [errors.ErrUnsupported]. An event
+// that is delivered again is no harm.
+func (m *Manager) RevokedToken(ctx context.Context, tokenHash, reason string) error {
+	finder, ok := m.store.(Finder)
+	if !ok {
+		return fmt.Errorf("tokenstore: finding a token: %w", errors.ErrUnsupported)
 	}
-	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
-		return err
+	hasToken := func(g Grant) bool { return slices.Contains(g.Hashes(), tokenHash) }
+	for key, err := range finder.Find(ctx, tokenHash) {
+		if err != nil {
+			return fmt.Errorf("tokenstore: finding a token: %w", err)
+		}
+		if key.ClientID != m.clientID {
+			continue
+		}
+		if err := m.revoked(ctx, key, reason, hasToken); err != nil {
+			return err
+		}
 	}
-	if err := m.markRevoked(ctx, key, reason); err != nil {
-		return failed("noting the revocation of", subject, err)
-	}
-	m.event(ctx, slog.LevelInfo, eventRevoked, subject, slog.String("reason", reason))
 	return nil
 }
 
-func (m *Manager) markRevoked(ctx context.Context, key Key, reason string) error {
+// revoked notes a revocation of the grant that is kept, if it is about that.
+func (m *Manager) revoked(ctx context.Context, key Key, reason string, about func(Grant) bool) error {
+	defer m.forget(key.Subject)
+	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
+		return err
+	}
+	if !isReason(reason) {
+		reason = ReasonRevoked
+	}
+	if err := m.markRevoked(ctx, key, reason, about); err != nil {
+		return failed("noting the revocation of", key.Subject, err)
+	}
+	m.event(ctx, slog.LevelInfo, eventRevoked, key.Subject, slog.String("reason", reason))
+	return nil
+}
+
+func (m *Manager) markRevoked(ctx context.Context, key Key, reason string, about func(Grant) bool) error {
+	first, err := m.load(ctx, key, false)
+	kept := first
 	for range maxConflicts {
-		g, err := m.read(ctx, key)
-		if errors.Is(err, ErrNotFound) || err == nil && g.State == NeedsConsent && !refusedByGoogle(g.Reason) {
+		switch {
+		case err != nil:
+			return err
+		case !kept.exists || !kept.sameOrigin(first.Grant) || !about(kept.Grant):
+			return nil
+		case kept.State == NeedsConsent && kept.told:
 			return nil
 		}
-		if err != nil {
+		g := withoutAccessToken(kept.Grant)
+		g.State, g.Reason, g.told, g.UpdatedAt = NeedsConsent, reason, true, m.now()
+		if _, err = m.store.Save(ctx, key, g); !errors.Is(err, ErrConflict) {
 			return err
 		}
-		g.State, g.Reason, g.UpdatedAt = NeedsConsent, reason, m.now()
-		if _, err = m.store.Save(ctx, key, withoutAccessToken(g)); !errors.Is(err, ErrConflict) {
-			return err
-		}
+		kept, err = m.load(ctx, key, false)
 	}
 	return ErrConflict
 }

@@ -3,7 +3,9 @@ package tokenstore_test
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,20 +53,124 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// Revoked is about what is kept when it is called, and what that is rotated to.
 func TestRevokedAgainstAConflict(t *testing.T) {
-	b := newBench(t)
-	other := join(t, b.google, &hooked{Store: b.store.Store})
-	b.signIn(t, b.google.consent("openid"))
-	b.store.beforeSave = func(tokenstore.Grant) error {
-		b.store.beforeSave = nil
-		other.signIn(t, b.google.consent("openid email"))
-		return nil
+	for _, c := range []struct {
+		name  string
+		then  func(*testing.T, *bench)
+		state tokenstore.State
+	}{
+		{"a sign-in", func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }, tokenstore.Active},
+		{"a rotation", func(t *testing.T, other *bench) { other.token(t) }, tokenstore.NeedsConsent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t)
+			b.google.rotate = true
+			other := join(t, b.google, &hooked{Store: b.store.Store})
+			b.signIn(t, b.google.consent("openid"))
+			b.store.beforeSave = func(tokenstore.Grant) error {
+				b.store.beforeSave = nil
+				c.then(t, other)
+				return nil
+			}
+			if err := b.Revoked(t.Context(), jane, ""); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.kept(t); got.State != c.state || !b.google.live[got.RefreshToken] {
+				t.Errorf("kept %v, want it %v", got, c.state)
+			}
+		})
 	}
-	if err := b.Revoked(t.Context(), jane, ""); err != nil {
-		t.Fatal(err)
+}
+
+// Whatever the reason, it is Revoked that gave it.
+func TestRevokedReasons(t *testing.T) {
+	for told, want := range map[string]string{
+		"tokens-revoked":               "tokens-revoked",
+		tokenstore.ReasonInvalidGrant:  tokenstore.ReasonInvalidGrant,
+		tokenstore.ReasonNone:          tokenstore.ReasonNone,
+		"":                             tokenstore.ReasonRevoked,
+		"ya29.Token":                   tokenstore.ReasonRevoked,
+		"two\nlines":                   tokenstore.ReasonRevoked,
+		strings.Repeat("too_long_", 9): tokenstore.ReasonRevoked,
+	} {
+		t.Run(told, func(t *testing.T) {
+			b := newBench(t)
+			b.google.rotate = true
+			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+			b.google.during = func(string) { // a rotation does not undo it
+				if err := b.Revoked(t.Context(), jane, told); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := b.Token(t.Context(), jane)
+			if wantReason(t, err, want); errors.Is(err, tokenstore.ErrNotFound) {
+				t.Errorf("%v is ErrNotFound, and there is a record", err)
+			}
+			if got := b.kept(t); got.State != tokenstore.NeedsConsent || !b.google.live[got.RefreshToken] {
+				t.Errorf("kept %v", got)
+			}
+		})
 	}
-	if got := b.kept(t); got.State != tokenstore.NeedsConsent || len(got.Scopes) != 2 {
-		t.Errorf("kept %v", got)
+}
+
+func TestRevokedToken(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		hash func(string) string
+		then func(*bench) // after the store has found it
+		want tokenstore.State
+	}{
+		{"its hash", tokenstore.TokenHash, nil, tokenstore.NeedsConsent},
+		{"its prefix", tokenstore.PrefixHash, nil, tokenstore.NeedsConsent},
+		{"another", func(rt string) string { return tokenstore.TokenHash(rt + "x") }, nil, tokenstore.Active},
+		{"the former one", tokenstore.TokenHash, func(b *bench) { b.signIn(t, b.google.consent("openid")) }, tokenstore.Active},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			finder := &findsThen{Memory: new(tokenstore.Memory)}
+			b := newBench(t, func(config *tokenstore.Config) { config.Store = finder })
+			tok := b.google.consent("openid")
+			b.signIn(t, tok)
+			save(t, finder, tokenstore.Key{ClientID: "another client", Subject: jane}, tokenstore.Grant{RefreshToken: tok.RefreshToken})
+			finder.then = func() {
+				if c.then != nil {
+					c.then(b)
+				}
+			}
+			if err := b.RevokedToken(t.Context(), c.hash(tok.RefreshToken), "token-revoked"); err != nil {
+				t.Fatal(err)
+			}
+			if got := load(t, finder, janeKey); got.State != c.want {
+				t.Errorf("kept %v, want it %v", got, c.want)
+			}
+			if got := load(t, finder, tokenstore.Key{ClientID: "another client", Subject: jane}); got.State != tokenstore.Active {
+				t.Errorf("the other client has %v", got)
+			}
+			if _, err := b.Token(t.Context(), jane); (err != nil) != (c.want == tokenstore.NeedsConsent) {
+				t.Errorf("Token: %v", err)
+			}
+		})
+	}
+	b := newBench(t) // its store finds nothing
+	if err := b.RevokedToken(t.Context(), tokenstore.TokenHash("1//x"), ""); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("RevokedToken: %v", err)
+	}
+}
+
+// findsThen lets something happen between finding a grant and using it.
+type findsThen struct {
+	*tokenstore.Memory
+	then func()
+}
+
+func (f *findsThen) Find(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) {
+		for key, err := range f.Memory.Find(ctx, hash) {
+			f.then()
+			if !yield(key, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -136,7 +136,7 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 	now := m.now()
 	g.UpdatedAt = now
 	if n.kind == refused {
-		g.State, g.Reason = NeedsConsent, n.reason
+		g.State, g.Reason, g.told = NeedsConsent, n.reason, false
 		return withoutAccessToken(g)
 	}
 	g.RefreshedAt = n.at
@@ -152,8 +152,10 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 	if n.kind == signedIn {
 		g.origin, g.signedIn = n.origin, n.at
 	}
-	if n.kind == signedIn || n.kind == rotated && refusedByGoogle(g.Reason) {
-		g.State, g.Reason = Active, ""
+	// Google refuses a token that it has rotated to whoever comes too late with
+	// it; what Revoked was told is about the new one as well.
+	if n.kind == signedIn || n.kind == rotated && !g.told {
+		g.State, g.Reason, g.told = Active, "", false
 	}
 	if g.CreatedAt.IsZero() {
 		g.CreatedAt = now
@@ -163,16 +165,6 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 		return g
 	}
 	return withoutAccessToken(g)
-}
-
-// refusedByGoogle tells a refusal of a token that another process was still
-// using, when it had been rotated already, from what Revoked was told.
-func refusedByGoogle(reason string) bool {
-	switch reason {
-	case ReasonInvalidGrant, ReasonInvalidRAPT, ReasonRAPTRequired:
-		return true
-	}
-	return false
 }
 
 func withoutAccessToken(g Grant) Grant {

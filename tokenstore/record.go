@@ -29,6 +29,7 @@ const (
 	tagHashes             = 21
 	tagOrigin             = 23
 	tagSignedIn           = 25
+	tagTold               = 27
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -57,7 +58,11 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	b = appendTime(b, tagRefreshedAt, g.RefreshedAt)
 	b = appendList(b, tagHashes, g.hashes)
 	b = appendString(b, tagOrigin, g.origin)
-	return appendTime(b, tagSignedIn, g.signedIn), nil
+	b = appendTime(b, tagSignedIn, g.signedIn)
+	if g.told {
+		b = append(b, tagTold, 1, 1)
+	}
+	return b, nil
 }
 
 func appendString(b []byte, tag byte, s string) []byte {
@@ -160,6 +165,9 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 		return setString(&g.origin, value)
 	case tagSignedIn:
 		return setTime(&g.signedIn, value)
+	case tagTold:
+		g.told = true
+		return len(value) == 1 && value[0] == 1
 	}
 	return tag%2 == 1
 }

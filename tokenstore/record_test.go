@@ -193,3 +193,31 @@ func TestKeyValidate(t *testing.T) {
 		}
 	}
 }
+
+// A record carries more than its exported fields: what the Manager knows about
+// the sign-in and who ended the grant.
+func TestRecordKeepsWhatDoesNotShow(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	if err := b.Revoked(t.Context(), jane, ""); err != nil {
+		t.Fatal(err)
+	}
+	want := b.kept(t)
+	record, err := want.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got tokenstore.Grant
+	if err := got.UnmarshalBinary(record); err != nil {
+		t.Fatal(err)
+	}
+	if got.Version = want.Version; !reflect.DeepEqual(got, want) {
+		t.Error("the grant is another one")
+	}
+	for _, odd := range []string{"1b0100", "1b020101", "1900"} {
+		field, _ := hex.DecodeString(odd)
+		if err := got.UnmarshalBinary(append([]byte{1}, field...)); err == nil {
+			t.Errorf("UnmarshalBinary took the field %s", odd)
+		}
+	}
+}

@@ -75,13 +75,13 @@ func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
 	g, err := m.read(ctx, key)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+		return Grant{}, noneKept(key.Subject)
 	case err != nil:
 		return Grant{}, failed("loading the grant of", key.Subject, err)
 	case g.State != Active:
-		return Grant{}, &ConsentError{key.Subject, g.Reason}
+		return Grant{}, needsConsent(key.Subject, g.Reason)
 	case g.RefreshToken == "":
-		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+		return Grant{}, noneKept(key.Subject)
 	}
 	return g, nil
 }
@@ -185,7 +185,7 @@ func (m *Manager) refused(ctx context.Context, key Key, g Grant, reason string, 
 		return errAgain
 	}
 	m.event(ctx, slog.LevelInfo, eventRefused, key.Subject, slog.String("reason", reason))
-	consent := &ConsentError{key.Subject, reason}
+	consent := needsConsent(key.Subject, reason)
 	if cause == nil {
 		return consent
 	}

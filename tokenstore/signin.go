@@ -72,7 +72,7 @@ func (m *Manager) signInAnew(ctx context.Context, key Key, v visit, a answer) (G
 	}
 	v.replace(a.access)
 	if verdict == superseded && g.Version == "" {
-		return Grant{}, &ConsentError{key.Subject, ReasonNone}
+		return Grant{}, noneKept(key.Subject)
 	}
 	m.stats.signIns.Add(1)
 	m.event(ctx, slog.LevelInfo, eventSignedIn, key.Subject, slog.Bool("refresh_token", true))

@@ -70,9 +70,11 @@ const AnyVersion = "*"
 // (such as crypto/rand's Text). A counter that starts again after a Delete
 // would let a slow writer overwrite a newer sign-in.
 //
-// A store writes a Grant as its [Grant.MarshalBinary] says, or each field on
-// its own, and keeps nothing of it elsewhere but what it indexes:
-// [Grant.Hashes], State and the times are no secrets.
+// A store keeps the whole record, as [Grant.MarshalBinary] writes it: a Grant
+// carries more than its exported fields, such as which sign-in it goes back to,
+// and a store that drops that loses what tells a newer sign-in from an older one.
+// Nothing of it is kept elsewhere but what the store indexes: [Grant.Hashes],
+// State and the times are no secrets.
 //
 // Package tokenstoretest checks all of this for any Store.
 type Store interface {

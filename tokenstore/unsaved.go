@@ -99,7 +99,7 @@ func (m *Manager) catchUp(ctx context.Context, key Key) (*news, error) {
 // dead needs no store to be true, as long as it is the one that is kept.
 func (n *news) notSaved(subject string, err error) error {
 	if _, current := errors.AsType[unsavedError](err); current && n.kind == refused {
-		return fmt.Errorf("%w: %w", &ConsentError{subject, n.reason}, err)
+		return fmt.Errorf("%w: %w", needsConsent(subject, n.reason), err)
 	}
 	return failed("saving the "+n.kind.String()+" of", subject, err)
 }
