@@ -10,26 +10,20 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// A store keeps the grants, and finds one by its refresh token.
-type store interface {
-	tokenstore.Store
-	tokenstore.Finder
-}
-
 // A backend signs users in, and out when Google says so.
 type backend struct {
-	clientID string
 	client   *exchange.Client
 	verifier *idtoken.Verifier
 	receiver *risc.Receiver
-	store    store
+	store    tokenstore.Store
 	grants   *tokenstore.Manager
 	sessions *sessions
 }
 
-// newBackend wires the packages together. keys are nil for Google's own.
-func newBackend(cfg exchange.Config, s store, keys idtoken.KeySource) (*backend, error) {
-	b := &backend{clientID: cfg.ClientID, store: s, sessions: newSessions()}
+// newBackend wires the packages together. The store is to find a grant by its
+// refresh token, too; keys are nil for Google's own.
+func newBackend(cfg exchange.Config, s tokenstore.Store, keys idtoken.KeySource) (*backend, error) {
+	b := &backend{store: s, sessions: newSessions()}
 	cfg.OnError = logError
 	var err error
 	if b.client, err = exchange.New(cfg); err != nil {

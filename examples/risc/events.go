@@ -16,8 +16,8 @@ func (b *backend) handle(ctx context.Context, event risc.Event) error {
 	case risc.TokensRevoked:
 		b.sessions.endAll(e.Subject.ID)
 		return b.grants.Revoked(ctx, e.Subject.ID, "tokens-revoked")
-	case risc.TokenRevoked:
-		return b.tokenRevoked(ctx, e.TokenHash)
+	case risc.TokenRevoked: // Google tells the token's hash, and not whose it is
+		return b.grants.RevokedToken(ctx, e.TokenHash, "token-revoked")
 	case risc.AccountDisabled:
 		b.sessions.lock(e.Subject.ID)
 		if e.Reason == risc.Hijacking {
@@ -31,23 +31,6 @@ func (b *backend) handle(ctx context.Context, event risc.Event) error {
 		log.Printf("Google can reach us: state %q", e.State)
 	case risc.Unknown:
 		log.Printf("an event of type %q", e.Type)
-	}
-	return nil
-}
-
-// tokenRevoked stops the use of one refresh token. Google tells its hash, and
-// not whose it is.
-func (b *backend) tokenRevoked(ctx context.Context, hash string) error {
-	for key, err := range b.store.Find(ctx, hash) {
-		if err != nil {
-			return err
-		}
-		if key.ClientID != b.clientID {
-			continue // another backend shares the store
-		}
-		if err := b.grants.Revoked(ctx, key.Subject, "token-revoked"); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -116,7 +116,13 @@ func (broken) Find(context.Context, string) iter.Seq2[tokenstore.Key, error] {
 // TestStoreDown pins that Google delivers again what could not be dealt with.
 func TestStoreDown(t *testing.T) {
 	w, _, _, grant := signedIn(t)
-	w.backend.store = broken{w.backend.store.(*tokenstore.Memory)}
+	var err error
+	w.backend.grants, err = tokenstore.New(tokenstore.Config{
+		ClientID: w.google.ClientID(), Store: broken{w.backend.store.(*tokenstore.Memory)}, Refresher: w.backend.client,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if status, err := w.event(t.Context(), risctest.TokenRevoked(grant.RefreshToken)); status != http.StatusServiceUnavailable || err != nil {
 		t.Errorf("status %d, %v; want 503", status, err)
 	}
