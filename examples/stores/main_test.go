@@ -57,6 +57,7 @@ func openDir(t testing.TB, path string) tokenstore.Store {
 // TestSealedDir is what package tokenstore does not test itself: Memory and Dir
 // pass the suite there.
 func TestSealedDir(t *testing.T) {
+	t.Parallel()
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store { return seal(t, openDir(t, t.TempDir())) })
 	t.Run("Reopen", func(t *testing.T) {
 		path := t.TempDir()
@@ -75,6 +76,7 @@ func openSQLite(t testing.TB, path string) tokenstore.Store {
 }
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	conform(t, func(t *testing.T) tokenstore.Store {
 		return openSQLite(t, filepath.Join(t.TempDir(), "grants.db"))
 	})

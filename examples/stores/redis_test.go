@@ -35,6 +35,7 @@ func flush(t *testing.T, server *servers.Server) {
 }
 
 func TestRedis(t *testing.T) {
+	t.Parallel()
 	server := servers.Redis(t)
 	rdb := goRedis(t, server)
 	open := func(t *testing.T) *redisstore.Store {
@@ -159,6 +160,7 @@ func runRueidis(t *testing.T, nodes ...*servers.Server) {
 }
 
 func TestRedisCluster(t *testing.T) {
+	t.Parallel()
 	nodes := servers.RedisCluster(t)
 	t.Run("GoRedis", func(t *testing.T) {
 		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})

@@ -49,6 +49,7 @@ func tables(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) func(*te
 }
 
 func TestPostgreSQL(t *testing.T) {
+	t.Parallel()
 	server := servers.PostgreSQL(t)
 	conform(t, tables(t, "pgx", server.DSN, sqlstore.PostgreSQL))
 	t.Run("SimpleProtocol", func(t *testing.T) { // as through PgBouncer
@@ -58,6 +59,7 @@ func TestPostgreSQL(t *testing.T) {
 }
 
 func TestMariaDB(t *testing.T) {
+	t.Parallel()
 	server := servers.MariaDB(t)
 	conform(t, tables(t, "mysql", server.DSN, sqlstore.MySQL))
 	for name, settings := range map[string]string{
