@@ -15,6 +15,13 @@ const (
 	// that has died; a refresh that takes longer costs a second call.
 	leaseTTL = 15 * time.Second
 
+	// leaseWait is how long a process waits for a lease: a little longer than
+	// one lasts, so that whoever waits gets that of a holder that has died.
+	leaseWait = leaseTTL + 3*time.Second
+
+	// leaserPatience is how long the Leaser may take to say yes or no.
+	leaserPatience = 3 * time.Second
+
 	firstPoll = 20 * time.Millisecond
 	lastPoll  = 500 * time.Millisecond
 )
@@ -29,7 +36,7 @@ func (m *Manager) refreshShared(ctx context.Context, key Key, g Grant) (*cached,
 		if g, release, err = m.queue(ctx, key, g); err != nil {
 			return nil, err
 		}
-		defer release()
+		defer func() { go release() }() // nobody waits for that
 		c = m.adopt(key.Subject, g)
 	}
 	if c == nil {
@@ -63,13 +70,13 @@ func (m *Manager) adopt(subject string, g Grant) *cached {
 func (m *Manager) queue(ctx context.Context, key Key, g Grant) (Grant, func(), error) {
 	none := func() {}
 	poll := firstPoll
-	for began := time.Now(); ; {
+	for giveUp := leaseDeadline(ctx); ; {
 		release, ok, err := m.lease(ctx, key)
 		if err != nil {
 			return g, none, nil
 		}
 		if !ok {
-			if time.Since(began) >= leaseTTL {
+			if !time.Now().Before(giveUp) {
 				return g, none, nil
 			}
 			release = none
@@ -88,10 +95,22 @@ func (m *Manager) queue(ctx context.Context, key Key, g Grant) (Grant, func(), e
 	}
 }
 
+// leaseDeadline is when waiting for a lease ends: with at least half of the
+// flight's time left for the refresh.
+func leaseDeadline(ctx context.Context) time.Time {
+	wait := leaseWait
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = min(wait, time.Until(deadline)/2)
+	}
+	return time.Now().Add(wait)
+}
+
 func (m *Manager) lease(ctx context.Context, key Key) (release func(), ok bool, err error) {
 	if m.leaser == nil {
 		return nil, false, errors.ErrUnsupported
 	}
+	ctx, cancel := context.WithTimeout(ctx, leaserPatience)
+	defer cancel()
 	release, ok, err = m.leaser.Lease(ctx, key, leasePurpose, leaseTTL)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		m.event(ctx, slog.LevelWarn, eventLeaseFailed, key.Subject, errorAttr(err))

@@ -147,19 +147,83 @@ func TestABrokenLeaser(t *testing.T) {
 	}
 }
 
+// A Leaser that hangs costs a wait, and no token.
+func TestALeaserThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := cluster(t, 1, func(c *tokenstore.Config) { c.Leaser = hanging{} })
+		all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
+		began := time.Now()
+		all[0].token(t)
+		if waited := time.Since(began); waited > 5*time.Second || all[0].google.calls() != 1 {
+			t.Errorf("refreshed %d times after %v", all[0].google.calls(), waited)
+		}
+	})
+}
+
+type hanging struct{}
+
+func (hanging) Lease(ctx context.Context, _ tokenstore.Key, _ string, _ time.Duration) (func(), bool, error) {
+	<-ctx.Done()
+	return nil, false, ctx.Err()
+}
+
+// All who wait for a holder that has died are served by one of them, though they
+// began to wait when its lease was new.
+func TestOneOfManyTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := cluster(t, 4)
+		g := all[0].google
+		all[0].signIn(t, &oauth2.Token{RefreshToken: g.consent("openid").RefreshToken})
+		g.fail = func(string) error { time.Sleep(time.Second); return nil }
+		dead := all[0].store.Store.(*tokenstore.Memory)
+		if _, ok, err := dead.Lease(t.Context(), janeKey, "tokenstore/refresh", 15*time.Second); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		var wg sync.WaitGroup
+		for _, b := range all {
+			wg.Go(func() { b.token(t) })
+		}
+		wg.Wait()
+		if g.calls() != 1 {
+			t.Errorf("%d refreshes", g.calls())
+		}
+	})
+}
+
+// However short the timeout is, waiting for a lease leaves time for a refresh.
+func TestWaitingForALeaseLeavesTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		all := cluster(t, 1, func(c *tokenstore.Config) { c.Timeout = 4 * time.Second })
+		all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
+		if _, ok, err := all[0].store.Store.(*tokenstore.Memory).Lease(t.Context(), janeKey, "tokenstore/refresh", time.Hour); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		all[0].token(t)
+	})
+}
+
 func TestLeaseIsReleased(t *testing.T) {
 	for name, fail := range map[string]error{"refreshed": nil, "failed": errDown, "refused": &refusedError{code: "invalid_grant"}} {
 		t.Run(name, func(t *testing.T) {
-			released := 0
-			all := cluster(t, 1, func(c *tokenstore.Config) {
-				c.Leaser = leaser(func() (func(), bool, error) { return func() { released++ }, true, nil })
+			synctest.Test(t, func(t *testing.T) {
+				released := 0
+				all := cluster(t, 1, func(c *tokenstore.Config) {
+					c.Leaser = leaser(func() (func(), bool, error) {
+						return func() { time.Sleep(5 * time.Second); released++ }, true, nil
+					})
+				})
+				all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
+				all[0].google.fail = func(string) error { return fail }
+				began := time.Now()
+				_, _ = all[0].Token(t.Context(), jane)
+				if waited := time.Since(began); waited != 0 {
+					t.Errorf("the caller waited %v for the release", waited)
+				}
+				time.Sleep(6 * time.Second)
+				if released != 1 {
+					t.Errorf("released %d times", released)
+				}
 			})
-			all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
-			all[0].google.fail = func(string) error { return fail }
-			_, _ = all[0].Token(t.Context(), jane)
-			if released != 1 {
-				t.Errorf("released %d times", released)
-			}
 		})
 	}
 }

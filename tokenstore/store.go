@@ -117,8 +117,9 @@ type Leaser interface {
 	//
 	// With ok false and no error somebody holds it, and release is nil. With
 	// ok true the caller holds it until ttl has passed or release is called.
-	// release ends this lease and no later one, may be called twice, and does
-	// not fail: what cannot be released expires. The key need not have a grant.
+	// release ends this lease and no later one, may be called twice and after
+	// ctx has ended, and does not fail: what cannot be released expires. The key
+	// need not have a grant.
 	Lease(ctx context.Context, key Key, purpose string, ttl time.Duration) (release func(), ok bool, err error)
 }
 
