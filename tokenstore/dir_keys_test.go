@@ -57,6 +57,22 @@ func TestDirListsTheRest(t *testing.T) {
 	})
 }
 
+// TestDirResealsTheRest checks that one broken file does not keep the tokens of
+// the others in the clear.
+func TestDirResealsTheRest(t *testing.T) {
+	d, janes, others := dirOfThree(t)
+	write(t, janes, nil)
+	keyring, err := tokenstore.NewKeyring(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := &tokenstore.Sealed{Store: d, Sealer: keyring, AdoptPlaintext: true}
+	n, err := sealed.Reseal(t.Context(), tokenstore.Key{}, nil)
+	if n != len(others) || !errors.Is(err, tokenstore.ErrSealed) {
+		t.Errorf("Reseal = %d, %v; want %d and ErrSealed", n, err, len(others))
+	}
+}
+
 // dirOfThree returns a Dir, the file of dirUser's grant, and its other users.
 func dirOfThree(t *testing.T) (d *tokenstore.Dir, janes string, others []tokenstore.Key) {
 	t.Helper()
