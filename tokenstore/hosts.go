@@ -1,12 +1,14 @@
 package tokenstore
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -20,25 +22,51 @@ func newHosts(names []string) (list hosts, wrong string) {
 	list = make(hosts, len(names))
 	for i, name := range names {
 		u, err := url.Parse("https://" + name)
-		if err != nil || u.Host != name || u.Hostname() == "" || strings.HasPrefix(name, ".") || strings.Contains(name, "*") {
+		if err != nil || u.Host != name || !isHost(name) || !isPort(u) || strings.HasPrefix(name, ".") {
 			return nil, fmt.Sprintf("Hosts has %q, which is no host name", name)
 		}
-		list[i] = normal(name)
+		list[i] = normal(u.Hostname())
+		if port := u.Port(); port != "" {
+			list[i] = net.JoinHostPort(list[i], port)
+		}
 	}
 	return list, ""
 }
 
+// isHost refuses what ends a host for somebody else: a URL that was put together
+// by hand may have anything in it.
+func isHost(host string) bool {
+	ends := func(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(`/\?#@*`, r) }
+	return host != "" && host[0] != ':' && !strings.ContainsFunc(host, ends)
+}
+
+// isPort refuses a colon without a port behind it, and one beyond 65535.
+func isPort(u *url.URL) bool {
+	port := u.Port()
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" && !strings.HasSuffix(u.Host, ":") || err == nil && n > 0
+}
+
 func normal(host string) string { return strings.ToLower(strings.TrimSuffix(host, ".")) }
+
+// port is that of u, spelt out or not.
+func port(u *url.URL) string {
+	if u.Port() == "" && u.Scheme == "http" {
+		return "80"
+	}
+	return cmp.Or(u.Port(), "443")
+}
 
 // allow tells whether a token may be sent to u: to a name on the list or one
 // below it, over https, or over http if it is this machine.
 func (h hosts) allow(u *url.URL) bool {
-	if u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if !isHost(u.Host) || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
 		return false
 	}
 	name := normal(u.Hostname())
+	withPort := net.JoinHostPort(name, port(u))
 	return slices.ContainsFunc(h, func(allowed string) bool {
-		if allowed == normal(u.Host) || allowed == name {
+		if allowed == withPort || allowed == name {
 			return true
 		}
 		return !isAddress(allowed) && strings.HasSuffix(name, "."+allowed)

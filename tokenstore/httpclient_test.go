@@ -187,10 +187,19 @@ func TestHTTPClientHosts(t *testing.T) {
 		{[]string{"API.example.com."}, "https://api.example.com/", true},
 		{[]string{"api.example.com:8443"}, "https://api.example.com:8443/", true},
 		{[]string{"api.example.com:8443"}, "https://api.example.com/", false},
+		{[]string{"api.example.com."}, "https://api.example.com/", true},
+		{[]string{"api.example.com.:8443"}, "https://api.example.com:8443/", true},
+		{[]string{"api.example.com:443"}, "https://api.example.com/", true},
+		{[]string{"api.example.com"}, "https://api.example.com:443/", true},
+		{[]string{"localhost:80"}, "http://localhost/", true},
+		{[]string{"localhost:443"}, "http://localhost/", false},
 		{[]string{"127.0.0.1"}, "http://127.0.0.1:8080/", true},
 		{[]string{"127.0.0.1:8080"}, "http://127.0.0.1:8080/", true},
 		{[]string{"127.0.0.1:8080"}, "http://127.0.0.1:9090/", false},
 		{[]string{"[::1]:8080"}, "http://[::1]:8080/", true},
+		{[]string{"[::1]:8080"}, "http://[::1]:9090/", false},
+		{[]string{"[::1]"}, "http://[::1]:8080/", true},
+		{[]string{"[::1]"}, "http://[::1]/", true},
 		{[]string{"localhost"}, "http://localhost:8080/", true},
 		{[]string{"127.0.0.1"}, "https://evil.127.0.0.1/", false},
 		{[]string{"10.0.0.1"}, "http://10.0.0.1/", false},
@@ -210,6 +219,25 @@ func TestHTTPClientHosts(t *testing.T) {
 				t.Errorf("sent: %v, error %v; want allowed: %v", sent, err, c.allowed)
 			}
 		})
+	}
+}
+
+// A URL that was put together by hand may have a host that some proxy or client
+// takes for another one.
+func TestHTTPClientRefusesOddHosts(t *testing.T) {
+	for _, host := range []string{
+		"evil.example/.googleapis.com", `evil.example\.googleapis.com`, "evil.example#.googleapis.com", "evil.example?.googleapis.com",
+		"a@evil.example.googleapis.com", "evil.example\x00.googleapis.com", "evil.example\r\n.googleapis.com", "evil.example .googleapis.com", "",
+	} {
+		b := newBench(t, func(config *tokenstore.Config) {
+			config.Transport = transport(func(*http.Request) (*http.Response, error) {
+				t.Errorf("a request for %q was sent", host)
+				return nil, errDown
+			})
+		})
+		b.signIn(t, b.google.consent("openid"))
+		req := &http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: host}, Header: http.Header{}}
+		_, _ = b.HTTPClient(jane).Transport.RoundTrip(req.WithContext(t.Context()))
 	}
 }
 
