@@ -96,8 +96,13 @@ func (k *ringKey) aead(salt []byte) (cipher.AEAD, error) {
 
 var envelopeInfo = []byte("tokenstore envelope ")
 
+var errNoKey = errors.New("tokenstore: the Keyring has no key: NewKeyring makes one that has")
+
 // Seal implements [Sealer].
 func (k *Keyring) Seal(_ context.Context, plaintext, associated []byte) ([]byte, error) {
+	if k.primary == nil {
+		return nil, errNoKey
+	}
 	envelope := make([]byte, textAt, textAt+len(plaintext)+tagSize)
 	envelope[0] = envelopeFormat
 	copy(envelope[1:], k.primary.id[:])
@@ -142,7 +147,7 @@ func (k *Keyring) keyOf(sealed []byte) (*ringKey, error) {
 // [Sealed.Reseal] leaves such a record alone.
 func (k *Keyring) UnderPrimary(sealed []byte) bool {
 	key, err := k.keyOf(sealed)
-	return err == nil && key == k.primary
+	return err == nil && key.id == k.primary.id
 }
 
 // Format writes no key, under any verb.

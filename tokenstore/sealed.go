@@ -82,6 +82,9 @@ func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
 	if !ok {
 		return g, fmt.Errorf("%w: it is not sealed", ErrSealed)
 	}
+	if s.Sealer == nil {
+		return g, sealedError(errNoSealer)
+	}
 	plaintext, err := s.Sealer.Open(ctx, envelope, associated(key))
 	if err != nil {
 		return g, sealedError(err)
@@ -93,6 +96,8 @@ func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
 	g.RefreshToken, g.AccessToken = tokens.RefreshToken, tokens.AccessToken
 	return g, nil
 }
+
+var errNoSealer = errors.New("Sealed.Sealer is not set")
 
 func sealedError(err error) error {
 	if errors.Is(err, ErrSealed) {
@@ -123,6 +128,9 @@ func (s *Sealed) Save(ctx context.Context, key Key, g Grant) (version string, er
 }
 
 func (s *Sealed) seal(ctx context.Context, key Key, g Grant) (Grant, error) {
+	if s.Sealer == nil {
+		return Grant{}, fmt.Errorf("tokenstore: sealing: %w", errNoSealer)
+	}
 	plaintext, err := Grant{RefreshToken: g.RefreshToken, AccessToken: g.AccessToken}.MarshalBinary()
 	if err != nil {
 		return Grant{}, err

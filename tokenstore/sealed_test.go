@@ -500,3 +500,29 @@ func TestManagerWithoutItsSealed(t *testing.T) {
 		t.Errorf("Google was asked with %q and told to revoke %q; kept %v", b.google.asked, b.google.revoked, b.kept(t))
 	}
 }
+
+// A key may stand on the ring twice.
+func TestResealWithThePrimaryAmongTheOld(t *testing.T) {
+	memory := new(tokenstore.Memory)
+	s := &tokenstore.Sealed{Store: memory, Sealer: ring(t, 2, 1, 2)}
+	save(t, s, janeKey, tokenstore.Grant{RefreshToken: "1//x"})
+	if n, err := s.Reseal(t.Context(), tokenstore.Key{}, nil); n != 0 || err != nil {
+		t.Errorf("Reseal = %d, %v; it is under the primary key", n, err)
+	}
+}
+
+func TestSealedWithoutKeys(t *testing.T) {
+	for name, sealer := range map[string]tokenstore.Sealer{"no Sealer": nil, "zero Keyring": new(tokenstore.Keyring)} {
+		t.Run(name, func(t *testing.T) {
+			memory := new(tokenstore.Memory)
+			s := &tokenstore.Sealed{Store: memory, Sealer: sealer}
+			if _, err := s.Save(t.Context(), janeKey, tokenstore.Grant{RefreshToken: "1//x"}); err == nil {
+				t.Error("Save succeeded")
+			}
+			save(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 1)}, janeKey, tokenstore.Grant{RefreshToken: "1//x"})
+			if _, err := s.Load(t.Context(), janeKey); !errors.Is(err, tokenstore.ErrSealed) {
+				t.Errorf("Load: %v", err)
+			}
+		})
+	}
+}
