@@ -31,7 +31,7 @@ var (
 
 type memoryShard struct {
 	mu     sync.RWMutex
-	grants map[Key]*Grant // pointers: a copy of a Memory prints addresses
+	grants map[Key]func() *Grant // which fmt has no way into, also in a copy
 	leases map[leaseKey]lease
 }
 
@@ -71,7 +71,7 @@ func (m *Memory) Load(ctx context.Context, key Key) (Grant, error) {
 	if !ok {
 		return Grant{}, ErrNotFound
 	}
-	return g.clone(), nil
+	return g().clone(), nil
 }
 
 // Save implements [Store].
@@ -84,17 +84,17 @@ func (m *Memory) Save(ctx context.Context, key Key, g Grant) (version string, er
 	defer s.mu.Unlock()
 	kept := ""
 	if old, ok := s.grants[key]; ok {
-		kept = old.Version
+		kept = old().Version
 	}
 	if kept != g.Version {
 		return "", ErrConflict
 	}
 	if s.grants == nil {
-		s.grants = make(map[Key]*Grant)
+		s.grants = make(map[Key]func() *Grant)
 	}
 	g = g.clone()
 	g.Version = rand.Text()
-	s.grants[key] = &g
+	s.grants[key] = func() *Grant { return &g }
 	return g.Version, nil
 }
 
@@ -107,7 +107,7 @@ func (m *Memory) Delete(ctx context.Context, key Key, version string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, ok := s.grants[key]
-	if ok && version != AnyVersion && version != g.Version {
+	if ok && version != AnyVersion && version != g().Version {
 		return ErrConflict
 	}
 	delete(s.grants, key)
@@ -154,7 +154,7 @@ func (s *memoryShard) appendMatching(keys []Key, match func(Key, *Grant) bool) [
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for key, g := range s.grants {
-		if match(key, g) {
+		if match(key, g()) {
 			keys = append(keys, key)
 		}
 	}
