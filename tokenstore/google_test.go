@@ -166,6 +166,7 @@ type hooked struct {
 	saves        int
 	beforeLoad   func(tokenstore.Key) error
 	afterLoad    func()
+	loadDelay    time.Duration
 	beforeDelete func() error
 	beforeSave   func(tokenstore.Grant) error
 	afterSave    func(tokenstore.Grant) error // the answer is lost
@@ -175,6 +176,13 @@ func (h *hooked) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant
 	if h.beforeLoad != nil {
 		if err := h.beforeLoad(key); err != nil {
 			return tokenstore.Grant{}, err
+		}
+	}
+	if h.loadDelay > 0 {
+		select {
+		case <-time.After(h.loadDelay):
+		case <-ctx.Done():
+			return tokenstore.Grant{}, ctx.Err()
 		}
 	}
 	g, err := h.Store.Load(ctx, key)

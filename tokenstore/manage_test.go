@@ -347,18 +347,23 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*tokenstore.Config){
-		"tokenstore: Config.ClientID is empty":                             func(c *tokenstore.Config) { c.ClientID = "" },
-		"tokenstore: Config.ClientID is not free of control characters":    func(c *tokenstore.Config) { c.ClientID = "a\nb" },
-		"tokenstore: Config.Store is not set":                              func(c *tokenstore.Config) { c.Store = nil },
-		"tokenstore: Config.Refresher is not set":                          func(c *tokenstore.Config) { c.Refresher = nil },
-		"tokenstore: Config.RefreshAhead is negative":                      func(c *tokenstore.Config) { c.RefreshAhead = -1 },
-		"tokenstore: Config.Timeout is negative":                           func(c *tokenstore.Config) { c.Timeout = -1 },
-		`tokenstore: Config.Hosts has "https://x", which is no host name`:  func(c *tokenstore.Config) { c.Hosts = []string{"https://x"} },
-		`tokenstore: Config.Hosts has "", which is no host name`:           func(c *tokenstore.Config) { c.Hosts = []string{""} },
-		`tokenstore: Config.Hosts has "*.x.com", which is no host name`:    func(c *tokenstore.Config) { c.Hosts = []string{"*.x.com"} },
-		`tokenstore: Config.Hosts has ".x.com", which is no host name`:     func(c *tokenstore.Config) { c.Hosts = []string{".x.com"} },
-		`tokenstore: Config.Hosts has "x.com/path", which is no host name`: func(c *tokenstore.Config) { c.Hosts = []string{"x.com/path"} },
-		`tokenstore: Config.Hosts has "user@x.com", which is no host name`: func(c *tokenstore.Config) { c.Hosts = []string{"user@x.com"} },
+		"tokenstore: Config.ClientID is empty":                              func(c *tokenstore.Config) { c.ClientID = "" },
+		"tokenstore: Config.ClientID is not free of control characters":     func(c *tokenstore.Config) { c.ClientID = "a\nb" },
+		"tokenstore: Config.Store is not set":                               func(c *tokenstore.Config) { c.Store = nil },
+		"tokenstore: Config.Refresher is not set":                           func(c *tokenstore.Config) { c.Refresher = nil },
+		"tokenstore: Config.RefreshAhead is negative":                       func(c *tokenstore.Config) { c.RefreshAhead = -1 },
+		"tokenstore: Config.Timeout is negative":                            func(c *tokenstore.Config) { c.Timeout = -1 },
+		`tokenstore: Config.Hosts has "https://x", which is no host name`:   func(c *tokenstore.Config) { c.Hosts = []string{"https://x"} },
+		`tokenstore: Config.Hosts has "", which is no host name`:            func(c *tokenstore.Config) { c.Hosts = []string{""} },
+		`tokenstore: Config.Hosts has "*.x.com", which is no host name`:     func(c *tokenstore.Config) { c.Hosts = []string{"*.x.com"} },
+		`tokenstore: Config.Hosts has ".x.com", which is no host name`:      func(c *tokenstore.Config) { c.Hosts = []string{".x.com"} },
+		`tokenstore: Config.Hosts has "x.com/path", which is no host name`:  func(c *tokenstore.Config) { c.Hosts = []string{"x.com/path"} },
+		`tokenstore: Config.Hosts has "x.com:", which is no host name`:      func(c *tokenstore.Config) { c.Hosts = []string{"x.com:"} },
+		`tokenstore: Config.Hosts has "x.com:99999", which is no host name`: func(c *tokenstore.Config) { c.Hosts = []string{"x.com:99999"} },
+		`tokenstore: Config.Hosts has "x.com:0", which is no host name`:     func(c *tokenstore.Config) { c.Hosts = []string{"x.com:0"} },
+		`tokenstore: Config.Hosts has "::1", which is no host name`:         func(c *tokenstore.Config) { c.Hosts = []string{"::1"} },
+		`tokenstore: Config.Hosts has ":443", which is no host name`:        func(c *tokenstore.Config) { c.Hosts = []string{":443"} },
+		`tokenstore: Config.Hosts has "user@x.com", which is no host name`:  func(c *tokenstore.Config) { c.Hosts = []string{"user@x.com"} },
 	} {
 		c := good
 		change(&c)

@@ -12,8 +12,8 @@ import (
 )
 
 // SignIn keeps what a sign-in has brought, and returns the grant that is kept
-// then. It saves detached from ctx's cancellation: a phone that hangs up must
-// not cost the user's consent.
+// then. It saves a refresh token detached from ctx's cancellation: a phone that
+// hangs up must not cost the user's consent.
 //
 // A refresh token in tok replaces the kept one, with the scopes granted along
 // with it, and ends a need for consent; also where the kept record cannot be
@@ -38,14 +38,14 @@ func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token)
 	if err := checkAnswer(tok, subject); err != nil {
 		return Grant{}, failed("signing in", subject, err)
 	}
-	ctx, cancel := m.detached(ctx)
-	defer cancel()
 	v := m.visit(subject)
 	defer v.end()
 	a := m.answer(subject, tok)
 	if a.refreshToken == "" {
 		return m.signInAgain(ctx, key, v, a)
 	}
+	ctx, cancel := m.detached(ctx)
+	defer cancel()
 	return m.signInAnew(ctx, key, v, a)
 }
 

@@ -200,6 +200,23 @@ func TestSignInIsDetachedFromItsCaller(t *testing.T) {
 	}
 }
 
+// Without a refresh token nothing can be lost, and the caller decides how long
+// it takes.
+func TestSignInAgainLeavesWithItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		b.store.loadDelay = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		_, err := b.SignIn(ctx, jane, b.google.again("openid"))
+		if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 50*time.Millisecond {
+			t.Errorf("SignIn: %v after %v", err, time.Since(began))
+		}
+	})
+}
+
 func TestSignInOutlivesTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

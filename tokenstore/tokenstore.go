@@ -119,8 +119,8 @@ type Config struct {
 	// 5 minutes.
 	RefreshAhead time.Duration
 
-	// Timeout bounds one refresh or sign-in, with all it does: they go on when
-	// their callers leave. Zero: 1 minute.
+	// Timeout bounds what goes on when its caller leaves: a refresh, and to save
+	// what a refresh or a sign-in has brought, each for itself. Zero: 1 minute.
 	Timeout time.Duration
 
 	// Hosts are where [Manager.HTTPClient] sends access tokens: host names,
