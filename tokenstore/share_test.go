@@ -220,6 +220,7 @@ func TestLeaseIsReleased(t *testing.T) {
 					t.Errorf("the caller waited %v for the release", waited)
 				}
 				time.Sleep(6 * time.Second)
+				synctest.Wait()
 				if released != 1 {
 					t.Errorf("released %d times", released)
 				}

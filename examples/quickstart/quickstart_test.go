@@ -150,8 +150,9 @@ func TestTourFailsLoudly(t *testing.T) {
 }
 
 func TestRunWithoutFile(t *testing.T) {
+	const code = "4/0code" // its beginning alone may be in the name of a temporary folder
 	var out bytes.Buffer
-	if err := run(context.Background(), &out, t.TempDir()+"/client_secret.json", "4/0code"); err == nil || secret.MatchString(err.Error()) {
+	if err := run(context.Background(), &out, t.TempDir()+"/client_secret.json", code); err == nil || strings.Contains(err.Error(), code) {
 		t.Errorf("run = %v, want an error without the code", err)
 	}
 }
