@@ -13,8 +13,9 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
-// latency is that of a database: what makes a gap between two steps one.
-const latency = 3 * time.Millisecond
+// latency is that of a slow database: what makes a gap between two steps one, also
+// on a machine that is busy with other tests.
+const latency = 25 * time.Millisecond
 
 type brokenStore struct {
 	name  string
