@@ -28,7 +28,8 @@ var (
 	// [Error.RetryAfter] says when to come back, if Drive did.
 	ErrRateLimited error = &kind{text: "too many requests", status: http.StatusTooManyRequests}
 
-	// ErrConflict: the document is not at the revision that the caller has seen.
+	// ErrConflict: the document is not at the revision that the caller has seen, or
+	// it is replaced faster than ReadJSON can read it.
 	ErrConflict error = &kind{text: "the document has changed", status: http.StatusConflict}
 
 	// ErrChecksum: the bytes that arrived are not those that were sent. Of a Put,

@@ -2,7 +2,9 @@ package drive_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -53,13 +55,53 @@ func TestReadJSONRefuses(t *testing.T) {
 	}
 }
 
-// A document that is replaced between lookup and download is read again.
+// A document that is replaced between lookup and download is read again, for as
+// long as there is hope.
 func TestReadJSONOfAMovingDocument(t *testing.T) {
-	folder, srv := newFolder(t)
-	put(t, folder, "s.json", `{"theme":"dark"}`)
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: 200, Body: `{"theme":"DARK"}`})
-	got, _, err := drive.ReadJSON[settings](t.Context(), folder, "s.json")
-	if err != nil || got.Theme != "dark" {
-		t.Errorf("ReadJSON = %+v, %v", got, err)
+	for _, test := range []struct {
+		replaced int
+		want     error
+	}{{1, nil}, {7, nil}, {8, drive.ErrConflict}} {
+		srv := newServer(t, drivetest.Options{})
+		doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
+		n := 0
+		replacing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("alt") == "media" && n < test.replaced {
+				n++
+				doc.Revision = "" // a new one
+				doc.Content = fmt.Appendf(nil, `{"theme":"%d"}`, n)
+				srv.Folder(drivetest.DefaultUser).Add(doc)
+			}
+			srv.ServeHTTP(w, r)
+		})
+		inBubble(t, replacing, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			got, file, err := drive.ReadJSON[settings](t.Context(), folder, "s.json")
+			switch {
+			case test.want != nil:
+				if !errors.Is(err, test.want) || errors.Is(err, drive.ErrChecksum) || file != nil {
+					t.Errorf("replaced %d times: %+v, %v; want %v", test.replaced, file, err, test.want)
+				}
+			case err != nil || got.Theme != fmt.Sprint(test.replaced):
+				t.Errorf("replaced %d times: %+v, %v", test.replaced, got, err)
+			}
+		})
+	}
+}
+
+// Content that is wrong once was damaged on its way; wrong again, it is damaged
+// where it lies.
+func TestReadJSONOfADamagedDocument(t *testing.T) {
+	for times, want := range []error{nil, nil, drive.ErrChecksum} {
+		srv := newServer(t, drivetest.Options{})
+		add(srv, "s.json", []byte(`{"theme":"dark"}`))
+		if times > 0 {
+			srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Times: times, Status: 200, Body: `{"theme":"DARK"}`})
+		}
+		inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			got, _, err := drive.ReadJSON[settings](t.Context(), folder, "s.json")
+			if !errors.Is(err, want) || err == nil && got.Theme != "dark" {
+				t.Errorf("damaged %d times: %+v, %v; want %v", times, got, err, want)
+			}
+		})
 	}
 }

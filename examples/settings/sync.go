@@ -20,22 +20,26 @@ const maxConflicts = 5
 // because a device sends all that it has.
 func Sync(ctx context.Context, folder *drive.AppFolder, name string, local Document) (Document, error) {
 	for conflicts := 0; ; conflicts++ {
-		kept, revision, err := load(ctx, folder, name)
-		if err != nil {
-			return nil, err
-		}
-		merged := Merge(kept, local)
-		if revision != drive.Absent && Equal(merged, kept) {
-			return merged, nil
-		}
-		_, err = drive.WriteJSON(ctx, folder, name, merged, drive.PutOptions{IfRevision: revision})
-		switch {
-		case err == nil:
-			return merged, nil
-		case !errors.Is(err, drive.ErrConflict) || conflicts == maxConflicts:
-			return nil, err
+		merged, err := syncOnce(ctx, folder, name, local)
+		if !errors.Is(err, drive.ErrConflict) || conflicts == maxConflicts {
+			return merged, err
 		}
 	}
+}
+
+func syncOnce(ctx context.Context, folder *drive.AppFolder, name string, local Document) (Document, error) {
+	kept, revision, err := load(ctx, folder, name)
+	if err != nil {
+		return nil, err
+	}
+	merged := Merge(kept, local)
+	if revision != drive.Absent && Equal(merged, kept) {
+		return merged, nil
+	}
+	if _, err := drive.WriteJSON(ctx, folder, name, merged, drive.PutOptions{IfRevision: revision}); err != nil {
+		return nil, err
+	}
+	return merged, nil
 }
 
 // load returns the document and its revision, which is Absent for a new user. A
