@@ -94,24 +94,39 @@ func (n *news) weigh(kept record, now time.Time) verdict {
 }
 
 // weighSignIn decides about a sign-in that the store has failed, but may have
-// taken all the same. What has replaced the former record meanwhile came later,
-// and wins. Where nobody knows the former record, only a sign-in that was later
-// wins: that somebody has touched the record since says nothing.
+// taken all the same. What has replaced it, or its former record, came later and
+// wins. So does another sign-in that has replaced that very record, unless it was
+// saved late: then it may have come in earlier, and the clocks decide, as they do
+// where nobody knows the former record.
 func (n *news) weighSignIn(kept record, now time.Time) verdict {
 	switch {
 	case kept.exists && (kept.origin == n.origin || kept.RefreshToken == n.answer.refreshToken):
 		return known
 	case kept.exists && slices.Contains(n.older, kept.origin):
 		return needed
-	case n.before == nil && kept.exists && n.precedes(kept.signedIn, now):
-		return superseded
-	case n.before == nil:
+	case n.before != nil && kept.same(*n.before):
 		return needed
-	case kept.exists != n.before.exists || kept.exists && !kept.sameOrigin(n.before.Grant):
+	case n.before != nil && !(kept.besides(*n.before) && kept.late()):
+		return superseded
+	case kept.exists && n.precedes(kept.signedIn, now):
 		return superseded
 	}
 	return needed
 }
+
+// same tells whether nobody has signed in, or disconnected, since before.
+func (r record) same(before record) bool {
+	return r.exists == before.exists && (!r.exists || r.sameOrigin(before.Grant))
+}
+
+// besides tells whether r is known to be of a sign-in that replaced before.
+func (r record) besides(before record) bool {
+	return r.exists && r.origin != "" && r.replaced == before.origin && before.exists == (before.origin != "")
+}
+
+// late tells whether the sign-in may have been saved, or rotated, well after it
+// came in. Both times are of one clock, or it was.
+func (r record) late() bool { return r.UpdatedAt.Sub(r.signedIn) > promptly }
 
 const (
 	// clockError is how far the clocks of two processes may be apart.
@@ -120,6 +135,9 @@ const (
 	// futureError is how far a time may be ahead of now and be taken for one
 	// that has been.
 	futureError = 30 * time.Second
+
+	// promptly is how soon a sign-in is saved where the store is no more than slow.
+	promptly = 5 * time.Second
 )
 
 // precedes tells whether a sign-in at that time, by some other clock, is known
@@ -150,7 +168,7 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 		g.RefreshToken = n.answer.refreshToken
 	}
 	if n.kind == signedIn {
-		g.origin, g.signedIn = n.origin, n.at
+		g.replaced, g.origin, g.signedIn = g.origin, n.origin, n.at
 	}
 	// Google refuses a token that it has rotated to whoever comes too late with
 	// it; what Revoked was told is about the new one as well.

@@ -30,6 +30,7 @@ const (
 	tagOrigin             = 23
 	tagSignedIn           = 25
 	tagTold               = 27
+	tagReplaced           = 29
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -39,7 +40,7 @@ const (
 // The form is versioned. This and every later v1 release reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin))
+	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin)+len(g.replaced))
 	b = append(b, recordFormat)
 	b = appendString(b, tagRefreshToken, g.RefreshToken)
 	b = appendList(b, tagScopes, g.Scopes)
@@ -62,6 +63,7 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	if g.told {
 		b = append(b, tagTold, 1, 1)
 	}
+	b = appendString(b, tagReplaced, g.replaced)
 	return b, nil
 }
 
@@ -168,6 +170,8 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 	case tagTold:
 		g.told = true
 		return len(value) == 1 && value[0] == 1
+	case tagReplaced:
+		return setString(&g.replaced, value)
 	}
 	return tag%2 == 1
 }

@@ -3,6 +3,7 @@ package tokenstore_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,6 +61,80 @@ func TestUnsavedSignInAgainstADisconnect(t *testing.T) {
 			t.Errorf("Grant: %v", err)
 		}
 	})
+}
+
+// Of two sign-ins that the store would not take from two processes, the newer one
+// is kept, whichever is saved first.
+func TestUnsavedSignInsOfTwo(t *testing.T) {
+	for _, test := range []struct {
+		name                 string
+		returning, newerLast bool
+	}{{"new user, older last", false, false}, {"new user, newer last", false, true}, {"older last", true, false}, {"newer last", true, true}} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				newer := join(t, b.google, b.store)
+				if test.returning {
+					b.signIn(t, b.google.consent("openid"))
+				}
+				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
+					t.Errorf("SignIn: %v", err)
+				}
+				time.Sleep(time.Minute)
+				tok := b.google.consent("openid email")
+				if _, err := newer.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+					t.Errorf("SignIn: %v", err)
+				}
+				b.store.beforeSave = nil
+				order := []*bench{newer, b}
+				if test.newerLast {
+					slices.Reverse(order)
+				}
+				for _, m := range order {
+					if err := m.Flush(t.Context()); err != nil {
+						t.Error(err)
+					}
+				}
+				if kept := b.kept(t); kept.RefreshToken != tok.RefreshToken || kept.Missing("email") != nil {
+					t.Errorf("kept %v, of the older one", kept)
+				}
+			})
+		})
+	}
+}
+
+// One whose answer was lost, and that another has replaced since, stays past, also
+// where the clock of the other is behind.
+func TestUnsavedSignInAgainstALaterOne(t *testing.T) {
+	for name, disconnected := range map[string]bool{"replaced": false, "disconnected between": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			late := join(t, b.google, b.store, func(c *tokenstore.Config) {
+				c.Now = func() time.Time { return time.Now().Add(-5 * time.Minute) }
+			})
+			b.signIn(t, b.google.consent("openid"))
+			tok := b.google.consent("openid")
+			b.store.afterSave = func(tokenstore.Grant) error {
+				b.store.afterSave = nil
+				if disconnected {
+					if err := late.Disconnect(t.Context(), jane); err != nil {
+						t.Error(err)
+					}
+				}
+				tok = b.google.consent("openid")
+				if _, err := late.SignIn(t.Context(), jane, tok); err != nil {
+					t.Error(err)
+				}
+				return errDown
+			}
+			_, _ = b.SignIn(t.Context(), jane, tok)
+			_ = b.Flush(t.Context())
+			if kept := b.kept(t); kept.RefreshToken != tok.RefreshToken {
+				t.Errorf("kept %v, of the older one", kept)
+			}
+		})
+	}
 }
 
 // A sign-in makes what was unsaved a thing of the past.
