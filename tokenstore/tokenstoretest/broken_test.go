@@ -15,7 +15,7 @@ import (
 
 // latency is that of a slow database: what makes a gap between two steps one, also
 // on a machine that is busy with other tests.
-const latency = 12 * time.Millisecond
+const latency = 5 * time.Millisecond
 
 type brokenStore struct {
 	name  string
