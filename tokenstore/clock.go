@@ -5,21 +5,14 @@ import (
 	"time"
 )
 
-// A clock tells the time to a cache that asks it at every call. Reading the
-// monotonic clock costs half of reading both, but it stands still while the
-// machine sleeps: so it is set by the wall clock once a second.
+// A clock tells the time to a cache that asks it at every call.
 type clock struct {
-	now     func() time.Time // Config.Now; nil: the machine's
-	start   time.Time
-	offset  atomic.Int64 // what to add to the nanoseconds since start
-	checked atomic.Int64 // when that was found, in nanoseconds since start
+	now    func() time.Time // Config.Now; nil: the machine's
+	recent atomic.Int64     // a reading that is not old yet; 0: there is none
 }
 
-func newClock(now func() time.Time) *clock {
-	c := &clock{now: now, start: time.Now()}
-	c.offset.Store(c.start.UnixNano())
-	return c
-}
+// resolution is how long a reading of the clock is recent.
+const resolution = 10 * time.Millisecond
 
 func (c *clock) time() time.Time {
 	if c.now != nil {
@@ -28,16 +21,20 @@ func (c *clock) time() time.Time {
 	return time.Now()
 }
 
-// unixNano is c.time().UnixNano(), at most a second late after a step of the
-// wall clock.
-func (c *clock) unixNano() int64 {
+func (c *clock) unixNano() int64 { return c.time().UnixNano() }
+
+// recently is unixNano of now or a moment ago. Reading the machine's clock would
+// be a third of what it costs to hand out a cached token: so whoever finds no
+// recent reading leaves his, with a timer that takes it away.
+func (c *clock) recently() int64 {
 	if c.now != nil {
-		return c.now().UnixNano()
+		return c.unixNano()
 	}
-	elapsed := int64(time.Since(c.start))
-	if elapsed-c.checked.Load() > int64(time.Second) {
-		c.offset.Store(time.Now().UnixNano() - elapsed)
-		c.checked.Store(elapsed)
+	if t := c.recent.Load(); t != 0 {
+		return t
 	}
-	return elapsed + c.offset.Load()
+	t := c.unixNano()
+	c.recent.Store(t)
+	time.AfterFunc(resolution, func() { c.recent.Store(0) })
+	return t
 }

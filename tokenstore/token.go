@@ -28,7 +28,7 @@ const (
 // called. Where nothing is kept, that error Is [ErrNotFound] too.
 func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, error) {
 	c := m.cache.get(subject)
-	if c != nil && m.clock.unixNano() < c.refreshAt {
+	if c != nil && m.clock.recently() < c.refreshAt {
 		return c.token(), nil
 	}
 	c, err := m.newer(ctx, subject, c)

@@ -210,7 +210,7 @@ func New(c Config) (*Manager, error) {
 		hosts:        hosts,
 		transport:    c.Transport,
 		logger:       cmp.Or(c.Logger, slog.New(slog.DiscardHandler)),
-		clock:        newClock(c.Now),
+		clock:        &clock{now: c.Now},
 		cache:        new(cache),
 		flights:      new(flight.Group[landing]),
 		ticks:        new(atomic.Uint64),
