@@ -133,7 +133,7 @@ func (d *Dir) enter(ctx context.Context, key Key) error {
 }
 
 func dirError(doing string, err error) error {
-	return fmt.Errorf("tokenstore: %s a folder of grants: %w", doing, err)
+	return failed(doing, "a folder of grants", err)
 }
 
 // fileName is a hash of parts; none of them can run into the next.

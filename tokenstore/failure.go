@@ -3,7 +3,6 @@ package tokenstore
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -75,7 +74,22 @@ func withoutBody(err error) error {
 	return clean
 }
 
-// failed says what the Manager was doing for whom.
-func failed(doing, subject string, err error) error {
-	return fmt.Errorf("tokenstore: %s %s: %w", doing, subject, withoutBody(err))
+// failed says what was being done, and for whom or to what.
+func failed(doing, whom string, err error) error {
+	return &failure{doing + " " + whom, withoutBody(err)}
 }
+
+// failure is a wrapped error whose text names the package once, also where the
+// cause is one of its own stores'.
+type failure struct {
+	doing string
+	err   error
+}
+
+func (f *failure) Error() string {
+	return prefix + f.doing + ": " + strings.TrimPrefix(f.err.Error(), prefix)
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+const prefix = "tokenstore: "

@@ -51,7 +51,7 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	b.m.refuse(b.subject, tok.AccessToken)
+	b.m.InvalidateToken(b.subject, tok.AccessToken)
 	return b.replay(req, resp)
 }
 

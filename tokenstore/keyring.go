@@ -109,7 +109,7 @@ func (k *Keyring) Seal(_ context.Context, plaintext, associated []byte) ([]byte,
 	rand.Read(envelope[saltAt:])
 	aead, err := k.primary.aead(envelope[saltAt:nonceAt])
 	if err != nil {
-		return nil, fmt.Errorf("tokenstore: sealing: %w", err)
+		return nil, &failure{"sealing", err}
 	}
 	return aead.Seal(envelope, envelope[nonceAt:], plaintext, associated), nil
 }

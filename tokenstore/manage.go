@@ -3,7 +3,6 @@ package tokenstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 )
@@ -48,12 +47,12 @@ func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
 func (m *Manager) RevokedToken(ctx context.Context, tokenHash, reason string) error {
 	finder, ok := m.store.(Finder)
 	if !ok {
-		return fmt.Errorf("tokenstore: finding a token: %w", errors.ErrUnsupported)
+		return &failure{"finding a token", errors.ErrUnsupported}
 	}
 	hasToken := func(g Grant) bool { return slices.Contains(g.Hashes(), tokenHash) }
 	for key, err := range finder.Find(ctx, tokenHash) {
 		if err != nil {
-			return fmt.Errorf("tokenstore: finding a token: %w", err)
+			return &failure{"finding a token", err}
 		}
 		if key.ClientID != m.clientID {
 			continue

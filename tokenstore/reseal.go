@@ -24,7 +24,7 @@ func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n i
 	var first Key
 	for key, err := range s.Keys(ctx, after) {
 		if err != nil {
-			return n, fmt.Errorf("tokenstore: resealing: %w", err)
+			return n, &failure{"resealing", err}
 		}
 		written, err := s.reseal(ctx, key)
 		switch {
@@ -35,7 +35,7 @@ func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n i
 				first = key
 			}
 		case err != nil:
-			return n, fmt.Errorf("tokenstore: resealing the grant of %s: %w", key.Subject, err)
+			return n, failed("resealing the grant of", key.Subject, err)
 		}
 		if progress != nil {
 			progress(key)

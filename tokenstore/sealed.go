@@ -129,7 +129,7 @@ func (s *Sealed) Save(ctx context.Context, key Key, g Grant) (version string, er
 
 func (s *Sealed) seal(ctx context.Context, key Key, g Grant) (Grant, error) {
 	if s.Sealer == nil {
-		return Grant{}, fmt.Errorf("tokenstore: sealing: %w", errNoSealer)
+		return Grant{}, &failure{"sealing", errNoSealer}
 	}
 	plaintext, err := Grant{RefreshToken: g.RefreshToken, AccessToken: g.AccessToken}.MarshalBinary()
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Sealed) seal(ctx context.Context, key Key, g Grant) (Grant, error) {
 	}
 	envelope, err := s.Sealer.Seal(ctx, plaintext, associated(key))
 	if err != nil {
-		return Grant{}, fmt.Errorf("tokenstore: sealing: %w", err)
+		return Grant{}, &failure{"sealing", err}
 	}
 	g.hashes = g.Hashes()
 	g.RefreshToken, g.AccessToken = textOf(envelope), ""

@@ -125,7 +125,19 @@ func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
 // Invalidate forgets the access token that is cached for the user now, for a
 // caller whom an API has refused it with 401. The next call gets a new one.
-// [Manager.HTTPClient] does this by itself, and for the very token refused.
+// Several workers who are refused the same token at about the same time may cost
+// a refresh each: see [Manager.InvalidateToken].
 func (m *Manager) Invalidate(subject string) {
 	m.update(subject, (*cached).refused)
+}
+
+// InvalidateToken is Invalidate if accessToken, which an API has refused, is the
+// one that is cached; a newer one stays. [Manager.HTTPClient] does this by itself.
+func (m *Manager) InvalidateToken(subject, accessToken string) {
+	m.update(subject, func(c *cached) *cached {
+		if c.access != accessToken {
+			return c
+		}
+		return c.refused()
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -391,6 +392,42 @@ func TestInvalidate(t *testing.T) {
 	for range 2 {
 		if b.token(t) != tok.AccessToken || b.google.calls() != 2 {
 			t.Errorf("%d refreshes", b.google.calls())
+		}
+	}
+}
+
+// Many workers who are refused one token, each at its own time, cost one refresh.
+func TestInvalidateToken(t *testing.T) {
+	b := newBench(t)
+	old := b.google.consent("openid")
+	b.signIn(t, old)
+	for range 20 {
+		b.InvalidateToken(jane, old.AccessToken)
+		b.InvalidateToken(john, old.AccessToken)
+		if b.token(t) == old.AccessToken {
+			t.Error("Token is the one that was refused")
+		}
+	}
+	if n := b.google.calls(); n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+// The text of an error names the package once, whichever part of it failed.
+func TestErrorsNameThePackageOnce(t *testing.T) {
+	memory := new(tokenstore.Memory)
+	save(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 1)}, janeKey, tokenstore.Grant{RefreshToken: "1//r"})
+	for name, store := range map[string]tokenstore.Store{
+		"sealed": &tokenstore.Sealed{Store: memory, Sealer: ring(t, 2)}, "no keys": &tokenstore.Sealed{Store: memory, Sealer: new(tokenstore.Keyring)}, "no folder": new(tokenstore.Dir),
+	} {
+		g := newGoogle()
+		b := join(t, g, &hooked{Store: store})
+		_, err := b.SignIn(t.Context(), jane, &oauth2.Token{AccessToken: "at", RefreshToken: "1//new"})
+		_, err2 := b.Token(t.Context(), jane)
+		for _, err := range []error{err, err2} {
+			if err != nil && (!strings.HasPrefix(err.Error(), "tokenstore: ") || strings.Count(err.Error(), "tokenstore: ") != 1) {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }

@@ -98,13 +98,3 @@ func (m *Manager) update(subject string, change func(*cached) *cached) {
 		s.set(hash, subject, change(c), m.clock.unixNano())
 	}
 }
-
-// refuse keeps an access token that an API has refused from being used again.
-func (m *Manager) refuse(subject, access string) {
-	m.update(subject, func(c *cached) *cached {
-		if c.access != access {
-			return c
-		}
-		return c.refused()
-	})
-}
