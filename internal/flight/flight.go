@@ -64,12 +64,25 @@ var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a f
 func (g *Group[T]) start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) <-chan result[T] {
 	landed := make(chan result[T], 1)
 	go func() {
+		makeRoom()
 		r := result[T]{err: errExited}
 		defer func() { landed <- r }()
 		r = g.fly(ctx, key, timeout, fn)
 	}()
 	return landed
 }
+
+// makeRoom grows the stack of a new goroutine at once to what an HTTP request
+// takes. Left to itself it grows in steps, deep in the request, and each copies
+// all there is by then: a third of the time of a request in memory.
+//
+//go:noinline
+func makeRoom() byte {
+	var room [12 << 10]byte
+	return room[anywhere]
+}
+
+var anywhere int // a variable, so that room is on the stack
 
 // fly returns how the flight for key has ended. A Goexit in it is one here.
 func (g *Group[T]) fly(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) result[T] {
