@@ -19,23 +19,23 @@ func (a *answer) refusal(op string, quotable func() secrets) *Error {
 	if a.status == http.StatusOK && a.fields["error"] == nil {
 		return nil
 	}
-	quoted := quotable()
+	code, quoted := a.text("error"), quotable()
 	e := &Error{
 		Op:          op,
-		Code:        quoted.token(a.text("error")),
+		Code:        quoted.token(code),
 		Subtype:     quoted.token(a.text("error_subtype")),
 		Description: quoted.clean(a.text("error_description")),
 		Status:      a.status,
 		RetryAfter:  a.after,
+		kind:        a.meaning(code),
 	}
-	e.kind = a.meaning(e.Code)
-	if e.kind != meaningOf(e.Code) {
+	if e.kind != meaningOf(code) {
 		// The status says otherwise: who reads the code elsewhere must not
 		// conclude that a refresh token is dead.
 		e.Code, e.Subtype = "", ""
 	}
 	e.retry = e.kind == ErrTemporary && a.status >= 400
-	e.ambiguous = a.status < 400 || e.kind == ErrTemporary && !a.turnedAway(e.Code)
+	e.ambiguous = a.status < 400 || e.kind == ErrTemporary && !a.turnedAway(code)
 	switch {
 	case a.status/100 == 3:
 		e.reason = "the endpoint redirects, which is not followed"
@@ -82,6 +82,16 @@ func meaningOf(code string) error {
 		return ErrDenied
 	}
 	return ErrClient
+}
+
+// isOAuthWord reports whether word is one of those that OAuth, or Google, has
+// for what went wrong.
+func isOAuthWord(word string) bool {
+	switch word {
+	case "invalid_request", "unsupported_grant_type", "unsupported_response_type", "invalid_token", "unsupported_token_type":
+		return true
+	}
+	return meaningOf(word) != ErrClient || hintFor(word, word) != ""
 }
 
 // text returns the string member of that exact name; "" if there is none.

@@ -77,7 +77,9 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 	a := &answer{asked: c.cfg.Now()}
 	body, sent, err := c.roundTripOnce(req, a)
 	if err != nil {
-		return nil, c.noAnswer(op, form, sent, &url.Error{Op: "Post", URL: address, Err: ctxerr.With(ctx, err)})
+		failed := noAnswer(op, sent, err)
+		failed.cause = &url.Error{Op: "Post", URL: address, Err: ctxerr.With(ctx, c.secretsOf(form).cleanError(err))}
+		return nil, failed
 	}
 	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {
 		a.fields = nil
@@ -105,13 +107,12 @@ func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, sent 
 }
 
 // noAnswer is the failure of a call that got no answer, or not all of it. Of a
-// transport that does not say whether it has sent anything, the error may.
-func (c *Client) noAnswer(op string, form []param, sent bool, err error) *Error {
+// transport that does not say whether it has sent anything, err may.
+func noAnswer(op string, sent bool, err error) *Error {
 	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
 	return &Error{
 		Op:        op,
 		kind:      ErrTemporary,
-		cause:     c.secretsOf(form).cleanError(err),
 		retry:     !untrusted, // a certificate that is wrong now is still wrong in a second
 		ambiguous: sent && !untrusted && !undialled(err),
 	}

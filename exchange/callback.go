@@ -83,15 +83,14 @@ func (c *Client) isIssuer(callback url.Values) bool {
 
 // refusedCallback is the error that a callback reports (RFC 6749 section 4.1.2.1).
 func refusedCallback(callback url.Values, req *AuthRequest) *Error {
-	quoted := secrets{req.State, req.Nonce, req.Verifier, callback.Get("code")}
-	e := &Error{
+	code, quoted := callback.Get("error"), secrets{req.State, req.Nonce, req.Verifier, callback.Get("code")}
+	return &Error{
 		Op:          opCallback,
-		Code:        quoted.token(callback.Get("error")),
+		Code:        quoted.token(code),
 		Subtype:     quoted.token(callback.Get("error_subtype")),
 		Description: quoted.clean(callback.Get("error_description")),
+		kind:        meaningOf(code),
 	}
-	e.kind = meaningOf(e.Code)
-	return e
 }
 
 // checkNonce compares the nonce in the ID token, if there has to be one.

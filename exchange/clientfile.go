@@ -1,9 +1,11 @@
 package exchange
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 )
 
@@ -13,17 +15,20 @@ import (
 // the file are not used: the code and the secret go to Google's own addresses,
 // or to those of the Endpoint that you set.
 //
+// An installed client's redirect_uris that stand for its own machine, such as
+// http://localhost, are left out of RedirectURIs: Google lets it come back to any
+// loopback port (https://developers.google.com/identity/protocols/oauth2/native-app).
+//
+// Names in the file count as they are spelled. A client, or a member of it, that
+// is there twice is an error; unknown members are ignored.
+//
 // No error quotes the file.
 func ConfigFromJSON(clientSecretJSON []byte) (Config, error) {
-	client, err := parseClientFile(clientSecretJSON)
+	cfg, err := parseClientFile(clientSecretJSON)
 	if err != nil {
 		return Config{}, fmt.Errorf("exchange: client secret file: %w", err)
 	}
-	return Config{
-		ClientID:     client.ClientID,
-		ClientSecret: client.ClientSecret,
-		RedirectURIs: client.RedirectURIs,
-	}, nil
+	return cfg, nil
 }
 
 // ConfigFromFile is [ConfigFromJSON] for a file.
@@ -35,33 +40,53 @@ func ConfigFromFile(path string) (Config, error) {
 	return ConfigFromJSON(b)
 }
 
-type fileClient struct {
-	ClientID     string   `json:"client_id"`
-	ClientSecret string   `json:"client_secret"`
-	RedirectURIs []string `json:"redirect_uris"`
+func parseClientFile(b []byte) (Config, error) {
+	var web, installed *json.RawMessage
+	var account string
+	err := membersOf(b, map[string]any{"web": &web, "installed": &installed, "type": &account})
+	switch {
+	case err != nil:
+		return Config{}, fmt.Errorf("not the JSON that Google's console offers: %w", err)
+	case web != nil && installed != nil:
+		return Config{}, errors.New("it holds two clients, web and installed")
+	case account != "":
+		return Config{}, errors.New("it is the key of another kind of account, such as a service account: an OAuth client has web or installed at the top")
+	case web == nil && installed == nil:
+		return Config{}, errors.New("it holds neither a web nor an installed client")
+	}
+	cfg, err := parseFileClient(*cmp.Or(web, installed))
+	if err == nil && installed != nil {
+		cfg.RedirectURIs = fixedRedirects(cfg.RedirectURIs)
+	}
+	return cfg, err
 }
 
-func parseClientFile(b []byte) (*fileClient, error) {
-	var file struct {
-		Web, Installed *fileClient
-		Type           string
+func parseFileClient(b []byte) (Config, error) {
+	var cfg Config
+	err := membersOf(b, map[string]any{
+		"client_id": &cfg.ClientID, "client_secret": &cfg.ClientSecret, "redirect_uris": &cfg.RedirectURIs,
+	})
+	if err != nil {
+		return Config{}, fmt.Errorf("not the JSON that Google's console offers: web or installed: %w", err)
 	}
-	switch err := json.Unmarshal(b, &file); {
-	case err != nil: // its text may quote what it stumbled over
-		return nil, errors.New("not the JSON that Google's console offers")
-	case file.Web != nil && file.Installed != nil:
-		return nil, errors.New("it holds two clients, web and installed")
-	case file.Type != "":
-		return nil, errors.New("it is the key of another kind of account, such as a service account: an OAuth client has web or installed at the top")
-	case file.Web == nil && file.Installed == nil:
-		return nil, errors.New("it holds neither a web nor an installed client")
+	if cfg.ClientID == "" {
+		return Config{}, errors.New("it lacks client_id")
 	}
-	client := file.Web
-	if client == nil {
-		client = file.Installed
+	return cfg, nil
+}
+
+// fixedRedirects returns those of an installed client's redirect URIs that are
+// meant literally; nil if none is.
+func fixedRedirects(uris []string) []string {
+	var fixed []string
+	for _, raw := range uris {
+		u, err := url.Parse(raw)
+		// Older files have a urn beside the loopback address, for copying the
+		// code by hand.
+		if err == nil && (isLoopback(u.Hostname()) || u.Scheme == "urn") {
+			continue
+		}
+		fixed = append(fixed, raw)
 	}
-	if client.ClientID == "" {
-		return nil, errors.New("it lacks client_id")
-	}
-	return client, nil
+	return fixed
 }

@@ -27,6 +27,16 @@ func TestConfigFromJSON(t *testing.T) {
 		{"web", webFile, nil},
 		{"installed", installed, nil},
 		{"redirect URIs", withURIs, []string{"https://example.com/cb"}},
+		{"null members", `{"type":null,"installed": null ,` + webFile[1:], nil},
+		{"members of other names", `{"Web":{"client_id":"y"},"TYPE":"x",` + withURIs[1:len(withURIs)-2] + `,"Client_ID":"y","REDIRECT_URIS":[]}}`,
+			[]string{"https://example.com/cb"}},
+		{"loopback of a web client", strings.Replace(withURIs, "https://example.com/cb", "http://localhost:8080/cb", 1), []string{"http://localhost:8080/cb"}},
+		{"loopback of an installed client", strings.Replace(installed, `"project_id"`, `"redirect_uris":["http://localhost"],"project_id"`, 1), nil},
+		{"installed, of the old kind", strings.Replace(installed, `"project_id"`,
+			`"redirect_uris":["urn:ietf:wg:oauth:2.0:oob","http://localhost"],"project_id"`, 1), nil},
+		{"installed, with others", strings.Replace(installed, `"project_id"`,
+			`"redirect_uris":["http://127.0.0.1:80/","com.example.app:/cb","http://[::1]/","https://example.com/cb","http://localhost"],"project_id"`, 1),
+			[]string{"com.example.app:/cb", "https://example.com/cb"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,7 +61,16 @@ func TestConfigFromJSONRefuses(t *testing.T) {
 		{"two documents", webFile + webFile, "not the JSON"},
 		{"array", "[" + webFile + "]", "not the JSON"},
 		{"number as secret", `{"web":{"client_id":"x","client_secret":4711}}`, "not the JSON"},
-		{"null", "null", "neither"},
+		{"null", "null", "not the JSON"},
+		{"web is a list", `{"web":[]}`, "not the JSON"},
+		{"web twice", `{"web":{"client_id":"x"},"web":{"client_id":"y"}}`, `"web" twice`},
+		{"web twice, once null", `{"web":{"client_id":"x"},"web":null}`, `"web" twice`},
+		{"installed twice", `{"installed":{"client_id":"x"},"installed":{"client_id":"y"}}`, `"installed" twice`},
+		{"client ID twice", `{"web":{"client_id":"x","client_id":"y"}}`, `"client_id" twice`},
+		{"secret twice", `{"web":{"client_id":"x","client_secret":"GOCSPX-1","client_secret":"GOCSPX-2"}}`, `"client_secret" twice`},
+		{"redirect URIs twice", `{"web":{"client_id":"x","redirect_uris":[],"redirect_uris":[]}}`, `"redirect_uris" twice`},
+		{"Web", strings.Replace(webFile, "web", "Web", 1), "neither"},
+		{"Client_ID", strings.Replace(webFile, "client_id", "Client_ID", 1), "lacks client_id"},
 		{"web null", `{"web":null}`, "neither"},
 		{"no client", "{}", "neither"},
 		{"two clients", webFile[:len(webFile)-1] + `,"installed":{"client_id":"y"}}`, "two clients"},
@@ -69,6 +88,21 @@ func TestConfigFromJSONRefuses(t *testing.T) {
 				t.Errorf("the file is quoted: %v", err)
 			}
 		})
+	}
+}
+
+// Google lets an installed client come back to any loopback port.
+func TestInstalledClientOnAnyPort(t *testing.T) {
+	cfg, err := exchange.ConfigFromJSON([]byte(`{"installed":{"client_id":"x","redirect_uris":["http://localhost"]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := exchange.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.NewAuthRequest("http://127.0.0.1:4711/cb", exchange.AuthParams{Scopes: []string{"openid"}}); err != nil {
+		t.Error(err)
 	}
 }
 

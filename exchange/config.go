@@ -29,7 +29,7 @@ type Config struct {
 
 	// RedirectURIs are the client's, as registered. If there are any,
 	// [Client.NewAuthRequest] refuses others; for the loopback redirects of an
-	// installed client, whose port varies, leave them out.
+	// installed client, whose port varies, leave them out, as ConfigFromJSON does.
 	RedirectURIs []string
 
 	// Endpoint says where to find Google. Each zero field is Google's own.

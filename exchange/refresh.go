@@ -57,13 +57,10 @@ func (c *Client) Revoke(ctx context.Context, token string) error {
 	form := []param{{"token", token}}
 	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
 		a, failed := c.post(ctx, opRevoke, c.cfg.Endpoint.RevokeURL, form)
-		if failed == nil {
-			failed = a.refusal(opRevoke, func() secrets { return c.secretsOf(form) })
+		if failed != nil || a.status == http.StatusBadRequest && a.text("error") == "invalid_token" { // dead already
+			return a, failed
 		}
-		if failed != nil && failed.Status == http.StatusBadRequest && failed.Code == "invalid_token" {
-			return a, nil // dead already
-		}
-		return a, failed
+		return a, a.refusal(opRevoke, func() secrets { return c.secretsOf(form) })
 	})
 	return err
 }

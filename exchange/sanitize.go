@@ -3,6 +3,7 @@ package exchange
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -68,7 +69,12 @@ func (s secrets) clean(text string) string {
 }
 
 // token returns text if it looks like an OAuth error code and quotes no secret.
+// The words that OAuth defines give nothing away, not even where they are in a
+// secret too.
 func (s secrets) token(text string) string {
+	if isOAuthWord(text) {
+		return text
+	}
 	if len(text) > 64 || strings.ContainsFunc(text, notInCode) || s.in(text) {
 		return ""
 	}
@@ -87,11 +93,26 @@ func (s secrets) cleanError(err error) error {
 	if strings.Contains(err.Error(), "malformed") {
 		return errWithheld
 	}
-	// errors.As hands out each of the chain, and %#v prints its fields.
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if s.in(fmt.Sprintf("%v %#v", e, e)) {
-			return errWithheld
-		}
+	if s.inside(err) {
+		return errWithheld
 	}
 	return err
+}
+
+// inside reports whether err, or an error that it wraps, holds one of the
+// secrets: errors.As hands out each of them, and %#v prints its fields.
+func (s secrets) inside(err error) bool {
+	if err == nil {
+		return false
+	}
+	if s.in(fmt.Sprintf("%v %#v", err, err)) {
+		return true
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		return s.inside(err.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(err.Unwrap(), s.inside)
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -195,6 +196,14 @@ func TestErrorsAreDiscreet(t *testing.T) {
 			_, err := quoting("FORM")(r)
 			return nil, &formError{err.Error()}
 		},
+		"transport, a field of one of two": func(r *http.Request) (*http.Response, error) {
+			_, err := quoting("FORM")(r)
+			return nil, errors.Join(errors.New("cannot send"), &formError{err.Error()})
+		},
+		"transport, a field of one of two wrapped": func(r *http.Request) (*http.Response, error) {
+			_, err := quoting("FORM")(r)
+			return nil, fmt.Errorf("%w: %w", &formError{err.Error()}, errors.ErrUnsupported)
+		},
 	}
 	for _, r := range refusals {
 		failures[r.name] = says(r.status, r.body)
@@ -229,11 +238,92 @@ func TestErrorsAreDiscreet(t *testing.T) {
 	}
 }
 
+// A word that OAuth defines keeps its meaning, whatever the secrets look like.
+func TestErrorCodesInsideSecrets(t *testing.T) {
+	refused := func(code string) answerFunc { return says(400, `{"error":"`+code+`"}`) }
+	t.Run("refresh token", func(t *testing.T) {
+		_, err := newClient(t, scripted(refused("invalid_grant"))).Refresh(t.Context(), "invalid_refresh_token")
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || !errors.Is(err, exchange.ErrInvalidGrant) || e.Code != "invalid_grant" {
+			t.Errorf("error %v, want ErrInvalidGrant with its code", err)
+		}
+	})
+	t.Run("subtype", func(t *testing.T) {
+		g := scripted(says(400, `{"error":"invalid_grant","error_subtype":"invalid_rapt"}`))
+		_, err := newClient(t, g).Refresh(t.Context(), "1//invalid_rapt")
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Subtype != "invalid_rapt" {
+			t.Errorf("error %v, want the subtype", err)
+		}
+	})
+	t.Run("client secret", func(t *testing.T) {
+		c := newClient(t, scripted(refused("invalid_request")), func(cfg *exchange.Config) { cfg.ClientSecret = "invalid_request_of_a_test" })
+		_, err := c.Refresh(t.Context(), refreshToken)
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Code != "invalid_request" {
+			t.Errorf("error %v, want the code", err)
+		}
+	})
+	t.Run("token to revoke", func(t *testing.T) {
+		if err := newClient(t, scripted(refused("invalid_token"))).Revoke(t.Context(), "invalid_token"); err != nil {
+			t.Errorf("a token that is dead already: %v", err)
+		}
+	})
+	t.Run("code", func(t *testing.T) {
+		_, err := newClient(t, scripted(refused("invalid_grant"))).Exchange(t.Context(), "4/0Ainvalid_grant", exchange.App)
+		if !errors.Is(err, exchange.ErrInvalidGrant) || exchange.HTTPStatus(err) != 400 {
+			t.Errorf("error %v (%d), want ErrInvalidGrant (400)", err, exchange.HTTPStatus(err))
+		}
+	})
+	t.Run("code that may be spent", func(t *testing.T) {
+		g := scripted(refused("server_error"))
+		c := newClient(t, g)
+		for _, want := range []error{exchange.ErrTemporary, exchange.ErrInvalidGrant} {
+			if _, err := c.Exchange(t.Context(), "4/0Aserver_error", exchange.App); !errors.Is(err, want) {
+				t.Errorf("error %v, want %v", err, want)
+			}
+		}
+		if g.posts() != 1 {
+			t.Errorf("%d posts, want 1", g.posts())
+		}
+	})
+	t.Run("callback", func(t *testing.T) {
+		c := newClient(t, scripted())
+		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "access_denied", Nonce: "N", Verifier: "v"}
+		_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {"access_denied"}, "error": {"access_denied"}}, req)
+		if !errors.Is(err, exchange.ErrDenied) {
+			t.Errorf("error %v, want ErrDenied", err)
+		}
+	})
+	t.Run("an unknown word", func(t *testing.T) {
+		_, err := newClient(t, scripted(refused("invalid_refresh"))).Refresh(t.Context(), "invalid_refresh_token")
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || !errors.Is(err, exchange.ErrClient) || e.Code != "" {
+			t.Errorf("error %v, want ErrClient, and the word withheld", err)
+		}
+	})
+}
+
 // formError keeps to itself what it could not send, as long as nobody asks with
 // %#v.
 type formError struct{ form string }
 
 func (formError) Error() string { return "cannot send" }
+
+// What ends with a context carries that context's error beside its own.
+func TestErrorsOfEndedContextsAreDiscreet(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	g := scripted(func(r *http.Request) (*http.Response, error) {
+		cancel()
+		body, _ := r.GetBody()
+		form, _ := io.ReadAll(body)
+		return nil, &formError{string(form)}
+	})
+	_, err := newClient(t, g).Refresh(ctx, refreshToken)
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, exchange.ErrTemporary) {
+		t.Errorf("error %v, want Canceled and ErrTemporary", err)
+	}
+	if _, ok := errors.AsType[*formError](err); ok {
+		t.Error("the transport's error, which holds the request, can be reached")
+	}
+	discreetError(t, "Refresh", err)
+}
 
 // Answers that net/http cannot read, and quotes.
 func TestBrokenHTTPIsNotQuoted(t *testing.T) {
