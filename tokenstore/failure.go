@@ -64,15 +64,29 @@ func withoutBody(err error) error {
 	if !ok {
 		return err
 	}
-	if _, ours := errors.AsType[oauthError](err); ours {
+	own, tells := errors.AsType[oauthError](err)
+	if tells && len(e.Body) == 0 {
 		return err
 	}
 	clean := &oauth2.RetrieveError{ErrorCode: e.ErrorCode, Response: new(http.Response)}
 	if e.Response != nil {
 		clean.Response.Status, clean.Response.StatusCode = e.Response.Status, e.Response.StatusCode
 	}
-	return clean
+	if !tells {
+		return clean
+	}
+	code, subtype := own.OAuthError()
+	return &codedError{clean, code, subtype}
 }
+
+// codedError keeps what an error has said about itself.
+type codedError struct {
+	error
+	code, subtype string
+}
+
+func (e *codedError) Unwrap() error                      { return e.error }
+func (e *codedError) OAuthError() (code, subtype string) { return e.code, e.subtype }
 
 // failed says what was being done, and for whom or to what.
 func failed(doing, whom string, err error) error {

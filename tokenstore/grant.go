@@ -71,11 +71,13 @@ type Grant struct {
 	hashes []string // of the refresh token inside a sealed record; else nil
 
 	// The sign-in that the refresh token goes back to, through rotations: its
-	// name, when it was, by the clock of the process that had it, and whose record
-	// it replaced. Zero: not known, or none.
+	// name, when it was, by the clock of the process that had it, whose record it
+	// replaced, and whether that took the store a second try. Zero: not known, or
+	// none.
 	origin   string
 	signedIn time.Time
 	replaced string
+	late     bool
 
 	told bool // that consent is needed is what Revoked was told, not Google's refusal
 }

@@ -36,7 +36,7 @@ type bearer struct {
 func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	redirect, sameHost := followed(req)
 	if redirect && !(sameHost && b.m.hosts.allow(req.URL)) {
-		return b.m.transport.RoundTrip(req)
+		return b.m.roundTrip(req)
 	}
 	if !b.m.hosts.allow(req.URL) {
 		closeBody(req)
@@ -58,7 +58,17 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 func (b *bearer) send(req *http.Request, tok *oauth2.Token) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	tok.SetAuthHeader(req)
-	return b.m.transport.RoundTrip(req)
+	return b.m.roundTrip(req)
+}
+
+// roundTrip sees to it that the response names its request, which not every
+// transport does: [followed] recognises a redirect by that.
+func (m *Manager) roundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := m.transport.RoundTrip(req)
+	if err == nil && resp.Request == nil {
+		resp.Request = req
+	}
+	return resp, err
 }
 
 // replay sends the request again with a new token, where that is possible.

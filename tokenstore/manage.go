@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"time"
 )
 
 // Grant returns what is kept for the user, needing consent or not, refresh token
@@ -37,6 +38,19 @@ func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
 		return err
 	}
 	return m.revoked(ctx, key, reason, func(Grant) bool { return true })
+}
+
+// RevokedAt is [Manager.Revoked] as of a time that whoever says so gives, such as
+// the iat of a Cross-Account Protection event. Events may come late, again and out
+// of order: one from before the sign-in that is kept is about an older grant, and
+// changes nothing. Where the two are less than a minute apart, or the time of the
+// sign-in is not known, it is taken to be about the kept one.
+func (m *Manager) RevokedAt(ctx context.Context, subject, reason string, at time.Time) error {
+	key, err := m.checked(subject)
+	if err != nil {
+		return err
+	}
+	return m.revoked(ctx, key, reason, func(g Grant) bool { return g.signedIn.Sub(at) < time.Minute })
 }
 
 // RevokedToken is [Manager.Revoked] for whose refresh token has that hash, as

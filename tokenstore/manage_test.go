@@ -53,6 +53,39 @@ func TestRevoked(t *testing.T) {
 	}
 }
 
+// An event from before the sign-in that is kept is about another grant.
+func TestRevokedAt(t *testing.T) {
+	for ago, want := range map[time.Duration]tokenstore.State{
+		48 * time.Hour:   tokenstore.Active,
+		61 * time.Second: tokenstore.Active,
+		30 * time.Second: tokenstore.NeedsConsent, // the clocks may not agree
+		-time.Hour:       tokenstore.NeedsConsent,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			at := time.Now().Add(-ago)
+			if err := b.RevokedAt(t.Context(), jane, "tokens-revoked", at); err != nil {
+				t.Errorf("RevokedAt of nobody: %v", err)
+			}
+			b.google.rotate = true
+			b.signIn(t, b.google.consent("openid"))
+			b.Invalidate(jane)
+			b.token(t) // a rotation is no sign-in
+			if err := b.RevokedAt(t.Context(), jane, "tokens-revoked", at); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.kept(t); got.State != want {
+				t.Errorf("told of %v before the sign-in: kept %v, want it %v", ago, got, want)
+			}
+		})
+	}
+	b := newBench(t) // nobody knows when that one was
+	save(t, b.store.Store, janeKey, tokenstore.Grant{RefreshToken: "1//imported"})
+	if err := b.RevokedAt(t.Context(), jane, "", time.Now()); err != nil || b.kept(t).State != tokenstore.NeedsConsent {
+		t.Errorf("kept %v, %v", b.kept(t), err)
+	}
+}
+
 // Revoked is about what is kept when it is called, and what that is rotated to.
 func TestRevokedAgainstAConflict(t *testing.T) {
 	for _, c := range []struct {

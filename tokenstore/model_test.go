@@ -134,7 +134,7 @@ func (p *process) signIn(ctx context.Context, own *dice, subject string) {
 	if own.happens(p.faults) {
 		ctx = context.WithValue(ctx, unreadable{}, true)
 	}
-	_, err := p.SignIn(ctx, subject, tok)
+	_, err := p.SignIn(context.WithValue(ctx, signingIn{}, l), subject, tok)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l.settled, l.err = time.Now(), err
@@ -272,7 +272,7 @@ func (w *world) checkRecord(subject string, g tokenstore.Grant) {
 	of := w.refresh[g.RefreshToken].of
 	for _, l := range w.lineages {
 		newer := !of.settled.IsZero() && of.settled.Before(l.began)
-		if of.err != nil && (w.skewed || w.endedSince(l) || !l.settled.Before(of.late)) {
+		if of.err != nil && (w.skewed && (of.blind || l.retried) || w.endedSince(l) || !l.settled.Before(of.late)) {
 			// It was saved late, by a process that had to go by the clock, or
 			// that found nothing, as it had before; or the newer one had not
 			// been acknowledged then.

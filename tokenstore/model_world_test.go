@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,8 @@ type lineage struct {
 	head           string    // the refresh token that Google takes now
 	holder         *process  // who was told of head
 	by             *process  // who did the SignIn
+	blind          bool      // it could not load the record, at least once
+	retried        bool      // the store failed it
 }
 
 type issued struct {
@@ -135,6 +138,15 @@ func (p *process) reach(ctx context.Context, what string) error {
 	time.Sleep(r.duration(20 * time.Millisecond))
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	err := p.obstacle(ctx, r, what)
+	if l, ok := ctx.Value(signingIn{}).(*lineage); ok && err != nil {
+		l.retried = true
+		l.blind = l.blind || strings.HasSuffix(what, "load")
+	}
+	return err
+}
+
+func (p *process) obstacle(ctx context.Context, r *dice, what string) error {
 	switch {
 	case p.crashed:
 		return errCrashed
@@ -148,6 +160,9 @@ func (p *process) reach(ctx context.Context, what string) error {
 	}
 	return nil
 }
+
+// signingIn is the context's lineage that a SignIn is about.
+type signingIn struct{}
 
 // unreadable marks the context of an operation that cannot read the store.
 type unreadable struct{}
@@ -253,9 +268,20 @@ func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 	}
 	s.p.mu.Unlock()
 	if lost := s.p.reach(ctx, "answer of save"); lost != nil {
-		return "", lost
+		return "", s.sentAgain(ctx, lost)
 	}
 	return version, err
+}
+
+// sentAgain is a client of the store that repeats what got no answer, and then
+// meets its own write.
+func (s storeOf) sentAgain(ctx context.Context, lost error) error {
+	r := ctx.Value(dice{}).(*dice)
+	if errors.Is(lost, errDown) && r.happens(0.5) {
+		time.Sleep(r.duration(3 * time.Second))
+		return tokenstore.ErrConflict
+	}
+	return lost
 }
 
 func (s storeOf) Delete(ctx context.Context, key tokenstore.Key, version string) error {

@@ -100,13 +100,15 @@ func (n *news) weigh(kept record, now time.Time) verdict {
 // where nobody knows the former record.
 func (n *news) weighSignIn(kept record, now time.Time) verdict {
 	switch {
-	case kept.exists && (kept.origin == n.origin || kept.RefreshToken == n.answer.refreshToken):
+	case n.is(kept):
 		return known
+	case n.was(kept):
+		return superseded
 	case kept.exists && slices.Contains(n.older, kept.origin):
 		return needed
 	case n.before != nil && kept.same(*n.before):
 		return needed
-	case n.before != nil && !(kept.besides(*n.before) && kept.late()):
+	case n.before != nil && !(kept.besides(*n.before) && kept.late):
 		return superseded
 	case kept.exists && n.precedes(kept.signedIn, now):
 		return superseded
@@ -124,9 +126,20 @@ func (r record) besides(before record) bool {
 	return r.exists && r.origin != "" && r.replaced == before.origin && before.exists == (before.origin != "")
 }
 
-// late tells whether the sign-in may have been saved, or rotated, well after it
-// came in. Both times are of one clock, or it was.
-func (r record) late() bool { return r.UpdatedAt.Sub(r.signedIn) > promptly }
+// was tells whether the store is known to have taken the sign-in. It may have said
+// something else: a client that sends again what got no answer meets a conflict
+// with its own write.
+func (n *news) was(kept record) bool {
+	return n.is(kept) || kept.replaced == n.origin
+}
+
+// is tells whether kept is what came of the sign-in.
+func (n *news) is(kept record) bool {
+	if kept.origin == "" {
+		return kept.exists && kept.RefreshToken == n.answer.refreshToken
+	}
+	return kept.origin == n.origin
+}
 
 const (
 	// clockError is how far the clocks of two processes may be apart.
@@ -135,9 +148,6 @@ const (
 	// futureError is how far a time may be ahead of now and be taken for one
 	// that has been.
 	futureError = 30 * time.Second
-
-	// promptly is how soon a sign-in is saved where the store is no more than slow.
-	promptly = 5 * time.Second
 )
 
 // precedes tells whether a sign-in at that time, by some other clock, is known
@@ -168,7 +178,7 @@ func (m *Manager) apply(n *news, g Grant) Grant {
 		g.RefreshToken = n.answer.refreshToken
 	}
 	if n.kind == signedIn {
-		g.replaced, g.origin, g.signedIn = g.origin, n.origin, n.at
+		g.replaced, g.origin, g.signedIn, g.late = g.origin, n.origin, n.at, n.tried
 	}
 	// Google refuses a token that it has rotated to whoever comes too late with
 	// it; what Revoked was told is about the new one as well.
@@ -227,7 +237,7 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 		if err != nil {
 			return Grant{}, needed, err
 		}
-		if n.kind == signedIn && !n.tried {
+		if n.kind == signedIn && !n.tried && !n.was(kept) {
 			n.before = &kept // a sign-in that is just coming in is the newest
 		} else if v := m.weigh(n, kept); v != needed {
 			return kept.Grant, v, nil

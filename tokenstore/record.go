@@ -31,6 +31,7 @@ const (
 	tagSignedIn           = 25
 	tagTold               = 27
 	tagReplaced           = 29
+	tagLate               = 31
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -64,6 +65,9 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 		b = append(b, tagTold, 1, 1)
 	}
 	b = appendString(b, tagReplaced, g.replaced)
+	if g.late {
+		b = append(b, tagLate, 1, 1)
+	}
 	return b, nil
 }
 
@@ -172,6 +176,9 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 		return len(value) == 1 && value[0] == 1
 	case tagReplaced:
 		return setString(&g.replaced, value)
+	case tagLate:
+		g.late = true
+		return len(value) == 1 && value[0] == 1
 	}
 	return tag%2 == 1
 }

@@ -81,7 +81,7 @@ func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
 	case g.State != Active:
 		return Grant{}, needsConsent(key.Subject, g.Reason)
 	case g.RefreshToken == "":
-		return Grant{}, noneKept(key.Subject)
+		return Grant{}, needsConsent(key.Subject, ReasonNone)
 	}
 	return g, nil
 }

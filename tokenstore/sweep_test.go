@@ -120,3 +120,19 @@ func TestSweepNeedsALister(t *testing.T) {
 		}
 	}
 }
+
+// A record without a refresh token, from an import for instance, is one of a user
+// who has to consent.
+func TestSweepReportsAnEmptyGrant(t *testing.T) {
+	memory := new(tokenstore.Memory)
+	b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+	save(t, memory, janeKey, tokenstore.Grant{})
+	for subject, err := range b.Sweep(t.Context(), tokenstore.SweepOptions{}) {
+		if subject != jane {
+			t.Errorf("swept %q", subject)
+		}
+		wantReason(t, err, tokenstore.ReasonNone)
+		return
+	}
+	t.Error("nothing was swept")
+}

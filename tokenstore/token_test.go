@@ -356,7 +356,29 @@ func TestErrorsDoNotShowTheResponse(t *testing.T) {
 	if _, err := b.Token(t.Context(), jane); err == nil || err.Error() == "" {
 		t.Errorf("Token: %v", err)
 	}
+	// One that speaks for itself says no more than that.
+	b.google.fail = func(string) error {
+		return &speaking{&oauth2.RetrieveError{Response: new(http.Response), Body: []byte("the-secret-body")}}
+	}
+	_, err = b.Token(t.Context(), jane)
+	noSecret(t, err, "the-secret-body")
+	own, ok := errors.AsType[interface {
+		error
+		OAuthError() (string, string)
+	}](err)
+	if !ok {
+		t.Fatalf("Token: %v, without its code", err)
+	}
+	if code, _ := own.OAuthError(); code != "temporarily_unavailable" {
+		t.Errorf("the code is %q", code)
+	}
 }
+
+// speaking is x/oauth2's error in an adapter's hands.
+type speaking struct{ error }
+
+func (*speaking) OAuthError() (string, string) { return "temporarily_unavailable", "" }
+func (s *speaking) Unwrap() error              { return s.error }
 
 func TestAPanickingRefresherEndsNothingElse(t *testing.T) {
 	b := newBench(t)

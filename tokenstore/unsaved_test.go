@@ -3,6 +3,7 @@ package tokenstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -69,7 +70,14 @@ func TestUnsavedSignInsOfTwo(t *testing.T) {
 	for _, test := range []struct {
 		name                 string
 		returning, newerLast bool
-	}{{"new user, older last", false, false}, {"new user, newer last", false, true}, {"older last", true, false}, {"newer last", true, true}} {
+		between              time.Duration
+	}{
+		{"new user, older last", false, false, time.Minute},
+		{"new user, newer last", false, true, time.Minute},
+		{"older last", true, false, time.Minute},
+		{"newer last", true, true, time.Minute},
+		{"newer last, close together", true, true, time.Second},
+	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t)
@@ -81,7 +89,7 @@ func TestUnsavedSignInsOfTwo(t *testing.T) {
 				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
 					t.Errorf("SignIn: %v", err)
 				}
-				time.Sleep(time.Minute)
+				time.Sleep(test.between)
 				tok := b.google.consent("openid email")
 				if _, err := newer.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
 					t.Errorf("SignIn: %v", err)
@@ -100,6 +108,90 @@ func TestUnsavedSignInsOfTwo(t *testing.T) {
 					t.Errorf("kept %v, of the older one", kept)
 				}
 			})
+		})
+	}
+}
+
+// One that another, saved at once, has outrun stays past, whatever has become of
+// that one, and whatever the clocks say.
+func TestUnsavedSignInAgainstOneThatWasSaved(t *testing.T) {
+	for name, rotate := range map[string]bool{"rotated": true, "refreshed": false} {
+		for _, share := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, ", shared: ", share), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBench(t)
+					b.google.rotate = rotate
+					newer := join(t, b.google, &hooked{Store: b.store.Store}, func(c *tokenstore.Config) {
+						c.ShareAccessTokens = share
+						c.Now = func() time.Time { return time.Now().Add(-5 * time.Minute) }
+					})
+					newer.signIn(t, b.google.consent("openid"))
+					b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+					_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
+					time.Sleep(time.Minute)
+					newer.signIn(t, b.google.consent("openid email"))
+					time.Sleep(2 * time.Hour)
+					newer.token(t)
+					want := b.kept(t).RefreshToken
+					b.store.beforeSave = nil
+					if err := b.Flush(t.Context()); err != nil {
+						t.Error(err)
+					}
+					if kept := b.kept(t); kept.RefreshToken != want || !b.google.live[want] {
+						t.Errorf("kept %v, of the older one", kept)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A client of the store that sends again what got no answer meets a conflict with
+// its own write, and what has come of that meanwhile.
+func TestSignInAgainstItsOwnWrite(t *testing.T) {
+	for name, then := range map[string]func(t *testing.T, other *bench){
+		"kept":     func(*testing.T, *bench) {},
+		"rotated":  func(t *testing.T, other *bench) { other.token(t) },
+		"replaced": func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.google.rotate = true
+			other := join(t, b.google, &hooked{Store: b.store.Store})
+			var want string
+			b.store.afterSave = func(tokenstore.Grant) error {
+				b.store.afterSave = nil
+				then(t, other)
+				want = b.kept(t).RefreshToken
+				return tokenstore.ErrConflict
+			}
+			got := b.signIn(t, b.google.consent("openid"))
+			if kept := b.kept(t); kept.RefreshToken != want || got.RefreshToken != want {
+				t.Errorf("SignIn = %v, kept %v", got, kept)
+			}
+		})
+	}
+}
+
+// The refresh token that is kept, brought by another sign-in, is alive again.
+func TestSignInWithTheKeptToken(t *testing.T) {
+	for _, failures := range []int{0, 1} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			tok := b.google.consent("openid")
+			b.signIn(t, tok)
+			if err := b.Revoked(t.Context(), jane, ""); err != nil {
+				t.Fatal(err)
+			}
+			b.store.beforeSave = func(tokenstore.Grant) error {
+				if failures--; failures >= 0 {
+					return errDown
+				}
+				return nil
+			}
+			if got := b.signIn(t, tok); got.State != tokenstore.Active || b.kept(t).State != tokenstore.Active {
+				t.Errorf("SignIn = %v, kept %v", got, b.kept(t))
+			}
 		})
 	}
 }
