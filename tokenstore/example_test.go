@@ -105,8 +105,7 @@ func ExampleSealed() {
 	// under the old key: 0 <nil>
 }
 
-// aead is the interface of Tink's AEAD primitives, among them those whose key
-// is in a cloud KMS.
+// aead is the interface of Tink's AEAD primitives.
 type aead interface {
 	Encrypt(plaintext, associatedData []byte) ([]byte, error)
 	Decrypt(ciphertext, associatedData []byte) ([]byte, error)
@@ -119,10 +118,17 @@ func (s tinkSealer) Seal(_ context.Context, plaintext, associated []byte) ([]byt
 }
 
 func (s tinkSealer) Open(_ context.Context, sealed, associated []byte) ([]byte, error) {
-	return s.Decrypt(sealed, associated)
+	plaintext, err := s.Decrypt(sealed, associated)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", tokenstore.ErrSealed, err)
+	}
+	return plaintext, nil
 }
 
-// A Tink AEAD seals as it is, with an adapter of two methods:
+// A Tink AEAD seals as it is, with an adapter of two methods. One with its keys
+// in memory fails to decrypt only what never opens, which is ErrSealed; of one
+// whose key is in a cloud KMS, wrap only the errors that say so and return the
+// others as they are.
 //
 //	type tinkSealer struct{ tink.AEAD }
 //
@@ -131,7 +137,11 @@ func (s tinkSealer) Open(_ context.Context, sealed, associated []byte) ([]byte, 
 //	}
 //
 //	func (s tinkSealer) Open(_ context.Context, sealed, associated []byte) ([]byte, error) {
-//		return s.Decrypt(sealed, associated)
+//		plaintext, err := s.Decrypt(sealed, associated)
+//		if err != nil {
+//			return nil, fmt.Errorf("%w: %w", tokenstore.ErrSealed, err)
+//		}
+//		return plaintext, nil
 //	}
 func ExampleSealer() {
 	var primitive aead // from tink.AEAD's aead.New(handle)

@@ -16,9 +16,10 @@ type primaryTeller interface{ UnderPrimary(sealed []byte) bool }
 // Others may use the store meanwhile. n is the number of records written.
 //
 // progress, unless nil, is told each key that is done with. If Reseal stops on
-// an error of the Store, or because ctx ended, call it again with the last key
-// it told. Records that do not open stay as they are and do not stop it: in the
-// end the error wraps [ErrSealed], counts them and names the first.
+// an error of the Store or the Sealer, or because ctx ended, call it again with
+// the last key it told. Records that never open ([ErrSealed], from the Sealer
+// itself) stay as they are and do not stop it: in the end the error wraps
+// ErrSealed, counts them and names the first.
 func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n int, err error) {
 	var unopened int
 	var first Key
@@ -60,6 +61,9 @@ func (s *Sealed) reseal(ctx context.Context, key Key) (written bool, err error) 
 			return false, nil
 		}
 		g, err := s.open(ctx, key, record)
+		if f, ok := errors.AsType[*sealerFailure](err); ok {
+			return false, f.cause
+		}
 		if err != nil {
 			return false, err
 		}

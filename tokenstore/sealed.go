@@ -20,7 +20,8 @@ import (
 // A record that does not open is [ErrSealed]: changed, cut off, somebody else's,
 // under a key that is not on the keyring, or not sealed at all. It stays as it
 // is, and Load returns what is readable of it, Version included, so that a
-// sign-in with a new refresh token can replace it.
+// sign-in with a new refresh token can replace it. Where the Sealer fails for
+// another reason, such as a KMS that is away, Load's error wraps that too.
 //
 // It is a [Lister], a [Finder] and a [Leaser] as far as Store is: otherwise those
 // methods fail with [errors.ErrUnsupported]. It holds no state, so its methods
@@ -83,11 +84,14 @@ func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
 		return g, fmt.Errorf("%w: it is not sealed", ErrSealed)
 	}
 	if s.Sealer == nil {
-		return g, sealedError(errNoSealer)
+		return g, &sealerFailure{errNoSealer}
 	}
 	plaintext, err := s.Sealer.Open(ctx, envelope, associated(key))
+	if err != nil && !errors.Is(err, ErrSealed) {
+		err = &sealerFailure{err}
+	}
 	if err != nil {
-		return g, sealedError(err)
+		return g, err
 	}
 	var tokens Grant
 	if tokens.UnmarshalBinary(plaintext) != nil {
@@ -99,12 +103,12 @@ func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
 
 var errNoSealer = errors.New("Sealed.Sealer is not set")
 
-func sealedError(err error) error {
-	if errors.Is(err, ErrSealed) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrSealed, err)
-}
+// sealerFailure is a failure of the Sealer that says nothing about the record:
+// that is as good as sealed now, and may open later.
+type sealerFailure struct{ cause error }
+
+func (f *sealerFailure) Error() string   { return ErrSealed.Error() + ": " + f.cause.Error() }
+func (f *sealerFailure) Unwrap() []error { return []error{ErrSealed, f.cause} }
 
 func envelopeOf(g Grant) (envelope []byte, ok bool) {
 	text, ok := strings.CutPrefix(g.RefreshToken, sealedPrefix)

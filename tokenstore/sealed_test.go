@@ -398,6 +398,30 @@ func TestResealPassesOverWhatDoesNotOpen(t *testing.T) {
 	}
 }
 
+// A KMS that goes away in the middle says nothing about the records.
+func TestResealStopsWithItsSealer(t *testing.T) {
+	inner := new(tokenstore.Memory)
+	k := &kms{key: ring(t, 2, 1)}
+	s := &tokenstore.Sealed{Store: inner, Sealer: k}
+	keys := fill(t, s, 10)
+	foreign := tokenstore.Key{ClientID: client, Subject: "00001x"}
+	save(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 9)}, foreign, tokenstore.Grant{RefreshToken: "1//r"})
+
+	var done []tokenstore.Key
+	n, err := s.Reseal(t.Context(), tokenstore.Key{}, func(key tokenstore.Key) {
+		done = append(done, key)
+		k.down = len(done) == 5
+	})
+	if n != 4 || len(done) != 5 || !errors.Is(err, errDown) || errors.Is(err, tokenstore.ErrSealed) {
+		t.Errorf("Reseal = %d, %v; told %d; want 4, what the Sealer says and not that the rest is ErrSealed, 5", n, err, len(done))
+	}
+	k.down = false
+	n, err = s.Reseal(t.Context(), done[len(done)-1], nil)
+	if n != len(keys)-4 || err != nil {
+		t.Errorf("Reseal, gone on = %d, %v; want %d", n, err, len(keys)-4)
+	}
+}
+
 func TestResealAgainstAConflict(t *testing.T) {
 	memory := new(tokenstore.Memory)
 	key := fill(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 1)}, 1)[0]
