@@ -2,13 +2,10 @@ package exchangetest
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
 // Where the forms of the pages go.
@@ -16,56 +13,6 @@ const (
 	accountPath = "/signin/account"
 	consentPath = "/signin/consent"
 )
-
-// A Choice is what a user does on the pages of the authorization endpoint.
-type Choice struct {
-	User     string   // subject or email address; default: the login_hint, or the first user
-	Declined []string // scopes unticked on the consent screen
-	Deny     bool     // press Cancel
-}
-
-// Authorize goes through the authorization pages as a user with a browser
-// would, starting at the address that the app under test sends its users to. It
-// returns the address that the browser is sent back to, with the code and state
-// or with error=access_denied in its query; or an error where Google would show
-// one and never return to the app. None of this passes through HTTP: it is not in
-// the log, and no fault can befall it.
-func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err error) {
-	at, err := url.Parse(authURL)
-	if err != nil {
-		return nil, errors.New("exchangetest: authURL is not a URL")
-	}
-	if to := s.routes[at.Path]; to.endpoint != AuthEndpoint {
-		return nil, fmt.Errorf("exchangetest: %s is not the authorization endpoint", at.Path)
-	}
-	to, err := s.walk(at.RawQuery, c)
-	if err != nil {
-		return nil, fmt.Errorf("exchangetest: %w", err)
-	}
-	return url.Parse(to)
-}
-
-func (s *Server) walk(query string, c Choice) (string, error) {
-	a, no := s.parseAuth(query)
-	if no != nil {
-		return "", no
-	}
-	u := a.account(s.ledger.users)
-	if c.User != "" {
-		u = s.ledger.user(c.User)
-	} else if u == nil && !a.silent {
-		u = s.ledger.users[0]
-	}
-	switch {
-	case u == nil && !a.silent:
-		return "", errors.New("no user " + c.User)
-	case a.silent && (u == nil || s.ledger.asksConsent(a.signIn(u, nil))):
-		return s.fail(a, "interaction_required"), nil
-	case c.Deny:
-		return s.fail(a, "access_denied"), nil
-	}
-	return s.finish(a, u, scope.Set(c.Declined...))
-}
 
 // finish sends the user back to the app, with a code or without.
 func (s *Server) finish(a *authRequest, u *user, declined []string) (string, error) {
@@ -97,7 +44,7 @@ func (s *Server) fail(a *authRequest, code string) string {
 
 func (s *Server) callbackIssuer() string {
 	if s.options.CallbackIssuer {
-		return s.issuer.URL
+		return s.issuerURL()
 	}
 	return ""
 }
@@ -117,21 +64,13 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request) {
 		showError(w, no)
 		return
 	}
-	u := a.account(s.ledger.users)
-	switch {
-	case u != nil:
-		s.welcome(w, r, a, u)
-	case a.silent:
-		http.Redirect(w, r, s.fail(a, "interaction_required"), http.StatusFound)
-	default:
-		showAccounts(w, a, a.accounts(s.ledger.users))
-	}
+	s.proceed(w, r, a, a.account(s.ledger.users))
 }
 
 // serveAccount takes the account that the user has chosen.
 func (s *Server) serveAccount(w http.ResponseWriter, r *http.Request) {
 	if a, u, ok := s.page(w, r); ok {
-		s.welcome(w, r, a, u)
+		s.proceed(w, r, a, u)
 	}
 }
 
@@ -163,7 +102,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) (*authRequest, *us
 		showError(w, no)
 		return nil, nil, false
 	}
-	u := s.ledger.user(r.PostForm.Get("user"))
+	u := find(a.accounts(s.ledger.users), r.PostForm.Get("user"))
 	if u == nil {
 		showError(w, badRequest("invalid_request", "There is no such account."))
 		return nil, nil, false
@@ -171,15 +110,43 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) (*authRequest, *us
 	return a, u, true
 }
 
-// welcome asks a known user for consent, if need be.
-func (s *Server) welcome(w http.ResponseWriter, r *http.Request, a *authRequest, u *user) {
-	asks := s.ledger.asksConsent(a.signIn(u, nil))
-	switch no := s.ledger.refusal(a.client, u); {
+// A step is what comes next on the way to a code.
+type step int
+
+const (
+	askAccount step = iota
+	askConsent
+	giveUp // interaction_required: the app has said to ask nothing
+	goBack // with a code
+)
+
+// next returns what comes after the user is known to be u; nil means not yet.
+func (s *Server) next(a *authRequest, u *user) (step, *refusal) {
+	if no := s.ledger.refusal(a.client, u); no != nil {
+		return 0, no
+	}
+	switch asks := u == nil || s.ledger.asksConsent(a.signIn(u, nil)); {
+	case asks && a.silent:
+		return giveUp, nil
+	case u == nil:
+		return askAccount, nil
+	case asks:
+		return askConsent, nil
+	}
+	return goBack, nil
+}
+
+// proceed takes the next step with a browser.
+func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authRequest, u *user) {
+	next, no := s.next(a, u)
+	switch {
 	case no != nil:
 		showError(w, no)
-	case asks && a.silent:
+	case next == giveUp:
 		http.Redirect(w, r, s.fail(a, "interaction_required"), http.StatusFound)
-	case asks:
+	case next == askAccount:
+		showAccounts(w, a, a.accounts(s.ledger.users))
+	case next == askConsent:
 		showConsent(w, a, u)
 	default:
 		s.leave(w, r, a, u, nil)

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"html"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -243,11 +244,11 @@ func TestPKCE(t *testing.T) {
 
 func TestCallbackIssuer(t *testing.T) {
 	srv := start(t, web(exchangetest.Options{CallbackIssuer: true}))
-	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{}).Get("iss"); got != "https://accounts.google.com" {
-		t.Errorf("iss %q", got)
-	}
 	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{Deny: true}).Get("iss"); got != "https://accounts.google.com" {
 		t.Errorf("iss %q beside an error", got)
+	}
+	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{}).Get("iss"); got != "https://accounts.google.com" {
+		t.Errorf("iss %q", got)
 	}
 	_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
 	if doc["authorization_response_iss_parameter_supported"] != true {
@@ -413,15 +414,16 @@ func TestSilentPages(t *testing.T) {
 func TestForgedForms(t *testing.T) {
 	srv := start(t, web(exchangetest.Options{}))
 	good := url.Values{"request": {authQuery(srv).Encode()}, "user": {jane}, "action": {"allow"}}
+	domain := authQuery(srv)
+	domain.Set("hd", "example.com")
 	for _, path := range []string{"/signin/account", "/signin/consent"} {
-		for name, value := range map[string]string{"user": "who@example.com", "request": "client_id=1-x"} {
-			spoilt := url.Values{}
-			for k, v := range good {
-				spoilt[k] = v
-			}
-			spoilt.Set(name, value)
+		for _, change := range []struct{ name, value string }{
+			{"user", "who@example.com"}, {"request", "client_id=1-x"}, {"request", domain.Encode()},
+		} {
+			spoilt := maps.Clone(good)
+			spoilt.Set(change.name, change.value)
 			if status, page := browse(t, srv, request("POST", srv.URL+path, spoilt)); status < 400 || !strings.Contains(page, "Access blocked") {
-				t.Errorf("%s with %s %q: %d", path, name, value, status)
+				t.Errorf("%s with %s %q: %d", path, change.name, change.value, status)
 			}
 		}
 		resp, err := srv.Client().Get(srv.URL + path)

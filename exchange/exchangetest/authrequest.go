@@ -166,18 +166,26 @@ func (a *authRequest) accounts(all []*user) []*user {
 // there is none.
 func (a *authRequest) account(all []*user) *user {
 	users := a.accounts(all)
-	if a.chooseAgain {
+	switch {
+	case a.chooseAgain:
 		return nil
-	}
-	for _, u := range users {
-		if a.loginHint != "" && u.isNamed(a.loginHint) {
-			return u
-		}
-	}
-	if len(users) == 1 {
+	case len(users) == 1:
 		return users[0]
 	}
-	return nil
+	return find(users, a.loginHint)
+}
+
+// choose returns the user who is chosen by name, or for lack of one by the
+// login_hint, or else as the first; nil if there is nobody to choose.
+func (a *authRequest) choose(all []*user, name string) *user {
+	users := a.accounts(all)
+	if name != "" {
+		return find(users, name)
+	}
+	if u := find(users, a.loginHint); u != nil || len(users) == 0 {
+		return u
+	}
+	return users[0]
 }
 
 // callback returns the redirect URI with the answer to the app in its query.

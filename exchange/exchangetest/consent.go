@@ -79,7 +79,7 @@ func (l *ledger) decide(s signIn) (*code, error) {
 	return l.newCode(s, asked, granted), nil
 }
 
-// newCode records what the user has granted and issues a code.
+// newCode adds what the user has granted to what they had, and issues a code.
 func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 	c := l.consents[s.key()]
 	if c == nil {

@@ -9,7 +9,7 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := map[string]any{
-		"issuer":                                s.issuer.URL,
+		"issuer":                                s.issuerURL(),
 		"authorization_endpoint":                s.URL + authPath,
 		"token_endpoint":                        s.URL + tokenPath,
 		"revocation_endpoint":                   s.URL + revokePath,

@@ -77,7 +77,7 @@ func ExampleServer_Authorize() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, choice := range []exchangetest.Choice{{User: "jane.doe@gmail.com"}, {Deny: true}} {
+	for _, choice := range []exchangetest.Choice{{Deny: true}, {User: "jane.doe@gmail.com"}} {
 		back, err := google.Authorize(request.URL, choice)
 		if err != nil {
 			log.Fatal(err)
@@ -90,8 +90,8 @@ func ExampleServer_Authorize() {
 		fmt.Println("refresh token:", tokens.RefreshToken != "")
 	}
 	// Output:
-	// refresh token: true
 	// HTTP status 403
+	// refresh token: true
 }
 
 // Moving the clock, and asserting on what was sent.

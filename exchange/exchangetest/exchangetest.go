@@ -73,13 +73,14 @@ type Server struct {
 	// be set, if at all, before the first request.
 	URL string
 
-	options Options
-	issuer  *idtokentest.Issuer
-	ledger  *ledger
-	routes  map[string]route
-	script  script
-	log     requestLog
-	ahead   atomic.Int64 // how far Advance has moved the clock
+	options  Options
+	issuer   *idtokentest.Issuer
+	renaming sync.Mutex // the issuer, in Issuer
+	ledger   *ledger
+	routes   map[string]route
+	script   script
+	log      requestLog
+	ahead    atomic.Int64 // how far Advance has moved the clock
 
 	listener *httptest.Server
 	closed   chan struct{}
@@ -100,9 +101,6 @@ func NewServer(o Options) *Server {
 	if s.issuer == nil {
 		s.issuer = idtokentest.NewIssuer()
 		s.issuer.Now = s.Now
-	}
-	if o.OwnIssuer {
-		s.issuer.URL = s.URL
 	}
 	s.routes = s.newRoutes()
 	s.listener.Start()
@@ -129,7 +127,7 @@ func (s *Server) Client() *http.Client {
 // Endpoint returns the server's addresses, for [exchange.Config].
 func (s *Server) Endpoint() exchange.Endpoint {
 	return exchange.Endpoint{
-		Issuer:    s.issuer.URL,
+		Issuer:    s.issuerURL(),
 		AuthURL:   s.URL + authPath,
 		TokenURL:  s.URL + tokenPath,
 		RevokeURL: s.URL + revokePath,
@@ -140,7 +138,23 @@ func (s *Server) Endpoint() exchange.Endpoint {
 // sign tokens that Google never would. Its URL is https://accounts.google.com,
 // where [Server.Client] finds the discovery document, unless
 // [Options.OwnIssuer] says otherwise.
-func (s *Server) Issuer() *idtokentest.Issuer { return s.issuer }
+func (s *Server) Issuer() *idtokentest.Issuer {
+	s.renaming.Lock()
+	defer s.renaming.Unlock()
+	if own := s.issuerURL(); s.issuer.URL != own { // not to write what others may be reading
+		s.issuer.URL = own
+	}
+	return s.issuer
+}
+
+// issuerURL is the iss of the server's tokens. It follows URL, which may be set
+// after the server is made.
+func (s *Server) issuerURL() string {
+	if s.options.OwnIssuer {
+		return s.URL
+	}
+	return s.issuer.URL
+}
 
 // CertsURL is where the keys of the ID tokens are served as a JWK set.
 func (s *Server) CertsURL() string { return s.URL + certsPath }

@@ -57,13 +57,7 @@ func newLedger(o Options, now func() time.Time) *ledger {
 }
 
 // user finds a user by subject or email address; nil if there is none.
-func (l *ledger) user(name string) *user {
-	i := slices.IndexFunc(l.users, func(u *user) bool { return u.isNamed(name) })
-	if i < 0 {
-		return nil
-	}
-	return l.users[i]
-}
+func (l *ledger) user(name string) *user { return find(l.users, name) }
 
 // client finds a client by its ID; nil if there is none.
 func (l *ledger) client(id string) *client {

@@ -54,12 +54,33 @@ func TestDiscovery(t *testing.T) {
 }
 
 func TestOwnIssuer(t *testing.T) {
-	srv := exchangetest.NewServer(exchangetest.Options{OwnIssuer: true})
-	defer srv.Close()
+	o := web(exchangetest.Options{OwnIssuer: true, CallbackIssuer: true})
+	t.Run("at its own address", func(t *testing.T) {
+		srv := exchangetest.NewServer(o)
+		defer srv.Close()
+		wantOwnIssuer(t, srv)
+	})
+	t.Run("elsewhere", func(t *testing.T) {
+		srv := exchangetest.NewServer(o)
+		defer srv.Close()
+		elsewhere := httptest.NewServer(srv)
+		defer elsewhere.Close()
+		srv.Issuer() // asked too early, it must not stay with the former address
+		srv.URL = elsewhere.URL
+		wantOwnIssuer(t, srv)
+	})
+}
+
+func wantOwnIssuer(t *testing.T, srv *exchangetest.Server) {
+	t.Helper()
 	_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
 	token := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{})).str("id_token")
 	for place, got := range map[string]any{
-		"discovery": doc["issuer"], "ID token": claims(t, token)["iss"], "Endpoint": srv.Endpoint().Issuer, "Issuer": srv.Issuer().URL,
+		"discovery": doc["issuer"],
+		"ID token":  claims(t, token)["iss"],
+		"callback":  authorize(t, srv, authQuery(srv), exchangetest.Choice{}).Get("iss"),
+		"Endpoint":  srv.Endpoint().Issuer,
+		"Issuer":    srv.Issuer().URL,
 	} {
 		if got != srv.URL {
 			t.Errorf("%s says %v, want %s", place, got, srv.URL)

@@ -128,7 +128,7 @@ func (s *Server) idToken(t issued) string {
 		scopes = scope.Missing([]string{"profile"}, scopes)
 	}
 	claims := user.claims(scopes)
-	claims["iss"] = s.issuer.URL
+	claims["iss"] = s.issuerURL()
 	claims["aud"] = t.access.client.ID
 	claims["azp"] = t.access.client.ID
 	claims["iat"] = now.Unix()

@@ -482,6 +482,23 @@ func TestGranularConsent(t *testing.T) {
 	}
 }
 
+func TestDecliningTakesNothingBack(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	r := exchangetest.CodeRequest{Scopes: []string{"openid", appdata}}
+	first := redeem(t, srv, srv.AppCode(r))
+	again := r
+	again.ForceConsent, again.Declined = true, []string{appdata}
+	if b := redeem(t, srv, srv.AppCode(again)); b.str("scope") != "openid" {
+		t.Errorf("scope %q, want openid", b.str("scope"))
+	}
+	if status, b := post(t, srv, "/token", refreshForm(srv, first.str("refresh_token"))); b.str("scope") != appdata+" openid" {
+		t.Errorf("the former refresh token: %d %q", status, b.str("scope"))
+	}
+	if b := redeem(t, srv, srv.AppCode(r)); b.str("scope") != appdata+" openid" || b.str("refresh_token") != "" {
+		t.Errorf("asked again, or without the scope: %q %q", b.str("scope"), names(b))
+	}
+}
+
 func TestReuseOfACodeEndsItsTokens(t *testing.T) {
 	for _, keep := range []bool{false, true} {
 		srv := start(t, exchangetest.Options{KeepReusedTokens: keep})

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
@@ -55,6 +56,15 @@ type user struct {
 
 func (u *user) isNamed(name string) bool {
 	return u.Subject == name || strings.EqualFold(u.Email, name)
+}
+
+// find finds a user by subject or email address; nil if there is none.
+func find(users []*user, name string) *user {
+	i := slices.IndexFunc(users, func(u *user) bool { return u.isNamed(name) })
+	if i < 0 {
+		return nil
+	}
+	return users[i]
 }
 
 // claims returns what a token with these scopes may tell about the user, with
