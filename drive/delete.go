@@ -51,18 +51,19 @@ func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
 
 // fold deletes a file that has lost to another of its name. If it has changed since
 // it was listed, it stays: it may be another document by now, and its content is
-// not what had lost.
+// not what had lost. Nothing is tried twice: a Put waits for it.
 func (f *AppFolder) fold(ctx context.Context, loser *File) error {
-	now, err := f.get(ctx, loser.ID)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified):
+	_, err := once(ctx, func(ctx context.Context) (struct{}, error) {
+		now, err := fileOf(f.files.Get(loser.ID).Fields(fileFields).Context(ctx).Do())
+		if err != nil || now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified) {
+			return struct{}{}, err
+		}
+		return struct{}{}, f.files.Delete(loser.ID).Context(ctx).Do()
+	})
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return f.deleteID(ctx, loser.ID)
+	return err
 }
 
 // deleteID deletes one file. One that is gone already is fine: the answer to an

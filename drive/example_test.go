@@ -44,7 +44,7 @@ func Example() {
 	_, err = folder.Stat(ctx, "notes.txt")
 	fmt.Println("gone:", errors.Is(err, fs.ErrNotExist))
 	// Output:
-	// text/plain; charset=utf-8: milk, bread
+	// text/plain: milk, bread
 	// deleted: true
 	// gone: true
 }

@@ -55,11 +55,13 @@ func checkProperties(properties map[string]string) error {
 	return errors.Join(errs...)
 }
 
-// setProperties adds a change of properties to file: null removes one.
+// setProperties adds a change of properties to file: null removes one, which is
+// encoded only where the whole field is.
 func setProperties(file *gdrive.File, properties map[string]string) {
 	for key, value := range properties {
 		if value == "" {
 			file.NullFields = append(file.NullFields, "AppProperties."+key)
+			file.ForceSendFields = []string{"AppProperties"}
 			continue
 		}
 		if file.AppProperties == nil {

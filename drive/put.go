@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strings"
+	"unicode"
 
 	gdrive "google.golang.org/api/drive/v3"
 )
@@ -18,7 +21,8 @@ const Absent = "absent"
 // PutOptions are the particulars of a Put. The zero value is a plain
 // create-or-replace.
 type PutOptions struct {
-	// ContentType is the media type; empty: by the extension of the name, else
+	// ContentType is the media type, as type/subtype and perhaps parameters; empty:
+	// by the extension of the name, without parameters, else
 	// application/octet-stream.
 	ContentType string
 
@@ -85,7 +89,7 @@ func (f *AppFolder) put(ctx context.Context, name string, r io.Reader, opts PutO
 	if opts.ContentType == "" {
 		opts.ContentType = contentType(name)
 	}
-	if err := errors.Join(checkName(name), opts.check()); err != nil {
+	if err := errors.Join(checkName(name), checkReader(r), opts.check()); err != nil {
 		return nil, err
 	}
 	p := &put{folder: f, name: name, opts: opts, src: newSource(r, opts.Size, f.chunk)}
@@ -105,20 +109,32 @@ func (f *AppFolder) put(ctx context.Context, name string, r io.Reader, opts PutO
 }
 
 func contentType(name string) string {
-	if t := mime.TypeByExtension(path.Ext(name)); t != "" {
-		return t
+	t, _, _ := mime.ParseMediaType(mime.TypeByExtension(path.Ext(name)))
+	return cmp.Or(t, "application/octet-stream")
+}
+
+func checkReader(r io.Reader) error {
+	if r == nil {
+		return fmt.Errorf("no reader: %w", errInvalid)
 	}
-	return "application/octet-stream"
+	return nil
 }
 
 func (o *PutOptions) check() error {
-	if _, _, err := mime.ParseMediaType(o.ContentType); err != nil {
-		return fmt.Errorf("ContentType: %w: %w", errInvalid, err)
+	if !isContentType(o.ContentType) {
+		return fmt.Errorf("ContentType: %w", errInvalid)
 	}
 	if o.Size < 0 {
 		return fmt.Errorf("Size: %w", errInvalid)
 	}
 	return checkProperties(o.Properties)
+}
+
+// isContentType takes only what can go into a header as it is. To mime a line
+// break is white space.
+func isContentType(s string) bool {
+	t, _, err := mime.ParseMediaType(s)
+	return err == nil && strings.Contains(t, "/") && strings.TrimSpace(s) == s && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // A put is a Put under way.
@@ -245,11 +261,13 @@ func (p *put) landed(file *File) bool {
 	return ours != "" && ours == theirs
 }
 
-// fold deletes the other files of the name. The document is stored, and wins also
-// if one of them remains: the next Put tries again.
+// fold deletes the other files of the name, for as long as that goes well. The
+// document is stored, and wins also if they remain: the next Put tries again.
 func (p *put) fold(ctx context.Context) {
 	for _, file := range p.rest {
-		_ = p.folder.fold(ctx, file)
+		if p.folder.fold(ctx, file) != nil {
+			return
+		}
 	}
 }
 

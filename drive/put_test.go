@@ -124,15 +124,18 @@ func TestPutFoldsDuplicates(t *testing.T) {
 	}
 }
 
-// The document is stored: that a duplicate remains is no failure.
+// The document is stored: that duplicates remain is no failure, and nothing to
+// wait for.
 func TestPutWhereFoldingFails(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
 	twins(srv)
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Status: 503, Times: 5})
+	add(srv, "a.json", []byte("another loser"))
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Status: 503})
 	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		start := time.Now()
 		put(t, folder, "a.json", "now")
-		if got := contents(srv, "a.json"); len(got) != 2 {
-			t.Fatalf("the folder has %q", got)
+		if got, took := contents(srv, "a.json"), time.Since(start); len(got) != 3 || took != 0 {
+			t.Fatalf("the folder has %q after %v; want all three at once", got, took)
 		}
 		put(t, folder, "a.json", "then")
 		if got := contents(srv, "a.json"); !slices.Equal(got, []string{"then"}) {
@@ -302,25 +305,66 @@ func TestPutRefuses(t *testing.T) {
 		{"no name", "", drive.PutOptions{}},
 		{"name is not UTF-8", "a\xff", drive.PutOptions{}},
 		{"content type", "a", drive.PutOptions{ContentType: "text/plain\r\nX: y"}},
+		{"content type with a parameter on another line", "a", drive.PutOptions{ContentType: "text/plain;\r\n\r\na=b"}},
+		{"content type with a line break at its end", "a", drive.PutOptions{ContentType: "text/plain\n"}},
+		{"content type with a quoted line break", "a", drive.PutOptions{ContentType: "text/plain; a=\"b\nc\""}},
+		{"content type with a tab", "a", drive.PutOptions{ContentType: "text/plain;\ta=b"}},
+		{"content type after a space", "a", drive.PutOptions{ContentType: " text/plain"}},
+		{"content type before a space", "a", drive.PutOptions{ContentType: "text/plain "}},
+		{"content type without a slash", "a", drive.PutOptions{ContentType: "text"}},
 		{"negative size", "a", drive.PutOptions{Size: -1}},
 		{"property without key", "a", drive.PutOptions{Properties: map[string]string{"": "x"}}},
 		{"long property", "a", drive.PutOptions{Properties: map[string]string{"k": strings.Repeat("v", 124)}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			folder, srv := newFolder(t)
-			_, err := folder.Put(t.Context(), tt.file, strings.NewReader("x"), tt.opts)
-			status, ok := errors.AsType[interface {
-				error
-				HTTPStatus() int
-			}](err)
-			if !errors.Is(err, fs.ErrInvalid) || !ok || status.HTTPStatus() != http.StatusBadRequest {
-				t.Errorf("%v, want fs.ErrInvalid, a 400", err)
-			}
-			if n := len(srv.Requests()); n != 0 {
-				t.Errorf("%d requests, want none", n)
+			for _, r := range []io.Reader{strings.NewReader("x"), bytes.NewReader(make([]byte, 3*mib))} {
+				folder, srv := newFolder(t)
+				_, err := folder.Put(t.Context(), tt.file, r, tt.opts)
+				checkInvalid(t, srv, err)
 			}
 		})
+	}
+}
+
+func TestPutOfNoReader(t *testing.T) {
+	folder, srv := newFolder(t)
+	_, err := folder.Put(t.Context(), "a", nil, drive.PutOptions{})
+	checkInvalid(t, srv, err)
+}
+
+// checkInvalid checks that err is a refusal before any request.
+func checkInvalid(t *testing.T, srv *drivetest.Server, err error) {
+	t.Helper()
+	status, ok := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	if !errors.Is(err, fs.ErrInvalid) || !ok || status.HTTPStatus() != http.StatusBadRequest {
+		t.Errorf("%v, want fs.ErrInvalid, a 400", err)
+	}
+	if n := len(srv.Requests()); n != 0 {
+		t.Errorf("%d requests, want none", n)
+	}
+}
+
+// The default has no parameter that a Query would have to repeat.
+func TestDefaultContentType(t *testing.T) {
+	folder, _ := newFolder(t)
+	for name, want := range map[string]string{
+		"a.txt": "text/plain", "a.json": "application/json", "a": "application/octet-stream", "a.none": "application/octet-stream",
+	} {
+		put(t, folder, name, "x")
+		var found []string
+		for file, err := range folder.Files(t.Context(), drive.Query{Name: name, ContentType: want}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = append(found, file.ContentType)
+		}
+		if !slices.Equal(found, []string{want}) {
+			t.Errorf("%s: found %q, want %s", name, found, want)
+		}
 	}
 }
 

@@ -22,11 +22,14 @@ import (
 // try runs op until it succeeds or fails for good. The errors that it returns
 // are fit to be shown.
 func try[T any](ctx context.Context, op func(context.Context) (T, error)) (T, error) {
-	return retry.Do(ctx, retry.Policy{}, func() (T, error) {
-		var a attempt
-		v, err := op(a.trace(ctx))
-		return v, a.explain(ctx, err)
-	}, again)
+	return retry.Do(ctx, retry.Policy{}, func() (T, error) { return once(ctx, op) }, again)
+}
+
+// once runs op a single time, as try does each time.
+func once[T any](ctx context.Context, op func(context.Context) (T, error)) (T, error) {
+	var a attempt
+	v, err := op(a.trace(ctx))
+	return v, a.explain(ctx, err)
 }
 
 // again reports whether a failure that explain has seen is worth another try,
