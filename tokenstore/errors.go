@@ -16,7 +16,11 @@ var (
 	// again. A [*ConsentError] says why.
 	ErrNeedsConsent error = &sentinel{"the user's consent is needed", http.StatusForbidden}
 	// ErrSealed: the record is there and cannot be opened: another key, another
-	// user's record, a changed or a plaintext one. It stays as it is.
+	// user's record, a changed or a plaintext one. It stays as it is, and so does
+	// the error at each sign-in without a new refresh token: log it loudly.
+	// Mostly a key is missing, and with it back all is well. If it is gone for
+	// good, answer as for ErrNeedsConsent: a sign-in with consent replaces the
+	// record, and the refresh token in it is lost, also if the key turns up.
 	ErrSealed error = &sentinel{"the record cannot be unsealed", http.StatusInternalServerError}
 	// ErrSubject: the subject cannot be one, or the ID token is another user's.
 	ErrSubject error = &sentinel{"wrong subject", http.StatusUnauthorized}

@@ -77,12 +77,12 @@ func ExampleConsentError() {
 	// Output: sign in
 }
 
-// The keys come from a secret manager, not from the database.
+// The key comes from a secret manager, not from the database.
 func ExampleSealed() {
 	ctx := context.Background()
-	newKey, oldKey := make([]byte, 32), make([]byte, 32)
-	newKey[0], oldKey[0] = 1, 2
-	keyring, err := tokenstore.NewKeyring(newKey, oldKey)
+	secret := make([]byte, 32)
+	secret[0] = 1
+	keyring, err := tokenstore.NewKeyring(secret)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,11 +98,43 @@ func ExampleSealed() {
 		log.Fatal(err)
 	}
 	fmt.Println("in the rows:", raw.RefreshToken[:10]+"…")
-	n, err := store.Reseal(ctx, tokenstore.Key{}, nil)
-	fmt.Println("under the old key:", n, err)
 	// Output:
 	// in the rows: $sealed$1$…
-	// under the old key: 0 <nil>
+}
+
+// A key is changed in three deploys. Each has reached every process before the
+// next begins, so that none meets a record that it cannot open.
+func ExampleNewKeyring() {
+	ctx := context.Background()
+	rows := new(tokenstore.Memory)
+	deploy := func(primary []byte, old ...[]byte) *tokenstore.Sealed {
+		keyring, err := tokenstore.NewKeyring(primary, old...)
+		if err != nil {
+			log.Fatal(err)
+		}
+		return &tokenstore.Sealed{Store: rows, Sealer: keyring}
+	}
+	oldKey, newKey := make([]byte, 32), make([]byte, 32)
+	oldKey[0], newKey[0] = 1, 2
+	first := deploy(oldKey, newKey)
+	second := deploy(newKey, oldKey)
+	third := deploy(newKey)
+
+	key := tokenstore.Key{ClientID: "407408718192.apps.googleusercontent.com", Subject: "108365719284610937465"}
+	if _, err := first.Save(ctx, key, tokenstore.Grant{RefreshToken: "1//refresh"}); err != nil {
+		log.Fatal(err)
+	}
+	_, err := third.Load(ctx, key)
+	fmt.Println("the third deploy too early:", err)
+
+	n, err := second.Reseal(ctx, tokenstore.Key{}, nil) // once no process seals with oldKey
+	fmt.Println("resealed:", n, err)
+	_, err = third.Load(ctx, key)
+	fmt.Println("the third deploy:", err)
+	// Output:
+	// the third deploy too early: the record cannot be unsealed: its key is not on the keyring
+	// resealed: 1 <nil>
+	// the third deploy: <nil>
 }
 
 // aead is the interface of Tink's AEAD primitives.

@@ -44,9 +44,20 @@ type ringKey struct {
 	macs *sync.Pool // of HMAC-SHA-256 under the key, which fmt has no way into
 }
 
-// NewKeyring makes a Keyring of keys of 32 random bytes each. To change keys,
-// pass the new one as primary and the former ones as old, run [Sealed.Reseal],
-// and drop the old ones.
+// NewKeyring makes a Keyring of keys of 32 random bytes each, which seals with
+// primary and opens with all of them.
+//
+// A key is changed in three deploys. Each has reached every process before the
+// next begins: a process that does not have the new key cannot open what another
+// seals with it, and its users get [ErrSealed].
+//
+//  1. NewKeyring(old, new): all can open the new key's records, none writes one.
+//  2. NewKeyring(new, old). Once no process seals with the old key any more, run
+//     [Sealed.Reseal], until it returns no error.
+//  3. NewKeyring(new).
+//
+// A service that stops all its processes before it starts the new ones can leave
+// out the first. Keep the old key as long as a backup that needs it.
 func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
 	k := &Keyring{byID: make(map[[keyIDSize]byte]*ringKey, 1+len(old))}
 	for i, secret := range append([][]byte{primary}, old...) {

@@ -38,7 +38,7 @@ const (
 // but Version, which is the store's. It holds the tokens as they are; what a
 // [Sealed] store passes on holds them sealed.
 //
-// The form is versioned. This and every later v1 release reads what this one
+// The form is versioned: every later release of this module reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
 	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin)+len(g.replaced))

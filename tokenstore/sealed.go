@@ -32,7 +32,7 @@ type Sealed struct {
 
 	// AdoptPlaintext takes a record that is not sealed as it is, and seals it at
 	// the next write or [Sealed.Reseal]: for a store that was in use before.
-	// Who can write to the store can then plant a token of their own, so
+	// Anyone who can write to the store can then plant a token of their own, so
 	// switch it off again.
 	AdoptPlaintext bool
 }

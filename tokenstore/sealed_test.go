@@ -180,7 +180,8 @@ func TestSealedRefuses(t *testing.T) {
 	}
 }
 
-// associated is what a record is bound to; written out here, it is pinned.
+// associated is what a record is bound to, written out;
+// TestSealedRecordIsPinned holds it to that.
 func associated(key tokenstore.Key) []byte {
 	b := []byte("\x12tokenstore grant 1")
 	b = append(append(b, byte(len(key.ClientID))), key.ClientID...)

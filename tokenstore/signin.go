@@ -23,8 +23,8 @@ import (
 //
 // Google sends a refresh token only when the user has seen the consent screen.
 // Without one the kept record stays as it is. If none is kept, or it is dead,
-// the error is a [*ConsentError]: ask for a code with consent; if it cannot be
-// unsealed, [ErrSealed].
+// the error is a [*ConsentError]: ask for a code with consent. If it cannot be
+// unsealed, the error is [ErrSealed], which says when to ask for consent then.
 //
 // Of tok.Extra it reads "scope" (space-separated; absent: not known),
 // "refresh_token_expires_in" (seconds), and "id_token": where there is an ID

@@ -8,6 +8,11 @@ import (
 // Schema returns the statements that create [DefaultTable] and its table of
 // leases, for people who own their migrations. They do nothing where these are
 // there. It is empty for an unknown dialect.
+//
+// A blank line stands between two statements and nowhere else. Split the text
+// there for a driver that takes one statement at a time, as
+// github.com/go-sql-driver/mysql does without multiStatements=true;
+// [Store.Create] sends them one by one.
 func Schema(d Dialect) string {
 	if !d.known() {
 		return ""

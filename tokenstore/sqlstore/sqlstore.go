@@ -22,9 +22,9 @@
 //
 // What Save has acknowledged is as durable as the database's commits. With
 // SQLite in WAL mode they survive a power cut only under synchronous=FULL;
-// several connections also need a busy_timeout. It lets everybody read a file that
-// it creates, so create that before, with mode 0600. PostgreSQL's and MySQL's
-// commits survive a power cut by default (synchronous_commit=on,
+// several connections also need a busy_timeout. SQLite lets everybody read a file
+// that it creates, so create that before, with mode 0600. PostgreSQL's and
+// MySQL's commits survive a power cut by default (synchronous_commit=on,
 // innodb_flush_log_at_trx_commit=1), but a failover to a replica that lags behind
 // loses what the replica does not have.
 //
