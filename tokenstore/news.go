@@ -133,6 +133,12 @@ func (n *news) was(kept record) bool {
 	return n.is(kept) || kept.replaced == n.origin
 }
 
+// outrun tells whether several others have signed in between two tries: one may
+// just have been quicker, but then another came after it.
+func (n *news) outrun(kept record) bool {
+	return n.before != nil && kept.origin != "" && !kept.same(*n.before) && !kept.besides(*n.before)
+}
+
 // is tells whether kept is what came of the sign-in.
 func (n *news) is(kept record) bool {
 	if kept.origin == "" {
@@ -237,7 +243,7 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 		if err != nil {
 			return Grant{}, needed, err
 		}
-		if n.kind == signedIn && !n.tried && !n.was(kept) {
+		if n.kind == signedIn && !n.tried && !n.was(kept) && !n.outrun(kept) {
 			n.before = &kept // a sign-in that is just coming in is the newest
 		} else if v := m.weigh(n, kept); v != needed {
 			return kept.Grant, v, nil
