@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -93,78 +92,6 @@ func (n *news) weigh(kept record, now time.Time) verdict {
 	return needed
 }
 
-// weighSignIn decides about a sign-in that the store has failed, but may have
-// taken all the same. What has replaced it, or its former record, came later and
-// wins. So does another sign-in that has replaced that very record, unless it was
-// saved late: then it may have come in earlier, and the clocks decide, as they do
-// where nobody knows the former record.
-func (n *news) weighSignIn(kept record, now time.Time) verdict {
-	switch {
-	case n.is(kept):
-		return known
-	case n.was(kept):
-		return superseded
-	case kept.exists && slices.Contains(n.older, kept.origin):
-		return needed
-	case n.before != nil && kept.same(*n.before):
-		return needed
-	case n.before != nil && !(kept.besides(*n.before) && kept.late):
-		return superseded
-	case kept.exists && n.precedes(kept.signedIn, now):
-		return superseded
-	}
-	return needed
-}
-
-// same tells whether nobody has signed in, or disconnected, since before.
-func (r record) same(before record) bool {
-	return r.exists == before.exists && (!r.exists || r.sameOrigin(before.Grant))
-}
-
-// besides tells whether r is known to be of a sign-in that replaced before.
-func (r record) besides(before record) bool {
-	return r.exists && r.origin != "" && r.replaced == before.origin && before.exists == (before.origin != "")
-}
-
-// was tells whether the store is known to have taken the sign-in. It may have said
-// something else: a client that sends again what got no answer meets a conflict
-// with its own write.
-func (n *news) was(kept record) bool {
-	return n.is(kept) || kept.replaced == n.origin
-}
-
-// outrun tells whether several others have signed in between two tries: one may
-// just have been quicker, but then another came after it.
-func (n *news) outrun(kept record) bool {
-	return n.before != nil && kept.origin != "" && !kept.same(*n.before) && !kept.besides(*n.before)
-}
-
-// is tells whether kept is what came of the sign-in.
-func (n *news) is(kept record) bool {
-	if kept.origin == "" {
-		return kept.exists && kept.RefreshToken == n.answer.refreshToken
-	}
-	return kept.origin == n.origin
-}
-
-const (
-	// clockError is how far the clocks of two processes may be apart.
-	clockError = 10 * time.Minute
-
-	// futureError is how far a time may be ahead of now and be taken for one
-	// that has been.
-	futureError = 30 * time.Second
-)
-
-// precedes tells whether a sign-in at that time, by some other clock, is known
-// to have come after n. Where the two are closer than clocks are reliable, a
-// time that is still to come shows that these clocks are not. What is not known
-// is decided for the token at hand, which nobody else has.
-func (n *news) precedes(other, now time.Time) bool {
-	later := other.Sub(n.at)
-	return later > clockError || later > 0 && other.Sub(now) <= futureError
-}
-
 // apply returns the record with the news in it.
 func (m *Manager) apply(n *news, g Grant) Grant {
 	now := m.now()
@@ -243,7 +170,7 @@ func (m *Manager) write(ctx context.Context, key Key, n *news) (Grant, verdict, 
 		if err != nil {
 			return Grant{}, needed, err
 		}
-		if n.kind == signedIn && !n.tried && !n.was(kept) && !n.outrun(kept) {
+		if n.kind == signedIn && !n.tried && !n.taken(kept) && !n.outrun(kept) {
 			n.before = &kept // a sign-in that is just coming in is the newest
 		} else if v := m.weigh(n, kept); v != needed {
 			return kept.Grant, v, nil

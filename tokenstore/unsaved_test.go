@@ -173,6 +173,16 @@ func TestSignInAgainstItsOwnWrite(t *testing.T) {
 	}
 }
 
+// A sign-in replaces an imported record also where it brings the same token.
+func TestSignInWithAnImportedToken(t *testing.T) {
+	b := newBench(t)
+	tok := b.google.consent("openid email")
+	save(t, b.store.Store, janeKey, tokenstore.Grant{RefreshToken: tok.RefreshToken, State: tokenstore.NeedsConsent, Reason: "imported"})
+	if got := b.signIn(t, tok); got.State != tokenstore.Active || got.Missing("email") != nil || b.kept(t).State != tokenstore.Active {
+		t.Errorf("SignIn = %v, kept %v", got, b.kept(t))
+	}
+}
+
 // The refresh token that is kept, brought by another sign-in, is alive again.
 func TestSignInWithTheKeptToken(t *testing.T) {
 	for _, failures := range []int{0, 1} {
