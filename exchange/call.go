@@ -1,11 +1,13 @@
 package exchange
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,7 +66,7 @@ func encode(form []param) string {
 // or not all of it.
 func (c *Client) post(ctx context.Context, op, address string, form []param) (*answer, *Error) {
 	if ctx.Err() != nil {
-		return nil, ended(op, ctxerr.Of(ctx))
+		return nil, notBegun(ctx, op)
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -81,10 +83,32 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 		failed.cause = &url.Error{Op: "Post", URL: address, Err: ctxerr.With(ctx, c.secretsOf(form).cleanError(err))}
 		return nil, failed
 	}
-	if len(body) > maxAnswer || json.Unmarshal(body, &a.fields) != nil {
-		a.fields = nil
+	if len(body) <= maxAnswer {
+		a.fields = fieldsOf(body)
 	}
 	return a, nil
+}
+
+// fieldsOf returns the members of the JSON object that body is, with numbers as
+// float64; nil if it is none. What is beyond float64 becomes the largest, where
+// json.Unmarshal would fail: no number is worth losing tokens for.
+func fieldsOf(body []byte) map[string]any {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var fields map[string]any
+	if err := d.Decode(&fields); err != nil {
+		return nil
+	}
+	if _, err := d.Token(); err != io.EOF { // more after it
+		return nil
+	}
+	for name, v := range fields {
+		if n, ok := v.(json.Number); ok {
+			f, _ := n.Float64() // infinite, where it is out of range
+			fields[name] = max(-math.MaxFloat64, min(f, math.MaxFloat64))
+		}
+	}
+	return fields
 }
 
 // roundTripOnce is not http.Client.Do: to that a redirect is not an answer, but
@@ -93,6 +117,9 @@ func (c *Client) post(ctx context.Context, op, address string, form []param) (*a
 func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, sent bool, err error) {
 	var s sending
 	resp, err := c.roundTrip(s.once(req))
+	if err == nil && resp == nil { // a transport of a test, most likely
+		err = errors.New("the transport has returned neither a response nor an error")
+	}
 	if err != nil {
 		return nil, !s.unconnected(), err
 	}
@@ -109,13 +136,12 @@ func (c *Client) roundTripOnce(req *http.Request, a *answer) (body []byte, sent 
 // noAnswer is the failure of a call that got no answer, or not all of it. Of a
 // transport that does not say whether it has sent anything, err may.
 func noAnswer(op string, sent bool, err error) *Error {
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	return &Error{
-		Op:        op,
-		kind:      ErrTemporary,
-		retry:     !untrusted, // a certificate that is wrong now is still wrong in a second
-		ambiguous: sent && !untrusted && !undialled(err),
+	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
+		// Not to be tried again: it is still wrong in a second.
+		return &Error{Op: op, kind: ErrTemporary,
+			hint: "The endpoint's certificate is not trusted: look at this machine's clock and root certificates, and for a proxy that shows one of its own."}
 	}
+	return &Error{Op: op, kind: ErrTemporary, retry: true, ambiguous: sent && !undialled(err)}
 }
 
 // undialled reports whether err says that there was no connection to send

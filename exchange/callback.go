@@ -16,10 +16,11 @@ import (
 // URI: callback is the query of its request, req what was kept when the browser
 // was sent to Google.
 //
-// First the callback must bring the state of req (ErrState). Only then does an
-// error count that Google reports in it: ErrDenied if the user has said no,
-// else as the token endpoint's errors do. Then its issuer, if it names one, must
-// be Google's (RFC 9207). Then the code is redeemed, with the PKCE verifier, as
+// First the callback must bring the state of req (ErrState), which must be whole.
+// Only then does an error count that Google reports in it: ErrDenied if the user
+// has said no, else as the token endpoint's errors do. Then its issuer, if it
+// names one, must be Google's (RFC 9207). Where there is neither an error nor
+// what can be a code, the callback is malformed (ErrRequest). Then the code is redeemed, with the PKCE verifier, as
 // [Client.Exchange] does. Last, an ID token must name the nonce of req
 // (ErrState); whether the token is Google's at all, is for its verifier to say.
 //
@@ -54,18 +55,32 @@ func (c *Client) checkCallback(callback url.Values, req *AuthRequest) *Error {
 	if !only(callback, "state", req.State) {
 		return &Error{Op: opCallback, kind: ErrState, reason: "its state is missing, or another one"}
 	}
+	if req.RedirectURI == "" || req.Nonce == "" {
+		return &Error{Op: opCallback, kind: ErrState, reason: "the AuthRequest has lost its RedirectURI or Nonce",
+			hint: "Keep the whole AuthRequest in the session, as its JSON, and let the user start again."}
+	}
 	if callback.Has("error") {
 		return refusedCallback(callback, req)
 	}
 	if callback.Has("iss") && !c.isIssuer(callback) {
-		return &Error{Op: opCallback, kind: ErrState, reason: "it names another issuer"}
+		return &Error{Op: opCallback, kind: ErrState, reason: "it names another issuer",
+			hint: "The answer is not from the provider that the user was sent to: let the user start again. If the provider is right, set Endpoint.Issuer to what it calls itself."}
 	}
-	if len(callback["code"]) != 1 {
-		return &Error{Op: opCallback, kind: errNotACode, reason: "there is none, or more than one",
-			hint: "Google sends a code or an error: see what else answers at the redirect URI, and let the user start again."}
-	}
-	return nil
+	return checkCallbackCode(callback)
 }
+
+func checkCallbackCode(callback url.Values) *Error {
+	if len(callback["code"]) != 1 {
+		return &Error{Op: opCallback, kind: errNotACode, reason: "there is none, or more than one", hint: brokenCallback}
+	}
+	failed := checkCode(opCallback, callback.Get("code"))
+	if failed != nil {
+		failed.hint = brokenCallback
+	}
+	return failed
+}
+
+const brokenCallback = "Google sends a code or an error, in a query that is decoded once: see what else answers at the redirect URI, or rewrites its query, and let the user start again."
 
 // only reports whether name has that one value, in a time that does not depend
 // on the value.
@@ -83,7 +98,11 @@ func (c *Client) isIssuer(callback url.Values) bool {
 
 // refusedCallback is the error that a callback reports (RFC 6749 section 4.1.2.1).
 func refusedCallback(callback url.Values, req *AuthRequest) *Error {
-	code, quoted := callback.Get("error"), secrets{req.State, req.Nonce, req.Verifier, callback.Get("code")}
+	code := callback.Get("error")
+	if code == "" {
+		return &Error{Op: opCallback, kind: ErrRequest, reason: "its error is empty", hint: brokenCallback}
+	}
+	quoted := secrets{req.State, req.Nonce, req.Verifier, callback.Get("code")}
 	return &Error{
 		Op:          opCallback,
 		Code:        quoted.token(code),
@@ -99,8 +118,9 @@ func checkNonce(t *Tokens, want string) *Error {
 		return nil
 	}
 	got := nonceOf(t.IDToken)
-	if want == "" || subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
-		return &Error{Op: opCallback, kind: ErrState, reason: "the ID token is missing, or has another nonce"}
+	if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
+		return &Error{Op: opCallback, kind: ErrState, reason: "the ID token is missing, or has another nonce",
+			hint: "The ID token is of another sign-in, or was not asked for with this nonce: redirect the browser to AuthRequest.URL as it is, and let the user start again."}
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import "strings"
 const maxCode = 512
 
 // checkCode refuses what cannot be a code, before anything is sent.
-func checkCode(op, code string) error {
+func checkCode(op, code string) *Error {
 	e := &Error{Op: op, kind: errNotACode}
 	switch {
 	case code == "":

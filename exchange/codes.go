@@ -17,15 +17,15 @@ const (
 type codes struct {
 	mu     sync.Mutex
 	flying map[codeID]struct{}
-	spent  map[codeID]int64 // since when, in Unix nanoseconds
-	order  []spentCode      // what spent holds, the oldest first
+	spent  map[codeID]time.Time // since when
+	order  []spentCode          // what spent holds, the oldest first
 }
 
 type codeID [16]byte
 
 type spentCode struct {
 	id codeID
-	at int64
+	at time.Time
 }
 
 func idOf(code []byte) codeID {
@@ -46,7 +46,7 @@ func (c *codes) take(id codeID, now time.Time) error {
 			reason: "the code is being redeemed under another origin or verifier"}
 	}
 	if c.flying == nil {
-		c.flying, c.spent = make(map[codeID]struct{}), make(map[codeID]int64)
+		c.flying, c.spent = make(map[codeID]struct{}), make(map[codeID]time.Time)
 	}
 	c.flying[id] = struct{}{}
 	return nil
@@ -59,9 +59,8 @@ func (c *codes) settle(id codeID, spent bool, now time.Time) {
 	delete(c.flying, id)
 	c.forget(now)
 	if spent {
-		at := now.UnixNano()
-		c.spent[id] = at
-		c.order = append(c.order, spentCode{id, at})
+		c.spent[id] = now
+		c.order = append(c.order, spentCode{id, now})
 	}
 }
 
@@ -72,11 +71,13 @@ func (c *codes) forget(now time.Time) {
 		if len(c.order) < maxSpent && recent(oldest.at, now) {
 			return
 		}
-		if c.spent[oldest.id] == oldest.at { // else it was spent once more, later
+		if c.spent[oldest.id].Equal(oldest.at) { // else it was spent once more, later
 			delete(c.spent, oldest.id)
 		}
 		c.order = c.order[1:]
 	}
 }
 
-func recent(at int64, now time.Time) bool { return now.UnixNano()-at < int64(keepSpent) }
+// recent compares monotonic readings where now has one: setting the wall clock
+// makes no code older.
+func recent(at, now time.Time) bool { return now.Sub(at) < keepSpent }

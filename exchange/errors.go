@@ -36,15 +36,16 @@ var (
 
 	// ErrDenied: the user, or an administrator on their behalf, said no, or
 	// Google does not let this user in this way: not with this account
-	// (org_internal), or not in a web view (disallowed_useragent).
+	// (org_internal), not in a web view (disallowed_useragent), or not without
+	// asking them something (login_required, consent_required and the like).
 	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden}
 
 	// ErrState: a callback does not belong to the AuthRequest: its state, its
 	// issuer or the nonce of its ID token is another one.
 	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest}
 
-	// ErrRequest: a request that should bring a code is not acceptable, or what
-	// it brings cannot be a code; in the latter case the error Is
+	// ErrRequest: a request, or a callback, that should bring a code is not
+	// acceptable, or what it brings cannot be a code; in the latter case the error Is
 	// ErrInvalidGrant too.
 	ErrRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest}
 )

@@ -36,8 +36,9 @@
 //
 // # What can go wrong
 //
-// Every failure is an [*Error] that Is one of the sentinels. This is what
-// Google's answers mean, the [HTTPStatus] to answer an app with, whether Refresh
+// Every failure is an [*Error] that Is one of the sentinels, but for mistakes in
+// what New, ConfigFromJSON, ConfigFromFile and NewAuthRequest are given: those
+// are plain errors, which say what is wrong. This is what Google's answers mean, the [HTTPStatus] to answer an app with, whether Refresh
 // and Revoke try again by themselves, and whether a code may have been redeemed
 // all the same. A code is sent once, whatever happens; one that may have been
 // redeemed is not sent again later either.
@@ -52,7 +53,11 @@
 //	    unsupported_grant_type, any other code  ErrClient            500     no     no
 //	4xx without a readable code                 ErrClient            500     no     no
 //	a redirect                                  ErrClient            500     no     perhaps
-//	admin_policy_enforced, org_internal         ErrDenied            403     no     no
+//	access_denied, admin_policy_enforced,
+//	    org_internal, disallowed_useragent,
+//	    interaction_required, login_required,
+//	    consent_required,
+//	    account_selection_required              ErrDenied            403     no     no
 //	429, 403 with HTML, rate_limit_exceeded     ErrTemporary         503     yes    no
 //	408, internal_failure, server_error,
 //	    temporarily_unavailable                 ErrTemporary         503     yes    perhaps
@@ -62,10 +67,11 @@
 //	none: its certificate is not good           ErrTemporary         503     no     no
 //	none: connected, and cut off                ErrTemporary         503     yes    perhaps
 //	none yet, and a context has ended           ErrTemporary         503     no     perhaps
+//	none: a context had ended before            ErrTemporary         503     no     no
 //
-//	a callback's access_denied, or
-//	    disallowed_useragent                    ErrDenied            403
+//	a callback's error, by its code             as above
 //	a callback of another state, iss or nonce   ErrState             400
+//	a callback with neither error nor code      ErrRequest           400
 //	a request that ReadCode refuses             ErrRequest           405, 403, 415, 413, 400
 //	what cannot be a code                       ErrInvalidGrant      400
 //	a code that is spent, or may be             ErrInvalidGrant      400

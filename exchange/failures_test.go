@@ -78,6 +78,10 @@ var refusals = []struct {
 		exchange.ErrInvalidGrant, 400, "invalid_grant", "rapt_required", "session length", false, false},
 	{"administrator", 400, `{"error":"admin_policy_enforced"}`,
 		exchange.ErrDenied, 403, "admin_policy_enforced", "", "administrator", false, false},
+	{"user said no", 400, `{"error":"access_denied"}`,
+		exchange.ErrDenied, 403, "access_denied", "", "did not agree", false, false},
+	{"user has to be asked", 400, `{"error":"consent_required"}`,
+		exchange.ErrDenied, 403, "consent_required", "", "prompt=none", false, false},
 	{"scope", 400, `{"error":"invalid_scope","error_description":"Bad Request"}`,
 		exchange.ErrClient, 500, "invalid_scope", "", "scope", false, false},
 	{"internal_failure, 400", 400, `{"error":"internal_failure","error_description":"Backend Error"}`,
@@ -361,6 +365,13 @@ func (b *endlessBody) Close() error               { b.closed = true; return nil 
 
 func TestAnswerWithoutBody(t *testing.T) {
 	g := scripted(func(r *http.Request) (*http.Response, error) { return &http.Response{StatusCode: 503}, nil })
+	if _, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrTemporary) {
+		t.Errorf("error %v, want ErrTemporary", err)
+	}
+}
+
+func TestTransportWithoutAnswer(t *testing.T) {
+	g := scripted(func(*http.Request) (*http.Response, error) { return nil, nil })
 	if _, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrTemporary) {
 		t.Errorf("error %v, want ErrTemporary", err)
 	}

@@ -47,6 +47,8 @@ func hintFor(code, subtype string) string {
 		return "The user's Workspace administrator does not allow this app or one of its scopes: only the administrator can change that."
 	case "org_internal":
 		return "The app is for users of its own organisation: they must sign in with an account of it."
+	case "interaction_required", "login_required", "consent_required", "account_selection_required":
+		return "Google has to ask the user, and was told not to (prompt=none): send the user there again, without that."
 	case "disallowed_useragent":
 		return "Google does not sign users in inside an embedded web view: the app must open the authorization page in the system browser, or use Google's SDK."
 	}

@@ -46,8 +46,8 @@ func (c *Client) ReadCode(w http.ResponseWriter, r *http.Request) (code string, 
 	if failed != nil {
 		return "", failed
 	}
-	if err := checkCode(opReadCode, code); err != nil {
-		return "", err
+	if failed := checkCode(opReadCode, code); failed != nil {
+		return "", failed
 	}
 	return code, nil
 }

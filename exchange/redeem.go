@@ -29,8 +29,11 @@ func (c *Client) Exchange(ctx context.Context, code string, origin Origin) (*Tok
 // exchange redeems a code, with the PKCE verifier if there is one. The answer
 // is shared: it must not be changed.
 func (c *Client) exchange(ctx context.Context, code string, origin Origin, verifier string) (*answer, error) {
-	if err := checkCode(opExchange, code); err != nil {
-		return nil, err
+	if failed := checkCode(opExchange, code); failed != nil {
+		return nil, failed
+	}
+	if ctx.Err() != nil {
+		return nil, notBegun(ctx, opExchange)
 	}
 	// Hashes, like all that is kept of a code.
 	key := append(make([]byte, 0, 1024), code...)

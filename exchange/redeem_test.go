@@ -17,6 +17,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 )
@@ -233,6 +234,29 @@ func TestClockThatJumps(t *testing.T) {
 			t.Errorf("step %d: accepted %t, want %t", i, got, step.want)
 		}
 	}
+}
+
+// A wall clock that is set, while the process runs, makes no code older.
+func TestWallClockIsSet(t *testing.T) {
+	g := scripted(says(200, tokenAnswer))
+	began, ahead := time.Now(), time.Duration(0)
+	c := newClient(t, g, func(cfg *exchange.Config) { cfg.Now = func() time.Time { return wallSet(began, ahead) } })
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); err != nil {
+		t.Fatal(err)
+	}
+	ahead = time.Hour
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+	}
+}
+
+// wallSet returns t as time.Now would if the wall clock were ahead by whole
+// seconds, at the same reading of the monotonic clock.
+func wallSet(t time.Time, ahead time.Duration) time.Time {
+	// A Time with a monotonic reading begins with a word that has the wall
+	// seconds above 30 bits of nanoseconds.
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(ahead/time.Second) << 30
+	return t
 }
 
 func TestTransportPanicsSpendTheCode(t *testing.T) {

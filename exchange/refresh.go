@@ -27,7 +27,8 @@ import (
 // [*Error].
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	if refreshToken == "" {
-		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token"}
+		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token",
+			hint: "The refresh token is empty: none is kept for the user, so have the app get a code with consent."}
 	}
 	form := append(c.form("refresh_token"), param{"refresh_token", refreshToken})
 	a, err := again(ctx, opRefresh, func() (*answer, *Error) {
@@ -52,7 +53,8 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 // The error is an [*Error].
 func (c *Client) Revoke(ctx context.Context, token string) error {
 	if token == "" {
-		return &Error{Op: opRevoke, kind: ErrRequest, reason: "there is no token"}
+		return &Error{Op: opRevoke, kind: ErrRequest, reason: "there is no token",
+			hint: "The token is empty: without one that is kept for the user there is nothing to revoke."}
 	}
 	form := []param{{"token", token}}
 	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
@@ -108,6 +110,12 @@ func asError(op string, err error) *Error {
 		return e
 	}
 	return ended(op, err)
+}
+
+// notBegun is the failure of a call whose context had ended before it.
+func notBegun(ctx context.Context, op string) *Error {
+	return &Error{Op: op, kind: ErrTemporary, cause: ctxerr.Of(ctx),
+		hint: "The caller's context had ended before anything was sent: call again, with one that has not."}
 }
 
 func ended(op string, cause error) *Error {

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -52,6 +53,8 @@ func TestTokenAnswers(t *testing.T) {
 		{"number in a string", `{"access_token":"a","expires_in":"3599"}`, 3599 * time.Second, 0, nil},
 		{"fraction", `{"access_token":"a","expires_in":1.9}`, time.Second, 0, nil},
 		{"beyond any clock", `{"access_token":"a","expires_in":1e300}`, (1<<31 - 1) * time.Second, 0, nil},
+		{"beyond float64", `{"access_token":"a","expires_in":1e400,"refresh_token_expires_in":-1e400}`, (1<<31 - 1) * time.Second, 0, nil},
+		{"beyond float64, somewhere else", `{"access_token":"a","x":{"y":[1e400]}}`, 0, 0, nil},
 		{"a project in testing", `{"access_token":"a","refresh_token_expires_in":604799}`, 0, 604799 * time.Second, nil},
 		{"other spelling of a name", `{"access_token":"a","Scope":"openid","EXPIRES_IN":"x"}`, 0, 0, nil},
 		{"scopes twice, and aliases", `{"access_token":"a","scope":"openid  email openid"}`, 0, 0,
@@ -90,7 +93,8 @@ func TestTokenAnswers(t *testing.T) {
 		{"ID token is a bool", `{"access_token":"a","id_token":true}`},
 		{"scope is a list", `{"access_token":"a","scope":["openid"]}`},
 		{"token type is a number", `{"access_token":"a","token_type":1}`},
-		{"JSON has no such number", `{"access_token":"a","expires_in":1e999}`},
+		{"access token is a number beyond float64", `{"access_token":1e400}`},
+		{"JSON has no such number", `{"access_token":"a","expires_in":0x10}`},
 		{"an error after all", `{"access_token":"a","error":"invalid_grant"}`},
 		{"an error that is an object", `{"access_token":"a","error":{}}`},
 	}
@@ -116,6 +120,21 @@ func TestOddLifetimes(t *testing.T) {
 		if err != nil || again.RefreshToken != "1//r" || !again.Expiry.Equal(start) {
 			t.Errorf("%s: Refresh: %v; want the new refresh token, and the access token expired", odd, err)
 		}
+	}
+}
+
+// Extra has numbers that every reader of them can use, JSON encoders included.
+func TestExtraHasFiniteNumbers(t *testing.T) {
+	g := scripted(says(200, `{"access_token":"a","expires_in":3599,"refresh_token_expires_in":1e400}`))
+	tok, err := newClient(t, g).Exchange(t.Context(), goodCode, exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.Extra("expires_in"); got != 3599.0 {
+		t.Errorf("expires_in %v, want the float64 3599", got)
+	}
+	if got := tok.Extra("refresh_token_expires_in"); got != math.MaxFloat64 {
+		t.Errorf("refresh_token_expires_in %v, want the largest float64", got)
 	}
 }
 
