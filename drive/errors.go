@@ -106,7 +106,7 @@ func (e *Error) meaning() string {
 		return e.kind.Error()
 	case notEnabled(e.Reason):
 		return "the Drive API is not enabled in the Cloud project"
-	case e.Reason == "domainPolicy":
+	case e.Reason == domainPolicy:
 		return "the administrator of the user's domain does not allow Drive apps"
 	case e.Status == http.StatusUnauthorized:
 		return "Drive does not accept the access token"
@@ -121,7 +121,10 @@ func (e *Error) temporary() bool {
 	return e.Status >= 500 || e.kind == ErrRateLimited && e.Reason != dailyLimit
 }
 
-const dailyLimit = "dailyLimitExceeded"
+const (
+	dailyLimit   = "dailyLimitExceeded"
+	domainPolicy = "domainPolicy"
+)
 
 func notEnabled(reason string) bool {
 	return reason == "accessNotConfigured" || reason == "SERVICE_DISABLED"
@@ -173,21 +176,29 @@ func kindOfForbidden(reason string) error {
 	return nil
 }
 
-// reasonOf returns the reason of the first of error.errors, or else that of the
-// google.rpc.ErrorInfo in error.details.
+// reasonOf returns the first reason that means something here, or else the first.
 func reasonOf(api *googleapi.Error) string {
-	for _, item := range api.Errors {
-		if isReason(item.Reason) {
-			return item.Reason
-		}
-	}
-	for _, detail := range api.Details {
-		info, _ := detail.(map[string]any)
-		if reason, _ := info["reason"].(string); isReason(reason) {
+	reasons := reasonsOf(api)
+	for _, reason := range reasons {
+		if kindOfForbidden(reason) != nil || notEnabled(reason) || reason == domainPolicy {
 			return reason
 		}
 	}
-	return ""
+	return append(reasons, "")[0]
+}
+
+// reasonsOf returns the reasons of error.errors, and then those of each
+// google.rpc.ErrorInfo in error.details.
+func reasonsOf(api *googleapi.Error) (reasons []string) {
+	for _, item := range api.Errors {
+		reasons = append(reasons, item.Reason)
+	}
+	for _, detail := range api.Details {
+		info, _ := detail.(map[string]any)
+		reason, _ := info["reason"].(string)
+		reasons = append(reasons, reason)
+	}
+	return slices.DeleteFunc(reasons, func(s string) bool { return !isReason(s) })
 }
 
 // isReason keeps whatever is not one of Google's identifiers out of our texts.

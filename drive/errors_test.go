@@ -102,6 +102,9 @@ func TestErrorShapes(t *testing.T) {
 	}{
 		{"details only", `{"error":{"code":403,"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}}`, 403, drive.ErrScope, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"},
 		{"both", `{"error":{"code":403,"errors":[{"reason":"storageQuotaExceeded"}],"details":[{"reason":"OTHER"}]}}`, 403, drive.ErrQuota, "storageQuotaExceeded"},
+		{"forbidden, with details", `{"error":{"code":403,"errors":[{"reason":"forbidden"}],"details":[{"reason":"ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}}`, 403, drive.ErrScope, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"},
+		{"several", `{"error":{"code":403,"errors":[{"reason":"forbidden"},{"reason":"storageQuotaExceeded"}]}}`, 403, drive.ErrQuota, "storageQuotaExceeded"},
+		{"several that mean nothing here", `{"error":{"code":404,"errors":[{"reason":"first"},{"reason":"second"}],"details":[{"reason":"THIRD"}]}}`, 404, fs.ErrNotExist, "first"},
 		{"HTML", "<html>at-secret</html>", 404, fs.ErrNotExist, ""},
 		{"empty", " ", 404, fs.ErrNotExist, ""},
 		{"reason is prose", `{"error":{"errors":[{"reason":"your token at-secret"}]}}`, 404, fs.ErrNotExist, ""},

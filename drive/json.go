@@ -13,13 +13,15 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
-// MaxJSON is the size, in bytes, of the largest document that [ReadJSON] reads.
+// MaxJSON is the size, in bytes, of the largest document that [ReadJSON] reads and
+// [WriteJSON] writes. More is fs.ErrInvalid.
 const MaxJSON = 16 << 20
 
 // ReadJSON decodes the document called name, one JSON value, into a T. Its
-// checksum is verified first; if it is replaced while it is being read, it is
-// read again, up to eight times: then the error is ErrConflict. The File has the
-// revision to pass to [WriteJSON] as IfRevision.
+// checksum is verified first. If it is replaced while it is being read, it is read
+// again; after eight reads in all the error is ErrConflict. If it is wrong twice
+// though nobody has replaced it, or ctx leaves no time to read it again, the error
+// is ErrChecksum. The File has the revision to pass to [WriteJSON] as IfRevision.
 func ReadJSON[T any](ctx context.Context, f *AppFolder, name string) (T, *File, error) {
 	var v T
 	data, file, err := f.readAll(ctx, name)
@@ -47,39 +49,73 @@ func WriteJSON[T any](ctx context.Context, f *AppFolder, name string, v T, opts 
 	if err != nil {
 		return nil, failed("put", name, err)
 	}
+	if len(data) > MaxJSON {
+		return nil, failed("put", name, tooLarge(len(data)))
+	}
 	opts.ContentType = cmp.Or(opts.ContentType, "application/json")
 	return f.Put(ctx, name, bytes.NewReader(data), opts)
+}
+
+func tooLarge[T int | int64](size T) error {
+	return fmt.Errorf("%d bytes are more than MaxJSON: %w", size, errInvalid)
 }
 
 // rereads is for documents that keep being replaced: whoever comes too late
 // comes again soon, but not in step with the others.
 var rereads = retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 8}
 
-// readAll reads what Drive has at one revision. Content that does not match its
-// checksum was replaced after the look at it, unless the next look finds the same
-// revision and its content is wrong again: then it is damaged.
+// readAll reads what Drive has at one revision.
 func (f *AppFolder) readAll(ctx context.Context, name string) ([]byte, *File, error) {
-	var file *File
-	revision, moved := "", true
-	data, err := retry.Do(ctx, rereads, func() ([]byte, error) {
-		var err error
-		if file, err = f.stat(ctx, name); err != nil {
-			return nil, failed("read", name, err)
-		}
-		if file.Size > MaxJSON {
-			return nil, failed("read", name, fmt.Errorf("%d bytes are too many for ReadJSON", file.Size))
-		}
-		moved, revision = file.Revision != revision, file.Revision
-		return f.read(ctx, file)
-	}, func(err error) (time.Duration, bool) { return 0, moved && errors.Is(err, ErrChecksum) })
-	if moved && errors.Is(err, ErrChecksum) {
-		return nil, nil, failed("read", name, fmt.Errorf("%w, and again each time it was read", ErrConflict))
+	a := &allOf{folder: f, name: name}
+	data, err := retry.Do(ctx, rereads, func() ([]byte, error) { return a.read(ctx) }, a.again)
+	if a.reads == rereads.Tries && errors.Is(err, ErrChecksum) && ctx.Err() == nil {
+		err = fmt.Errorf("%w, and again each time it was read", ErrConflict)
 	}
-	return data, file, err
+	return data, a.file, failed("read", name, err)
 }
 
-func (f *AppFolder) read(ctx context.Context, file *File) ([]byte, error) {
-	r := f.reader(ctx, file)
+// allOf reads all of a document at once. Content that does not match its checksum
+// was replaced after the look at it, unless the next look finds the same revision;
+// and if that happens again it is damaged.
+type allOf struct {
+	folder *AppFolder
+	name   string
+	file   *File // as it was at the last look; nil: there was none
+	reads  int
+	wrong  int // how many reads in a row, of a document that stayed as it was
+}
+
+func (a *allOf) read(ctx context.Context) ([]byte, error) {
+	if err := a.look(ctx); err != nil {
+		return nil, err
+	}
+	a.reads++
+	r := a.folder.reader(ctx, a.file)
 	defer r.Close()
-	return io.ReadAll(r)
+	data, err := io.ReadAll(r)
+	return data, errors.Unwrap(err) // readAll says itself where it failed
+}
+
+func (a *allOf) look(ctx context.Context) error {
+	before := a.file
+	file, err := a.folder.stat(ctx, a.name)
+	if err != nil {
+		return err
+	}
+	a.file = file
+	if before == nil || before.Revision != file.Revision {
+		a.wrong = 0
+	} else if a.wrong++; a.damaged() {
+		return ErrChecksum
+	}
+	if file.Size > MaxJSON {
+		return tooLarge(file.Size)
+	}
+	return nil
+}
+
+func (a *allOf) damaged() bool { return a.wrong == 2 }
+
+func (a *allOf) again(err error) (time.Duration, bool) {
+	return 0, errors.Is(err, ErrChecksum) && !a.damaged()
 }

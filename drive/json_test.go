@@ -1,12 +1,14 @@
 package drive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
@@ -46,12 +48,29 @@ func TestReadJSONRefuses(t *testing.T) {
 	} {
 		add(srv, name, []byte(content))
 		_, file, err := drive.ReadJSON[settings](t.Context(), folder, name)
+		if errors.Is(err, fs.ErrInvalid) != (name == "large") {
+			t.Errorf("%s: %v is fs.ErrInvalid: %v", name, err, errors.Is(err, fs.ErrInvalid))
+		}
 		if err == nil || file != nil || strings.Contains(err.Error(), "at-secret") || strings.Contains(err.Error(), "815") {
 			t.Errorf("%s: %+v, %v", name, file, err)
 		}
 	}
 	if n := len(srv.Requests(drivetest.OpDownload)); n != 3 { // neither the empty nor the large one
 		t.Errorf("%d downloads, want 3", n)
+	}
+}
+
+// WriteJSON writes nothing that ReadJSON would refuse.
+func TestWriteLargeJSON(t *testing.T) {
+	folder, srv := newFolder(t)
+	fits := strings.Repeat("x", drive.MaxJSON-len(`""`))
+	_, err := drive.WriteJSON(t.Context(), folder, "s.json", fits+"x", drive.PutOptions{})
+	checkInvalid(t, srv, err)
+	if _, err := drive.WriteJSON(t.Context(), folder, "s.json", fits, drive.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, err := drive.ReadJSON[string](t.Context(), folder, "s.json"); err != nil || got != fits {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
 
@@ -65,14 +84,11 @@ func TestReadJSONOfAMovingDocument(t *testing.T) {
 		srv := newServer(t, drivetest.Options{})
 		doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
 		n := 0
-		replacing := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Query().Get("alt") == "media" && n < test.replaced {
+		replacing := beforeDownloads(srv, func() {
+			if n < test.replaced {
 				n++
-				doc.Revision = "" // a new one
-				doc.Content = fmt.Appendf(nil, `{"theme":"%d"}`, n)
-				srv.Folder(drivetest.DefaultUser).Add(doc)
+				replace(srv, doc, fmt.Sprintf(`{"theme":"%d"}`, n))
 			}
-			srv.ServeHTTP(w, r)
 		})
 		inBubble(t, replacing, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
 			got, file, err := drive.ReadJSON[settings](t.Context(), folder, "s.json")
@@ -86,6 +102,75 @@ func TestReadJSONOfAMovingDocument(t *testing.T) {
 			}
 		})
 	}
+}
+
+// beforeDownloads is srv, with something that happens before each download.
+func beforeDownloads(srv *drivetest.Server, happens func()) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("alt") == "media" {
+			happens()
+		}
+		srv.ServeHTTP(w, r)
+	})
+}
+
+// replace gives doc another content and a revision of its own.
+func replace(srv *drivetest.Server, doc drivetest.File, content string) {
+	doc.Revision, doc.Content = "", []byte(content)
+	srv.Folder(drivetest.DefaultUser).Add(doc)
+}
+
+// A ctx that ends between the reads, or would before the next, is the reason then:
+// the document was not read as often as ErrConflict says.
+func TestReadJSONEndsWithContext(t *testing.T) {
+	tests := []struct {
+		name  string
+		limit func(context.Context) (context.Context, context.CancelFunc)
+		want  error
+	}{
+		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(20*time.Millisecond, cancel) // in the first wait
+			return ctx, cancel
+		}, context.Canceled},
+		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 20*time.Millisecond)
+		}, drive.ErrChecksum},
+	}
+	for _, tt := range tests {
+		srv := newServer(t, drivetest.Options{})
+		doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
+		moving := beforeDownloads(srv, func() { replace(srv, doc, `{"theme":"1"}`) })
+		inBubble(t, moving, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			ctx, cancel := tt.limit(t.Context())
+			defer cancel()
+			_, _, err := drive.ReadJSON[settings](ctx, folder, "s.json")
+			if !errors.Is(err, tt.want) || errors.Is(err, drive.ErrConflict) {
+				t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
+			}
+			if text := fmt.Sprint(err); !strings.HasPrefix(text, `drive: read "s.json": `) || strings.Count(text, "drive: ") != 1 {
+				t.Errorf("%s: text %q, want one prefix", tt.name, text)
+			}
+		})
+	}
+}
+
+// Damaged on its way once, then really replaced between look and download.
+func TestReadJSONOfADamagedThenMovingDocument(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: 200, Body: `{"theme":"X"}`})
+	n := 0
+	moving := beforeDownloads(srv, func() {
+		if n++; n == 2 {
+			replace(srv, doc, `{"theme":"1"}`)
+		}
+	})
+	inBubble(t, moving, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		if got, _, err := drive.ReadJSON[settings](t.Context(), folder, "s.json"); err != nil || got.Theme != "1" {
+			t.Errorf("ReadJSON = %+v, %v; want the new content", got, err)
+		}
+	})
 }
 
 // Content that is wrong once was damaged on its way; wrong again, it is damaged

@@ -43,6 +43,9 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	if p.target != nil && p.target.ID != state.FileID {
 		return nil, ErrSessionEnded // it would write to a file that does not win
 	}
+	if p.src.size < 0 { // with the last byte of the session Drive takes whatever came for the document
+		p.src.size = state.Size
+	}
 	p.progress(now.stored)
 	if err := p.src.moveTo(now.stored); err != nil {
 		return nil, err
@@ -121,16 +124,25 @@ func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
 			return nil, ended(err)
 		}
 		if now.file != nil {
-			if !p.src.last() {
-				return nil, errBadAnswer
-			}
-			return now.file, nil
+			return now.file, p.complete(now.file)
 		}
 		p.progress(now.stored)
 		if err := p.src.moveTo(now.stored); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// complete reads what has not been sent, if another process has: it may have
+// resumed the same session.
+func (p *put) complete(file *File) error {
+	switch {
+	case p.src.last():
+		return nil
+	case p.src.size != file.Size:
+		return errBadAnswer
+	}
+	return p.src.finish(file)
 }
 
 // sendChunk sends the window. Before it tries again it asks how much has arrived,
@@ -150,7 +162,7 @@ func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
 		switch {
 		case err != nil || now.file != nil:
 			return now, err
-		case now.stored > end:
+		case now.stored > max(end, p.src.size): // up to the size another process may have sent it
 			return answer{}, errBadAnswer
 		case now.stored == from:
 			return answer{}, &brokenError{errors.New("nothing of the chunk was stored")}

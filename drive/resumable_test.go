@@ -3,10 +3,12 @@ package drive_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
@@ -109,6 +111,77 @@ func TestResumeOfCompleteSessionAfterDelete(t *testing.T) {
 	if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); !errors.Is(err, drive.ErrConflict) {
 		t.Errorf("%v, want ErrConflict", err)
 	}
+}
+
+// A stream that is longer or shorter than what the session is for is to blame
+// itself, and nothing of it becomes the document.
+func TestResumeWithStreamOfAnotherLength(t *testing.T) {
+	content := random(5 * chunk)
+	for name, other := range map[string][]byte{
+		"longer by a byte":       append(slices.Clone(content), 0),
+		"longer by chunks":       append(slices.Clone(content), random(3*chunk)...),
+		"shorter by a byte":      content[:5*chunk-1],
+		"shorter by a chunk":     content[:4*chunk],
+		"shorter than is stored": content[:chunk],
+		"empty":                  nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{})
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			put(t, folder, "a.bin", "before")
+			session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+			_, err := folder.Put(t.Context(), "a.bin", stream(other), drive.PutOptions{Resume: session})
+			if err == nil || !strings.Contains(err.Error(), "not of the 1310720 bytes") {
+				t.Errorf("%v, want that the content has another length", err)
+			}
+			checkStored(t, srv, "a.bin", []byte("before"))
+			if _, err := folder.Put(t.Context(), "a.bin", stream(content), drive.PutOptions{Resume: session}); err != nil {
+				t.Errorf("with the right content: %v", err)
+			}
+			checkStored(t, srv, "a.bin", content)
+		})
+	}
+}
+
+// Another process resumes the same session, and is ahead at every chunk: by a
+// part, or with all of it.
+func TestResumeBesideAnotherProcess(t *testing.T) {
+	content := random(9*chunk + 1)
+	for _, ahead := range []int{4 * chunk, 8 * chunk, len(content)} {
+		for name, r := range map[string]io.Reader{"seekable": bytes.NewReader(content), "stream": stream(content)} {
+			srv := newServer(t, drivetest.Options{})
+			session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+			chunks := 0
+			folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPut && r.ContentLength > 0 {
+					if chunks++; chunks == 1 {
+						sendOther(t, srv, r.URL.String(), content, 2*chunk, ahead)
+					}
+				}
+				return srv.Client().Transport.RoundTrip(r)
+			})}})
+			file, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{Resume: session})
+			if err != nil || file.Size != int64(len(content)) {
+				t.Errorf("%s, other at %d: %+v, %v", name, ahead, file, err)
+			}
+			checkStored(t, srv, "a.bin", content)
+		}
+	}
+}
+
+// sendOther sends a part of content as another process would.
+func sendOther(t *testing.T, srv *drivetest.Server, session string, content []byte, from, to int) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodPut, session, bytes.NewReader(content[from:to]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", from, to-1, len(content)))
+	res, err := srv.Client().Do(req)
+	if err != nil || res.StatusCode != http.StatusPermanentRedirect && res.StatusCode != http.StatusOK {
+		t.Fatal(res, err)
+	}
+	res.Body.Close()
 }
 
 // Whoever gives a reader that cannot seek can tell that the content is wanted

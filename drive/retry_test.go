@@ -123,6 +123,39 @@ func TestBrokenAtEveryByte(t *testing.T) {
 	})
 }
 
+// A refusal that breaks off, at whatever byte, is no refusal yet: here the retry
+// succeeds. Whole, it is one.
+func TestRefusalBrokenAtEveryByte(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	content := strings.Repeat("x", 100)
+	add(srv, "a.json", []byte(content))
+	ops := map[drivetest.Op]func(*testing.T, *drive.AppFolder) error{
+		drivetest.OpList: func(t *testing.T, folder *drive.AppFolder) error {
+			return errOf(folder.Stat(t.Context(), "a.json"))
+		},
+		drivetest.OpUpdate: func(t *testing.T, folder *drive.AppFolder) error {
+			return errOf(folder.Put(t.Context(), "a.json", strings.NewReader(content), drive.PutOptions{}))
+		},
+		drivetest.OpDownload: func(t *testing.T, folder *drive.AppFolder) error {
+			return errOf(io.ReadAll(openReader(t, folder, "a.json")))
+		},
+	}
+	for op, do := range ops {
+		inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			for cut, whole := 0, 0; whole < 3; cut++ {
+				srv.Inject(drivetest.Fault{Op: op, Status: 403, Reason: "insufficientPermissions", Cut: drivetest.CutAnswer, CutAt: cut})
+				err := do(t, folder)
+				switch {
+				case errors.Is(err, drive.ErrScope):
+					whole++
+				case err != nil || whole > 0:
+					t.Fatalf("%s cut at byte %d: %v", op, cut, err)
+				}
+			}
+		})
+	}
+}
+
 func TestRefusedConnection(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()

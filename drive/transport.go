@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -94,11 +95,28 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	limit := t.limit
-	if res.StatusCode >= http.StatusMultipleChoices {
-		limit = maxErrorBody
+	if isRefusal(res.StatusCode) {
+		return readRefusal(res)
 	}
-	res.Body = &limitedBody{res.Body, limit}
+	res.Body = &limitedBody{res.Body, t.limit}
+	return res, nil
+}
+
+// isRefusal reports whether an answer has a reason in its body. An upload's
+// "resume incomplete" has none.
+func isRefusal(status int) bool {
+	return status >= http.StatusMultipleChoices && status != http.StatusPermanentRedirect
+}
+
+// readRefusal reads the body ahead: the generated client would take half of one for
+// a refusal without a reason, where the connection is what has failed.
+func readRefusal(res *http.Response) (*http.Response, error) {
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(bytes.NewReader(body))
 	return res, nil
 }
 
