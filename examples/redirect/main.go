@@ -15,12 +15,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -53,7 +55,7 @@ func run(ctx context.Context, clientSecret, base, listen string, serverSessions 
 		return errors.New("-base-url is not an absolute URL")
 	}
 	if listen == "" {
-		listen = at.Host
+		listen = address(at)
 	}
 	var cfg exchange.Config
 	var keys idtoken.KeySource // nil: Google's
@@ -83,6 +85,11 @@ func run(ctx context.Context, clientSecret, base, listen string, serverSessions 
 	return serve(ctx, listen, site.routes(), base)
 }
 
+// address is what a base URL says to listen on; the port may be "http" or "https".
+func address(base *url.URL) string {
+	return net.JoinHostPort(base.Hostname(), cmp.Or(base.Port(), base.Scheme))
+}
+
 // newKey is for a site that may forget the sign-ins under way, and who is signed
 // in, when it restarts. One of several instances needs the key of the others.
 func newKey() []byte {
@@ -109,10 +116,14 @@ func configOf(google *exchangetest.Server) (exchange.Config, idtoken.KeySource, 
 }
 
 func serve(ctx context.Context, listen string, h http.Handler, base string) error {
-	srv := &http.Server{Addr: listen, Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { srv.Close() })
 	log.Printf("open %s/", base)
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -198,6 +199,44 @@ func TestRun(t *testing.T) {
 	}
 	if run(ctx, "", "localhost", "", false) == nil || run(ctx, filepath.Join(t.TempDir(), "x"), "http://localhost:8080", "127.0.0.1:0", false) == nil {
 		t.Error("a wrong flag is no error")
+	}
+}
+
+func TestAddress(t *testing.T) {
+	for base, want := range map[string]string{
+		"http://localhost:8080":   "localhost:8080",
+		"http://localhost":        "localhost:http",
+		"https://example.com":     "example.com:https",
+		"https://example.com/app": "example.com:https",
+		"https://[2001:db8::1]":   "[2001:db8::1]:https",
+	} {
+		at, err := url.Parse(base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := address(at); got != want {
+			t.Errorf("%s: listens on %q, want %q", base, got, want)
+		}
+	}
+}
+
+func TestOpenIsSaidWhenItIs(t *testing.T) {
+	var said strings.Builder
+	log.SetOutput(&said)
+	defer log.SetOutput(io.Discard)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	const base = "http://localhost:8080"
+	if err := run(ctx, "", base, taken.Addr().String(), false); err == nil || said.Len() > 0 {
+		t.Errorf("on an address that is taken: error %v, log %q", err, said.String())
+	}
+	if err := run(ctx, "", base, "127.0.0.1:0", false); err != nil || !strings.HasSuffix(said.String(), "open "+base+"/\n") {
+		t.Errorf("error %v, log %q", err, said.String())
 	}
 }
 
