@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"runtime"
 	"strings"
 	"sync"
@@ -93,6 +94,8 @@ func BenchmarkRefuse(b *testing.B) {
 	token := issuer().SignHeader(header(), large)
 	parts := strings.Split(token, ".")
 	megabyte := strings.Repeat("a", 1<<20)
+	payloadOf := func(text string) string { return parts[0] + "." + encode(json.RawMessage(text)) + "." + parts[2] }
+	headerOf := func(text string) string { return encode(json.RawMessage(text)) + "." + parts[1] + "." + parts[2] }
 	for _, bad := range []struct{ name, token string }{
 		{"alg none", issuer().SignHeader(header(set("alg", `"none"`)), large)},
 		{"four segments", token + ".x"},
@@ -100,6 +103,18 @@ func BenchmarkRefuse(b *testing.B) {
 		{"payload not canonical", parts[0] + "." + spare(large) + "." + parts[2]},
 		{"payload no JSON", issuer().SignHeader(header(), large[:len(large)-1])},
 		{"payload with a name twice", issuer().SignHeader(header(), append(large[:len(large)-1:len(large)-1], `,"iss":1}`...))},
+		{"payload of all members, one name twice", payloadOf(manyNames(maxValues-1, `,"n7":0`))},
+		{"payload of 100 members", payloadOf(manyNames(100, `,"n7":0`))},
+		{"payload of 150 members", payloadOf(manyNames(150, `,"n7":0`))},
+		{"payload of 400 elements", payloadOf(`{"x":[` + strings.Repeat("[],", 400) + `[]]}`)},
+		{"payload of all members inside, one name twice", payloadOf(`{"x":` + manyNames(maxValues-2, `,"n7":0`) + "}")},
+		{"payload cut in escapes", payloadOf(`{"x":"` + strings.Repeat(`\u00e9`, 200))},
+		{"payload cut in letters", payloadOf(`{"x":"` + strings.Repeat(`é`, 600))},
+		{"payload cut in a number", payloadOf(`{"x":` + strings.Repeat(`1`, 1200))},
+		{"payload cut in white space", payloadOf(`{"x":` + strings.Repeat(` `, 1200))},
+		{"header of all members, without alg", headerOf(manyNames(maxValues, ``))},
+		{"header of 100 members", headerOf(manyNames(100, `,"n7":0`))},
+		{"header of 150 members", headerOf(manyNames(150, `,"n7":0`))},
 		{"1 MB of dots", strings.Repeat(".", 1<<20)},
 		{"1 MB of letters", megabyte},
 		{"1 MB header", megabyte + "." + parts[1] + "." + parts[2]},

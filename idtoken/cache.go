@@ -7,54 +7,73 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// cache remembers the claims of tokens whose signature was good, in two
-// generations: what has not been asked for during one whole generation is
-// forgotten. It has no more than size entries. A nil cache is always empty.
+// cache remembers the claims of the last size tokens whose signature was good.
+// When it is full, a new one takes the place of one that has not been accepted
+// since the hand last passed it ("second chance"), as no expired one has. A hit
+// takes a read lock only. A nil cache is always empty.
 type cache struct {
 	size int
 
-	mu         sync.Mutex
-	young, old map[string]*claims // by the whole token
+	mu     sync.RWMutex
+	places map[string]int // by the whole token
+	ring   []cached       // at most size
+	hand   int            // the place in ring to look at first
+}
+
+type cached struct {
+	raw string
+	*claims
 }
 
 func newCache(size int) *cache {
-	return &cache{size: size, young: make(map[string]*claims)}
+	return &cache{size: size, places: make(map[string]int)}
 }
 
 func (c *cache) get(raw string) (*claims, bool) {
 	if c == nil || len(raw) > jose.MaxSize { // a megabyte takes long to hash
 		return nil, false
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if found, ok := c.young[raw]; ok {
-		return found, true
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	i, ok := c.places[raw]
+	if !ok {
+		return nil, false
 	}
-	found, ok := c.old[raw]
-	if ok {
-		c.add(raw, found)
-	}
-	return found, ok
+	return c.ring[i].claims, true
 }
 
+// put remembers the claims, under a clone of raw: that may be part of something
+// much larger.
 func (c *cache) put(raw string, verified *claims) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(raw, verified)
+	if i, ok := c.places[raw]; ok { // under another key, or by another caller
+		c.ring[i].claims = verified
+		return
+	}
+	entry := cached{strings.Clone(raw), verified}
+	if len(c.ring) < c.size {
+		c.places[entry.raw] = len(c.ring)
+		c.ring = append(c.ring, entry)
+		return
+	}
+	i := c.free()
+	delete(c.places, c.ring[i].raw)
+	c.places[entry.raw] = i
+	c.ring[i] = entry
 }
 
-// add clones raw, which may be part of something much larger.
-func (c *cache) add(raw string, verified *claims) {
-	half := c.size / 2
-	if len(c.young) >= max(1, half) {
-		c.old = nil
-		if half > 0 {
-			c.old = c.young
+// free returns the place of an entry to forget. In a second round it finds one
+// that it took the mark from in the first.
+func (c *cache) free() int {
+	for {
+		i := c.hand
+		c.hand = (c.hand + 1) % len(c.ring)
+		if !c.ring[i].recent.CompareAndSwap(true, false) {
+			return i
 		}
-		c.young = make(map[string]*claims)
 	}
-	c.young[strings.Clone(raw)] = verified
 }

@@ -89,19 +89,86 @@ func TestCacheIsOfWholeTokens(t *testing.T) {
 	}
 }
 
-// TestCacheRemembers tells by what it allocates that no signature is checked.
+// remembered tells by what it allocates that no signature is checked.
+func remembered(t *testing.T, v *idtoken.Verifier, token string) bool {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := v.Verify(t.Context(), token)
+	runtime.ReadMemStats(&after)
+	expectOnly(t, err, nil)
+	return after.Mallocs-before.Mallocs <= 6 // without the cache 17
+}
+
+// users returns tokens of n users.
+func users(n int) (tokens []string) {
+	for i := range n {
+		p := profile()
+		p.Subject = fmt.Sprint(i)
+		tokens = append(tokens, issuer().Token(p))
+	}
+	return tokens
+}
+
 func TestCacheRemembers(t *testing.T) {
-	for _, size := range []int{1, 2, 3, 100} {
+	for _, size := range []int{1, 2, 3, 5, 8, 100} {
 		v, _ := newCached(t, size)
-		token, ctx := good(), t.Context()
-		allocs := testing.AllocsPerRun(100, func() {
-			if _, err := v.Verify(ctx, token); err != nil {
-				t.Fatal(err)
+		tokens := users(size + 1)
+		last, tokens := tokens[size], tokens[:size]
+		for round := range 3 {
+			for i, token := range tokens {
+				if got := remembered(t, v, token); got != (round > 0) {
+					t.Errorf("size %d, round %d, token %d: remembered: %v", size, round, i, got)
+				}
 			}
-		})
-		if allocs > 2 {
-			t.Errorf("size %d: %v allocations", size, allocs)
 		}
+		if remembered(t, v, last) || !remembered(t, v, last) {
+			t.Errorf("size %d: one more is not remembered in its turn", size)
+		}
+	}
+}
+
+func TestCacheHit(t *testing.T) {
+	v, _ := newCached(t, 1)
+	token, ctx := good(), t.Context()
+	allocs := testing.AllocsPerRun(100, func() {
+		if _, err := v.Verify(ctx, token); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocs > 2 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// TestCacheKeeps pins that what is asked for stays, among many that are not.
+func TestCacheKeeps(t *testing.T) {
+	v, _ := newCached(t, 4)
+	tokens := users(40)
+	for i, token := range tokens {
+		remembered(t, v, token)
+		if !remembered(t, v, tokens[0]) {
+			t.Errorf("after %d others the one always asked for is forgotten", i)
+		}
+	}
+}
+
+// TestCacheExpired pins that an expired token does not stay by being asked for.
+func TestCacheExpired(t *testing.T) {
+	v, s := newCached(t, 2)
+	later := now.Add(90 * time.Minute)
+	fresh := func(name string) string {
+		return issuer().SignHeader(header(), payload(set("name", name), set("iat", seconds(time.Hour)), set("exp", seconds(2*time.Hour))))
+	}
+	a, b, expired := fresh(`"a"`), fresh(`"b"`), good()
+	remembered(t, v, expired)
+	s.time.Store(&later)
+	remembered(t, v, a)
+	_, err := v.Verify(t.Context(), expired)
+	expectOnly(t, err, idtoken.ErrExpired)
+	remembered(t, v, b)
+	if !remembered(t, v, a) {
+		t.Error("a good token made room for another, and an expired one did not")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf16"
@@ -12,7 +13,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// claims is what a token says, read with the right types. It is immutable.
+// claims is what a token says, read with the right types. It is immutable but
+// for recent.
 type claims struct {
 	Profile
 	object    jose.Object
@@ -22,6 +24,15 @@ type claims struct {
 
 	keyID string         // of the key under which the signature was good;
 	key   *rsa.PublicKey // unset in a token that was not verified
+
+	recent atomic.Bool // has been accepted out of the cache
+}
+
+// touch writes only if it must: several cores may read the same claims.
+func (c *claims) touch() {
+	if !c.recent.Load() {
+		c.recent.Store(true)
+	}
 }
 
 // readClaims reads the claims of an ID token and checks what does not depend on

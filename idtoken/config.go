@@ -34,8 +34,9 @@ type Config struct {
 
 	// CacheSize is the number of verified tokens to remember, so that a client
 	// that sends its ID token with every request costs one signature check.
-	// Everything but the signature is checked again. 0 means none. An entry
-	// takes a few KiB.
+	// Everything but the signature is checked again. Beyond that number, tokens
+	// make room that have expired or were not seen again of late. 0 means none.
+	// An entry takes a few KiB.
 	CacheSize int
 
 	// HTTPClient fetches Google's keys; nil means a plain one.

@@ -211,7 +211,14 @@ func jsonCases() []tokenCase {
 	member("names that differ in case", `{"a":1,"A":2}`, nil)
 	member("same name in two objects", `[{"a":1},{"a":1},{"b":{"a":1}}]`, nil)
 	member("ten deep", strings.Repeat(`[`, 10)+strings.Repeat(`]`, 10), nil)
-	member("forty names", manyNames(40, ""), nil)
+	member("thirty names", manyNames(30, ""), nil)
+	fill := func(n int, more func(n int) string) func(string) string {
+		return func(s string) string { return s[:len(s)-1] + `,"x":` + more(n-strings.Count(s, `":`)-1) + "}" }
+	}
+	names := func(n int) string { return manyNames(n, "") }
+	elements := func(n int) string { return "[" + strings.Repeat("0,", n-1) + "0]" }
+	of("as many members as there may be", nil, fill(maxValues, names))
+	of("as many elements as there may be", nil, fill(maxValues, elements))
 
 	bad := idtoken.ErrMalformed
 	of("empty", bad, func(string) string { return "" })
@@ -260,7 +267,9 @@ func jsonCases() []tokenCase {
 	member("duplicate deep inside", `[{"a":[{"b":1,"b":1}]}]`, bad)
 	member("duplicate by escape", `{"ab":1,"a\u0062":1}`, bad)
 	member("duplicate of an empty name", `{"":1,"":1}`, bad)
-	member("duplicate among forty", manyNames(40, `,"n7":0`), bad)
+	member("duplicate among thirty", manyNames(30, `,"n7":0`), bad)
+	of("one member too many", bad, fill(maxValues+1, names))
+	of("one element too many", bad, fill(maxValues+1, elements))
 	return cases
 }
 

@@ -19,6 +19,10 @@ const (
 	subject = "110169484474386276334"
 )
 
+// maxValues is the number of members and elements that a header or a payload may
+// have.
+const maxValues = 48
+
 // now is when every token of these tests is verified, unless a test says
 // otherwise.
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)

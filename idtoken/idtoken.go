@@ -24,7 +24,8 @@
 // Google's own words.
 //
 //	a token of at most 16 KiB: three segments of canonical base64url,  ErrMalformed        401
-//	  header and payload one JSON object each, no name twice;
+//	  header and payload one JSON object each, no name twice, at
+//	  most 48 members and array elements in all;
 //	  header with alg RS256 and kid, typ JWT or none, without
 //	  crit, b64, jwk, jku, x5u, x5c
 //	signature by the key that Google publishes as kid                  ErrSignature        401
@@ -138,7 +139,9 @@ func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Chec
 	if err := v.rules.check(c, v.now()); err != nil {
 		return nil, err
 	}
-	if !cached {
+	if cached {
+		c.touch()
+	} else {
 		v.cache.put(rawIDToken, c)
 	}
 	for _, check := range checks {

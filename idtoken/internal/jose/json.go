@@ -1,14 +1,14 @@
 package jose
 
 import (
-	"math/bits"
+	"hash/maphash"
 	"strings"
 	"unicode/utf8"
 )
 
 const (
-	maxDepth = 32 // objects and arrays within one another
-	fewNames = 32 // so many names are compared pairwise faster than hashed
+	maxDepth  = 32 // objects and arrays within one another
+	maxValues = 48 // members and array elements at all depths together
 )
 
 // A Member is one name and value of a JSON object. Name is unescaped.
@@ -25,16 +25,15 @@ type Object []Member
 // of the same text disagree: names are told apart by every byte, a name that
 // comes twice in an object of any depth is refused, and so is text that is not
 // valid UTF-8, half a surrogate pair, and anything nested deeper than 32 levels.
-// The members share the memory of text.
+// It also refuses more than 48 members and array elements, all depths together:
+// Google's tokens have some 20, and to read hundreds only to refuse them costs
+// nearly what a signature does. The members share the memory of text.
 func ParseObject(text string) (Object, error) {
 	return parseObject(text, nil)
 }
 
 // parseObject appends the members to scratch, which it may outgrow.
 func parseObject(text string, scratch Object) (Object, error) {
-	if !utf8.ValidString(text) {
-		return nil, errUTF8
-	}
 	p := parser{text: text, members: scratch}
 	p.space()
 	if p.peek() != '{' {
@@ -46,12 +45,16 @@ func parseObject(text string, scratch Object) (Object, error) {
 	if p.space(); p.pos != len(text) {
 		return nil, errTrailing
 	}
+	if !utf8.ValidString(text) { // the dearest to check, so the last
+		return nil, errUTF8
+	}
 	return p.members, nil
 }
 
 type parser struct {
-	text string
-	pos  int
+	text   string
+	pos    int
+	values int // read so far: members and elements of arrays
 
 	// The members of the objects that are being read, the outermost first; an
 	// inner object takes its own away when it ends.
@@ -75,14 +78,17 @@ func (p *parser) take(c byte) bool {
 }
 
 func (p *parser) space() {
-	for p.pos < len(p.text) {
-		switch p.text[p.pos] {
-		case ' ', '\t', '\n', '\r':
-			p.pos++
-		default:
-			return
-		}
+	if p.peek() <= ' ' {
+		p.skipSpace()
 	}
+}
+
+func (p *parser) skipSpace() {
+	i := p.pos
+	for i < len(p.text) && (p.text[i] == ' ' || p.text[i] == '\n' || p.text[i] == '\r' || p.text[i] == '\t') {
+		i++
+	}
+	p.pos = i
 }
 
 // object reads an object whose brace is next and leaves its members on the end
@@ -112,7 +118,18 @@ func (p *parser) object(depth int) error {
 	}
 }
 
+// count is asked before each member and element.
+func (p *parser) count() error {
+	if p.values++; p.values > maxValues {
+		return errValues
+	}
+	return nil
+}
+
 func (p *parser) member(depth int) error {
+	if err := p.count(); err != nil {
+		return err
+	}
 	name, err := p.string()
 	if err != nil {
 		return err
@@ -122,13 +139,11 @@ func (p *parser) member(depth int) error {
 		return errSyntax
 	}
 	p.space()
-	i := len(p.members)
-	p.members = append(p.members, Member{Name: name})
 	start := p.pos
 	if err := p.value(depth); err != nil {
 		return err
 	}
-	p.members[i].Value = Value(p.text[start:p.pos])
+	p.members = append(p.members, Member{name, Value(p.text[start:p.pos])})
 	p.space()
 	return nil
 }
@@ -143,6 +158,9 @@ func (p *parser) array(depth int) error {
 		return nil
 	}
 	for {
+		if err := p.count(); err != nil {
+			return err
+		}
 		if err := p.value(depth); err != nil {
 			return err
 		}
@@ -203,44 +221,32 @@ func (p *parser) number() error {
 
 // digits reads decimal digits and reports whether there were any.
 func (p *parser) digits() bool {
-	start := p.pos
-	for digit(p.peek()) {
-		p.pos++
+	start, i := p.pos, p.pos
+	for i < len(p.text) && digit(p.text[i]) {
+		i++
 	}
-	return p.pos > start
+	p.pos = i
+	return i > start
 }
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// distinct refuses a name that comes twice. Names are compared only with those
-// that have the same length and last byte in common, or nearly.
+// names is what names are hashed with. Its seed is drawn when the program
+// starts, so that a stranger cannot choose names that are slow to tell apart.
+var names = maphash.MakeSeed()
+
+// distinct refuses a name that comes twice. The table has the places of members
+// plus one, by the hash of their names, or next to that.
 func distinct(members Object) error {
-	if len(members) > fewNames {
-		return distinctMany(members)
-	}
-	var seen uint64
+	var table [4 * maxValues]uint8
 	for i, m := range members {
-		bit := uint64(1) << (len(m.Name) & 63)
-		if n := len(m.Name); n > 0 {
-			bit = bits.RotateLeft64(bit, 7*int(m.Name[n-1]))
-		}
-		if seen&bit != 0 {
-			if _, twice := members[:i].Get(m.Name); twice {
+		at := maphash.String(names, m.Name) % uint64(len(table))
+		for ; table[at] != 0; at = (at + 1) % uint64(len(table)) {
+			if members[table[at]-1].Name == m.Name {
 				return errDuplicate
 			}
 		}
-		seen |= bit
-	}
-	return nil
-}
-
-func distinctMany(members Object) error {
-	seen := make(map[string]struct{}, len(members))
-	for _, m := range members {
-		if _, ok := seen[m.Name]; ok {
-			return errDuplicate
-		}
-		seen[m.Name] = struct{}{}
+		table[at] = uint8(i + 1)
 	}
 	return nil
 }

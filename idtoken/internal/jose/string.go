@@ -1,8 +1,9 @@
 package jose
 
 import (
-	"strconv"
+	"math/bits"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 )
 
@@ -27,36 +28,45 @@ func (p *parser) skipString() (escaped bool, err error) {
 		return false, errSyntax
 	}
 	text := p.text
-	for i := p.pos; i < len(text); i++ {
-		for i+4 < len(text) && special[text[i]]|special[text[i+1]]|special[text[i+2]]|special[text[i+3]] == 0 {
-			i += 4
-		}
-		switch c := text[i]; {
-		case c == '"':
+	for i := plain(text, p.pos); i < len(text); i = plain(text, i) {
+		switch text[i] {
+		case '"':
 			p.pos = i + 1
 			return escaped, nil
-		case c < ' ':
-			return false, errSyntax
-		case c == '\\':
+		case '\\':
 			n := escapeLen(text[i:])
 			if n == 0 {
 				return false, errEscape
 			}
 			escaped = true
-			i += n - 1
+			i += n
+		default:
+			return false, errSyntax
 		}
 	}
 	return false, errSyntax
 }
 
-// special is not 0 for the bytes that do not stand for themselves in a string.
-var special = func() (t [256]byte) {
-	for c := range ' ' {
-		t[c] = 1
+// plain returns the place of the first byte, from i, that does not stand for
+// itself in a string, or the length of text. It looks at eight bytes at once:
+// the lowest bit that is set in special is that of such a byte.
+func plain(text string, i int) int {
+	const each = 0x0101010101010101 // byte
+	for ; i+8 <= len(text); i += 8 {
+		s := text[i : i+8]
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, escape := w^each*'"', w^each*'\\'
+		special := ((w-each*' ')&^w | (quote-each)&^quote | (escape-each)&^escape) & (each * 0x80)
+		if special != 0 {
+			return i + bits.TrailingZeros64(special)/8
+		}
 	}
-	t['"'], t['\\'] = 1, 1
-	return t
-}()
+	for i < len(text) && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
+}
 
 // escapeLen returns the length of the escape sequence that s begins with, a
 // surrogate pair as one; 0 if it is none.
@@ -88,9 +98,20 @@ func hexRune(s string) (rune, bool) {
 	if len(s) < 6 || s[:2] != `\u` {
 		return 0, false
 	}
-	r, err := strconv.ParseUint(s[2:6], 16, 16)
-	return rune(r), err == nil
+	r := hexDigit[s[2]]<<12 | hexDigit[s[3]]<<8 | hexDigit[s[4]]<<4 | hexDigit[s[5]]
+	return r, r >= 0
 }
+
+// hexDigit has the value of each digit, and -1 for other bytes.
+var hexDigit = func() (t [256]rune) {
+	for c := range t {
+		t[c] = -1
+	}
+	for i, c := range "0123456789abcdef" {
+		t[c], t[unicode.ToUpper(c)] = rune(i), rune(i)
+	}
+	return t
+}()
 
 // unquote returns what a string stands for that skipString has accepted.
 func unquote(quoted string) string {

@@ -29,6 +29,7 @@ const (
 	errEscape    Error = "invalid escape in a JSON string"
 	errTrailing  Error = "data after the JSON object"
 	errDepth     Error = "JSON nested too deep"
+	errValues    Error = "JSON of too many members and elements"
 	errDuplicate Error = "a JSON name comes twice"
 	errAlgorithm Error = "header: alg is not RS256"
 	errKeyID     Error = "header: no kid"
@@ -93,8 +94,8 @@ func (p *Parser) Parse(raw string) (Token, error) {
 // A buffer is for what need not outlast a call: most of what checking a token
 // would leave to the garbage collector.
 type buffer struct {
-	bytes   [MaxSize]byte // of a whole token, or of a segment decoded
-	members [32]Member    // of a header or payload, unless there are more
+	bytes   [MaxSize]byte     // of a whole token, or of a segment decoded
+	members [maxValues]Member // of a header or payload
 }
 
 var buffers = sync.Pool{New: func() any { return new(buffer) }}
