@@ -3,8 +3,10 @@ package idtoken
 import (
 	"crypto/subtle"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
+	"net/url"
 )
 
 // maxCredentialForm bounds the whole form: a token of at most 16 KiB and a few
@@ -31,10 +33,7 @@ func CredentialFromRequest(w http.ResponseWriter, r *http.Request) (rawIDToken s
 	if err != nil || mediaType != "application/x-www-form-urlencoded" {
 		return "", &requestError{http.StatusUnsupportedMediaType, "not a form"}
 	}
-	if r.Body != nil { // as http.NewRequest leaves it, in a test
-		r.Body = http.MaxBytesReader(w, r.Body, maxCredentialForm)
-	}
-	if err := r.ParseForm(); err != nil {
+	if err := parseBody(w, r); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return "", &requestError{http.StatusRequestEntityTooLarge, "the form is longer than 32 KiB"}
 		}
@@ -48,6 +47,23 @@ func CredentialFromRequest(w http.ResponseWriter, r *http.Request) (rawIDToken s
 		return "", &requestError{http.StatusBadRequest, "the form has no credential"}
 	}
 	return credentials[0], nil
+}
+
+// parseBody is not ParseForm, which also fails for what is wrong with the query
+// of the page's own URL.
+func parseBody(w http.ResponseWriter, r *http.Request) error {
+	if r.PostForm != nil { // parsed before
+		return nil
+	}
+	if r.Body == nil { // as http.NewRequest leaves it, in a test
+		return io.ErrUnexpectedEOF
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCredentialForm))
+	if err != nil {
+		return err
+	}
+	r.PostForm, err = url.ParseQuery(string(body))
+	return err
 }
 
 // sameSite compares the two g_csrf_token. Of two cookies one may have been set

@@ -33,6 +33,9 @@ func TestCredentialFromRequest(t *testing.T) {
 	}{
 		{"as Google's button posts", "POST", "", form, []string{"t0k"}, ok.Encode(), 0},
 		{"with a charset", "POST", "", form + "; charset=UTF-8", []string{"t0k"}, ok.Encode(), 0},
+		{"to a page with a semicolon", "POST", "?next=/a;b", form, []string{"t0k"}, ok.Encode(), 0},
+		{"to a page with half an escape", "POST", "?x=%E4%zz", form, []string{"t0k"}, ok.Encode(), 0},
+		{"to a page with fields of its own", "POST", "?credential=d.e.f&g_csrf_token=x", form, []string{"t0k"}, ok.Encode(), 0},
 		{"GET", "GET", "?" + ok.Encode(), form, []string{"t0k"}, "", 405},
 		{"PUT", "PUT", "", form, []string{"t0k"}, ok.Encode(), 405},
 		{"JSON", "POST", "", "application/json", []string{"t0k"}, `{"credential":"a.b.c"}`, 415},
@@ -74,6 +77,26 @@ func TestCredentialFromRequest(t *testing.T) {
 				t.Errorf("got %q, %v; want status %d", token, err, tc.status)
 			}
 		})
+	}
+}
+
+// TestCredentialFromRequestLeavesForm pins that others can read the form before
+// and after.
+func TestCredentialFromRequestLeavesForm(t *testing.T) {
+	for name, before := range map[string]func(*http.Request){
+		"first":  func(*http.Request) {},
+		"second": func(r *http.Request) { r.FormValue("select_by") },
+	} {
+		r := httptest.NewRequest("POST", "/login?next=/a&select_by=x", strings.NewReader("credential=a.b.c&g_csrf_token=t0k&select_by=btn"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: "g_csrf_token", Value: "t0k"})
+		before(r)
+		if token, err := idtoken.CredentialFromRequest(httptest.NewRecorder(), r); token != "a.b.c" || err != nil {
+			t.Errorf("%s: got %q, %v", name, token, err)
+		}
+		if by, next := r.PostForm.Get("select_by"), r.FormValue("next"); by != "btn" || next != "/a" || r.FormValue("select_by") != "btn" {
+			t.Errorf("%s: the form has select_by %q, next %q", name, by, next)
+		}
 	}
 }
 
