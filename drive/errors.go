@@ -18,8 +18,8 @@ import (
 // documentation lists which answers of Drive are which.
 var (
 	// ErrScope: the access token does not open the folder. Ask the user for
-	// consent to [Scope].
-	ErrScope error = &kind{text: "the scope " + Scope + " is not granted", status: http.StatusForbidden}
+	// consent to [Scope]. It is fs.ErrPermission, too.
+	ErrScope error = &kind{text: "the scope " + Scope + " is not granted", status: http.StatusForbidden, is: fs.ErrPermission}
 
 	// ErrQuota: the user's Drive is full.
 	ErrQuota error = &kind{text: "no room in the user's Drive", status: http.StatusInsufficientStorage}

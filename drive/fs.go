@@ -14,8 +14,9 @@ import (
 
 // FS returns the documents as a read-only file system, for as long as ctx lasts.
 // A slash in a name makes directories: "maps/home.json" is in the directory
-// "maps". A name that fs.ValidPath refuses is not to be seen, and where both "a"
-// and "a/b" exist, "a" is the document. Every call asks Drive.
+// "maps". A name that fs.ValidPath refuses, or that has a backslash, is not to be
+// seen, and where both "a" and "a/b" exist, "a" is the document: then "a/b" is in
+// no directory. Every call asks Drive.
 //
 // Its files can seek, so http.FileServerFS serves them.
 func (f *AppFolder) FS(ctx context.Context) fs.FS { return folderFS{ctx, f} }
@@ -56,14 +57,40 @@ func (fsys folderFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
 	}
-	entries, err := fsys.entries(name)
-	if err == nil && len(entries) == 0 && name != "." {
-		err = errNotExist
-	}
+	entries, err := fsys.readDir(name)
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}
 	return entries, nil
+}
+
+func (fsys folderFS) readDir(name string) ([]fs.DirEntry, error) {
+	if name == "." {
+		return fsys.entries(name)
+	}
+	switch _, err := fsys.stat(name); {
+	case err == nil:
+		return nil, errors.New("not a directory")
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	entries, err := fsys.entries(name)
+	if err == nil && len(entries) == 0 {
+		err = errNotExist
+	}
+	return entries, err
+}
+
+// isVisible reports whether the FS shows a document of that name.
+func isVisible(name string) bool {
+	return fs.ValidPath(name) && name != "." && !strings.Contains(name, `\`)
+}
+
+func (fsys folderFS) stat(name string) (*File, error) {
+	if !isVisible(name) {
+		return nil, errNotExist
+	}
+	return fsys.folder.stat(fsys.ctx, name)
 }
 
 // lookup finds a document, or else a directory, by its path.
@@ -74,7 +101,7 @@ func (fsys folderFS) lookup(op, name string) (*info, error) {
 	if name == "." {
 		return &info{name: "."}, nil
 	}
-	file, err := fsys.folder.stat(fsys.ctx, name)
+	file, err := fsys.stat(name)
 	if err == nil {
 		return &info{path.Base(name), file}, nil
 	}
@@ -90,7 +117,7 @@ func (fsys folderFS) lookup(op, name string) (*info, error) {
 // findDir returns nil if a document lies below name.
 func (fsys folderFS) findDir(name string) error {
 	for file, err := range fsys.folder.list(fsys.ctx, Query{Prefix: name + "/"}) {
-		if err != nil || fs.ValidPath(file.Name) {
+		if err != nil || isVisible(file.Name) {
 			return err
 		}
 	}
@@ -108,7 +135,7 @@ func (fsys folderFS) entries(dir string) ([]fs.DirEntry, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !fs.ValidPath(file.Name) || file.Name == "." {
+		if !isVisible(file.Name) {
 			continue
 		}
 		name, _, below := strings.Cut(strings.TrimPrefix(file.Name, prefix), "/")

@@ -24,7 +24,7 @@ func TestFS(t *testing.T) {
 		add(srv, name, []byte("content of "+name))
 	}
 	twins(srv)
-	for _, invalid := range []string{"/absolute", "a//b", "dir/", "../up", "."} {
+	for _, invalid := range []string{"/absolute", "a//b", "dir/", "../up", ".", `a\b`, `dir\/x`} {
 		add(srv, invalid, []byte("hidden"))
 	}
 	if err := fstest.TestFS(folder.FS(t.Context()), append(names, "a.json")...); err != nil {
@@ -63,6 +63,41 @@ func TestDocumentHidesDirectory(t *testing.T) {
 	if err != nil || len(entries) != 1 || entries[0].Name() != "a" || entries[0].IsDir() {
 		t.Errorf("entries %v, %v; want the document a", entries, err)
 	}
+	checkNoDirectory(t, folder.FS(t.Context()), "a")
+}
+
+func TestReadDirOfADocument(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, "a", []byte("x"))
+	checkNoDirectory(t, folder.FS(t.Context()), "a")
+}
+
+func checkNoDirectory(t *testing.T, fsys fs.FS, name string) {
+	t.Helper()
+	entries, err := fs.ReadDir(fsys, name)
+	if _, ok := errors.AsType[*fs.PathError](err); !ok || errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("ReadDir(%q) = %v, %v; want that it is not a directory", name, entries, err)
+	}
+}
+
+// What the FS does not show it does not open either.
+func TestFSHidesBackslashes(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, `a\b`, []byte("x"))
+	add(srv, `dir\/x`, []byte("x"))
+	fsys := folder.FS(t.Context())
+	if entries, err := fs.ReadDir(fsys, "."); err != nil || len(entries) != 0 {
+		t.Errorf("entries %v, %v; want none", entries, err)
+	}
+	for _, name := range []string{`a\b`, `dir\`, `dir\/x`} {
+		for op, err := range map[string]error{
+			"Open": errOf(fsys.Open(name)), "Stat": errOf(fs.Stat(fsys, name)), "ReadDir": errOf(fs.ReadDir(fsys, name)),
+		} {
+			if !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s(%q): %v, want fs.ErrNotExist", op, name, err)
+			}
+		}
+	}
 }
 
 func TestFSErrors(t *testing.T) {
@@ -79,8 +114,8 @@ func TestFSErrors(t *testing.T) {
 	}
 	srv.Inject(drivetest.Fault{Status: 403, Reason: "insufficientPermissions", Times: -1})
 	for _, err := range []error{errOf(fsys.Open("a")), errOf(fs.ReadDir(fsys, "."))} {
-		if !errors.Is(err, drive.ErrScope) {
-			t.Errorf("%v, want ErrScope", err)
+		if !errors.Is(err, drive.ErrScope) || !errors.Is(err, fs.ErrPermission) {
+			t.Errorf("%v, want ErrScope, which is fs.ErrPermission", err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -122,5 +157,14 @@ func TestFileServer(t *testing.T) {
 		if res.StatusCode != tt.status || !strings.Contains(string(body), tt.body) {
 			t.Errorf("%s %s: %d %q", tt.path, tt.value, res.StatusCode, body)
 		}
+	}
+	srv.Inject(drivetest.Fault{Status: 403, Reason: "insufficientPermissions"})
+	res, err := site.Client().Get(site.URL + "/maps/home.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusForbidden {
+		t.Errorf("without the scope: %d, want 403", res.StatusCode)
 	}
 }

@@ -105,6 +105,9 @@ func (r *Reader) verify() error {
 
 // Seek implements io.Seeker. It makes no request.
 func (r *Reader) Seek(offset int64, whence int) (int64, error) {
+	if r.closed {
+		return 0, r.failed(fs.ErrClosed)
+	}
 	switch whence {
 	case io.SeekStart:
 	case io.SeekCurrent:
@@ -129,6 +132,8 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 // No checksum covers them.
 func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	switch {
+	case r.closed:
+		return 0, r.failed(fs.ErrClosed)
 	case off < 0:
 		return 0, r.failed(errInvalid)
 	case off >= r.file.Size:
@@ -147,7 +152,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Close ends reading. It never fails.
+// Close ends reading: what is called afterwards gives fs.ErrClosed. It never fails.
 func (r *Reader) Close() error {
 	r.drop()
 	r.closed = true

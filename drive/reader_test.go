@@ -228,6 +228,26 @@ func TestReadAtAsksForJustThat(t *testing.T) {
 	}
 }
 
+func TestClosedReader(t *testing.T) {
+	folder, srv := newFolder(t)
+	add(srv, "a.bin", []byte("0123456789"))
+	r := openReader(t, folder, "a.bin")
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p := make([]byte, 4)
+	for name, err := range map[string]error{
+		"Read": errOf(r.Read(p)), "ReadAt": errOf(r.ReadAt(p, 1)), "Seek": errOf(r.Seek(0, io.SeekStart)), "WriteTo": errOf(r.WriteTo(io.Discard)),
+	} {
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("%s: %v, want fs.ErrClosed", name, err)
+		}
+	}
+	if n := len(srv.Requests(drivetest.OpDownload)); n != 0 {
+		t.Errorf("%d downloads, want none", n)
+	}
+}
+
 // A server that ignores the range, or answers another, is not believed.
 func TestReaderDistrustsRanges(t *testing.T) {
 	for name, contentRange := range map[string]string{
@@ -265,10 +285,6 @@ func TestOpenErrors(t *testing.T) {
 	srv.Folder(drivetest.DefaultUser).Remove(file.ID)
 	if _, err := io.ReadAll(r); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Read of what was deleted: %v", err)
-	}
-	r.Close()
-	if _, err := r.Read(make([]byte, 1)); !errors.Is(err, fs.ErrClosed) {
-		t.Errorf("Read after Close: %v", err)
 	}
 	for _, seek := range []struct {
 		off    int64

@@ -2,13 +2,16 @@ package drive
 
 import (
 	"context"
+	"slices"
 
 	gdrive "google.golang.org/api/drive/v3"
 )
 
 // Rename calls the document from by the name to. The file keeps its ID and
 // revision. A document that is called so already is deleted first; if the
-// renaming then fails, from is still there under its old name.
+// renaming then fails, from is still there under its old name, to be renamed
+// again. In between there is none called to: a reader may get fs.ErrNotExist. To
+// replace a document without such a gap, Put it.
 //
 // A Put to from that is under way may meet the file under its new name, and
 // replace the content there, as if it had come before the Rename; the
@@ -33,7 +36,9 @@ func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	for _, old := range append(replaced, files[1:]...) {
+	// Renamed first, the file could lose to what it is to replace, and a Put would
+	// fold it if the rest failed. The winner goes last: what had lost must not win.
+	for _, old := range slices.Backward(append(replaced, files[1:]...)) {
 		if err := f.deleteID(ctx, old.ID); err != nil {
 			return nil, err
 		}

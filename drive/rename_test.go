@@ -32,6 +32,27 @@ func TestPutToRenamedFile(t *testing.T) {
 	}
 }
 
+// A Rename that deletes only a part of what it replaces brings no older content
+// back.
+func TestRenameThatFailsHalfWay(t *testing.T) {
+	for _, failing := range []string{"from", "to"} {
+		folder, srv := newFolder(t)
+		twins(srv) // a.json
+		put(t, folder, "b.json", "b")
+		from, to := "b.json", "a.json"
+		if failing == "from" {
+			from, to = to, from
+		}
+		srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Nth: 2, Status: 403, Reason: "domainPolicy"})
+		if _, err := folder.Rename(t.Context(), from, to); err == nil {
+			t.Fatal("no error")
+		}
+		if a, b := contents(srv, "a.json"), contents(srv, "b.json"); !slices.Equal(a, []string{"winner"}) || !slices.Equal(b, []string{"b"}) {
+			t.Errorf("%s with a duplicate: a.json is %q, b.json %q", failing, a, b)
+		}
+	}
+}
+
 // A Rename that cannot delete what it replaces changes nothing else.
 func TestRenameThatIsRefused(t *testing.T) {
 	folder, srv := newFolder(t)

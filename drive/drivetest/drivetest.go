@@ -46,8 +46,8 @@
 //
 // # What it does not do
 //
-// Other spaces than the app-data folder, folders within it, revisions, changes,
-// files.copy, batch requests. These are answered with 501.
+// It keeps no files in other spaces than the app-data folder, and no folders.
+// Revisions, changes, files.copy and batch requests are answered with 501.
 package drivetest
 
 import (
