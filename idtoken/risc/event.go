@@ -90,11 +90,12 @@ type Verification struct {
 }
 
 // Unknown is an event of a type that this package does not know, and Google's
-// documentation did not either when it was written.
+// documentation did not either when it was written. It is also one whose subject
+// or payload makes no sense, if it came in one token with others that do.
 type Unknown struct {
-	Meta
+	Meta                    // without a Subject
 	Type    string          // URI
-	Payload json.RawMessage // a JSON object
+	Payload json.RawMessage // a JSON object, or the value that is there instead
 }
 
 // The URIs of the event types.

@@ -11,7 +11,7 @@
 //			case risc.SessionsRevoked:
 //				return sessions.EndAll(ctx, e.Subject.ID)
 //			case risc.TokensRevoked:
-//				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.Revoked(ctx, e.Subject.ID, "tokens-revoked"))
+//				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.RevokedAt(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt))
 //			}
 //			return nil
 //		},
@@ -23,7 +23,9 @@
 // has dealt with all its events, with 400 when it is not from Google or not for
 // this backend, and with 503 when the keys cannot be had or Handle fails, so
 // that Google delivers it again. A token that was dealt with is not handled
-// again, as far as [Config.Seen] remembers.
+// again, as far as [Config.Seen] remembers. Tokens may come late and out of
+// order: what to do about an event that was overtaken, its time decides (see
+// [Config.Handle]). RevokedAt of a tokenstore.Manager, above, does so.
 //
 // The address of the receiver is registered at Google once, with a service
 // account; this package has no part in that. To try the way from Google to
@@ -53,11 +55,18 @@ type Config struct {
 	// events; if Handle fails for one, Google delivers the token again, and
 	// Handle sees those before it again too. The same token may also arrive
 	// twice at once. So what Handle does must be fit to be done twice.
+	//
+	// Order is not kept: a token that could not be dealt with comes again after
+	// younger ones. Meta.IssuedAt tells which of two events about an account is
+	// the younger. Keep the time of the last that locked or unlocked it, and
+	// ignore an older one; and ignore that tokens or sessions from before a
+	// sign-in were revoked when the user has signed in since.
 	Handle func(ctx context.Context, event Event) error
 
-	// Seen remembers which tokens were dealt with; nil means a memory of the
-	// last ten thousand, in this process. Several instances of a backend that do
-	// not share one may each handle the same token.
+	// Seen remembers which tokens were dealt with; nil means a memory of at
+	// least the last ten thousand, in this process, which takes 2 MB at most.
+	// Several instances of a backend that do not share one may each handle the
+	// same token.
 	Seen Seen
 
 	// Issuer is the iss of tokens and of their subjects; empty means Google's,
@@ -143,7 +152,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	r.onError(req, err)
-	invalid, ok := errors.AsType[*invalidError](err)
+	invalid, ok := err.(*invalidError) // itself: within the failure of another it is not this token's
 	switch {
 	case !ok:
 		http.Error(w, "try again later", http.StatusServiceUnavailable)
@@ -199,12 +208,17 @@ func (r *Receiver) Receive(ctx context.Context, token string) error {
 }
 
 // unhandledError is a failure of this side. The token is to come again, whatever
-// status the cause may have of its own.
+// the cause may say of its own status, or of another token: it is not ErrInvalid.
 type unhandledError struct {
 	doing string
 	cause error
 }
 
 func (e *unhandledError) Error() string   { return "risc: " + e.doing + ": " + e.cause.Error() }
-func (e *unhandledError) Unwrap() error   { return e.cause }
 func (e *unhandledError) HTTPStatus() int { return http.StatusServiceUnavailable }
+
+func (e *unhandledError) Is(target error) bool {
+	return target != ErrInvalid && errors.Is(e.cause, target)
+}
+
+func (e *unhandledError) As(target any) bool { return errors.As(e.cause, target) }

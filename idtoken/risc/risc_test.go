@@ -90,6 +90,11 @@ func (b *backend) post(t testing.TB, token string) *httptest.ResponseRecorder {
 	return w
 }
 
+type statusError interface {
+	error
+	HTTPStatus() int
+}
+
 // set returns the claims of a good token, changed.
 func set(change func(claims map[string]any)) map[string]any {
 	claims := map[string]any{
@@ -122,6 +127,7 @@ func TestEvents(t *testing.T) {
 		risc.CredentialChangeRequired{Meta: about},
 		risc.Verification{Meta: meta, State: "some state"},
 		risc.Unknown{Meta: meta, Type: "https://example.com/event", Payload: json.RawMessage(`{"a":1}`)},
+		risc.Unknown{Meta: meta, Type: "https://example.com/event", Payload: json.RawMessage(`{}`)},
 	}
 	for _, want := range events {
 		t.Run(fmt.Sprintf("%T", want), func(t *testing.T) {
@@ -133,6 +139,27 @@ func TestEvents(t *testing.T) {
 				t.Errorf("handled %+v, want %+v", b.events, want)
 			}
 		})
+	}
+}
+
+func TestMintedUnknown(t *testing.T) {
+	b := newBackend(t, nil)
+	w := b.post(t, risctest.Token(issuer(), web, risc.Unknown{Type: "https://example.com/event"}))
+	if w.Code != http.StatusAccepted || len(b.events) != 1 || string(b.events[0].(risc.Unknown).Payload) != "{}" {
+		t.Errorf("status %d, handled %v: %v", w.Code, b.events, b.errors)
+	}
+}
+
+// TestMintedWithout pins what Token says of no events and of Meta.Audiences.
+func TestMintedWithout(t *testing.T) {
+	b := newBackend(t, nil)
+	if w := b.post(t, risctest.Token(issuer(), web)); w.Code != http.StatusBadRequest {
+		t.Errorf("without events: status %d, want 400", w.Code)
+	}
+	meta := risctest.About(issuer(), subject)
+	meta.Audiences = []string{web}
+	if w := b.post(t, risctest.Token(issuer(), "other", risc.SessionsRevoked{Meta: meta})); w.Code != http.StatusBadRequest {
+		t.Errorf("for another audience: status %d, want 400", w.Code)
 	}
 }
 
@@ -251,7 +278,7 @@ func TestRefused(t *testing.T) {
 		{"subject of another iss", ofSubject("iss", "https://attacker.example"), "invalid_request"},
 		{"subject of another type", ofSubject("subject_type", "phone"), "invalid_request"},
 		{"subject without a type", ofSubject("subject_type", nil), "invalid_request"},
-		{"a good event and a bad one", claims("events", map[string]any{prefix + "risc/event-type/verification": map[string]any{}, uri: 1}), "invalid_request"},
+		{"two bad events", claims("events", map[string]any{prefix + "risc/event-type/account-enabled": map[string]any{}, uri: 1}), "invalid_request"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBackend(t, nil)
@@ -338,10 +365,7 @@ func TestStatusOfErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := tc.backend.Receive(t.Context(), tc.token)
-			e, ok := errors.AsType[interface {
-				error
-				HTTPStatus() int
-			}](err)
+			e, ok := errors.AsType[statusError](err)
 			if !ok || e.HTTPStatus() != tc.want {
 				t.Errorf("Receive: %v, want one with status %d", err, tc.want)
 			}
@@ -386,6 +410,75 @@ func TestSeveralEvents(t *testing.T) {
 		risc.AccountDisabled{Meta: risctest.About(issuer(), subject)}))
 	if len(b.events) != 2 {
 		t.Errorf("handled %v, want both", b.events)
+	}
+}
+
+// TestUnreadableBesideReadable pins that an event that cannot be read keeps none
+// of the others back.
+func TestUnreadableBesideReadable(t *testing.T) {
+	const sessions, tokens = prefix + "risc/event-type/sessions-revoked", prefix + "oauth/event-type/tokens-revoked"
+	of := func(iss string) map[string]any {
+		return map[string]any{"subject": map[string]string{"subject_type": "iss-sub", "iss": iss, "sub": subject}}
+	}
+	for name, payload := range map[string]any{
+		"subject of another issuer": of("https://attacker.example"),
+		"no subject":                map[string]any{},
+		"no object":                 1,
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, uri := range []string{sessions, tokens} { // before the other, and after it
+				other := map[string]string{sessions: tokens, tokens: sessions}[uri]
+				b := newBackend(t, nil)
+				w := b.post(t, issuer().Sign(set(func(c map[string]any) {
+					c["events"] = map[string]any{uri: payload, other: of("https://accounts.google.com/")}
+				})))
+				if w.Code != http.StatusAccepted || len(b.events) != 2 {
+					t.Fatalf("status %d, handled %v: %v", w.Code, b.events, b.errors)
+				}
+				unknown := slices.IndexFunc(b.events, func(e risc.Event) bool { _, ok := e.(risc.Unknown); return ok })
+				if unknown < 0 {
+					t.Fatalf("handled %+v, want one as Unknown", b.events)
+				}
+				want, _ := json.Marshal(payload)
+				if e := b.events[unknown].(risc.Unknown); e.Type != uri || string(e.Payload) != string(want) || e.ID == "" || e.Subject != (risc.Subject{}) {
+					t.Errorf("handled %+v", e)
+				}
+			}
+		})
+	}
+}
+
+// TestHandleFailsAsIfInvalid pins that an event is not lost when what Handle
+// returns looks like a refusal of its token.
+func TestHandleFailsAsIfInvalid(t *testing.T) {
+	inner := newBackend(t, nil)
+	refusal := inner.Receive(t.Context(), "not a token")
+	if !errors.Is(refusal, risc.ErrInvalid) {
+		t.Fatalf("error is %v", refusal)
+	}
+	for name, fail := range map[string]error{
+		"of another receiver": fmt.Errorf("passing it on: %w", refusal),
+		"of its own":          fmt.Errorf("no such user: %w", risc.ErrInvalid),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBackend(t, nil)
+			b.fail = fail
+			token := issuer().Sign(set(nil))
+			if w := b.post(t, token); w.Code != http.StatusServiceUnavailable {
+				t.Errorf("status %d, want 503", w.Code)
+			}
+			err := b.errors[0]
+			if errors.Is(err, risc.ErrInvalid) || !errors.Is(err, fail) {
+				t.Errorf("error is %v", err)
+			}
+			if e, ok := errors.AsType[statusError](err); !ok || e.HTTPStatus() != http.StatusServiceUnavailable {
+				t.Errorf("error %v has another status", err)
+			}
+			b.fail, b.errors = nil, nil
+			if w := b.post(t, token); w.Code != http.StatusAccepted || len(b.events) != 1 {
+				t.Errorf("delivered again: status %d, handled %v", w.Code, b.events)
+			}
+		})
 	}
 }
 

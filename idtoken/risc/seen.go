@@ -8,8 +8,9 @@ import (
 
 // Seen remembers the tokens that were dealt with, by their jti, so that one that
 // is delivered again is not handled again. It must be safe for concurrent use.
-// A row with a unique jti in a database makes one for several instances; jtis of
-// the last week are enough to remember.
+// A row with a unique jti in a database makes one for several instances. For how
+// long Google goes on delivering a token is not known: one that was forgotten is
+// handled again, which [Config.Handle] must be fit for anyway.
 type Seen interface {
 	// Seen reports whether Mark was called with this jti.
 	Seen(ctx context.Context, jti string) (bool, error)
@@ -18,8 +19,8 @@ type Seen interface {
 	Mark(ctx context.Context, jti string) error
 }
 
-// memory is a Seen of at most size jtis, in two generations: when the young one
-// is half of that, the old one is forgotten.
+// memory is a Seen of at least the last size jtis and at most twice as many, in
+// two generations: when the young one is of that size, the old one is forgotten.
 type memory struct {
 	size int
 
@@ -44,7 +45,7 @@ func (m *memory) Mark(_ context.Context, jti string) error {
 	key := sha256.Sum256([]byte(jti))
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if 2*len(m.young) >= m.size {
+	if len(m.young) >= m.size {
 		m.young, m.old = make(map[[sha256.Size]byte]struct{}), m.young
 	}
 	m.young[key] = struct{}{}

@@ -15,10 +15,10 @@ func TestMemory(t *testing.T) {
 			t.Fatalf("%s is seen before it is marked", id)
 		}
 		m.Mark(t.Context(), id)
-		if seen, _ := m.Seen(t.Context(), fmt.Sprint(max(0, n-size/2+1))); !seen {
-			t.Fatalf("after %d: half of the size is not remembered", n)
+		if seen, _ := m.Seen(t.Context(), fmt.Sprint(max(0, n-size+1))); !seen {
+			t.Fatalf("after %d: the last %d are not remembered", n, size)
 		}
-		if len(m.young)+len(m.old) > size {
+		if len(m.young)+len(m.old) > 2*size {
 			t.Fatalf("%d entries", len(m.young)+len(m.old))
 		}
 	}

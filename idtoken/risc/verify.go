@@ -82,14 +82,33 @@ func (r *Receiver) read(claims jose.Object) (id string, events []Event, err erro
 	if !ok || len(members) == 0 {
 		return "", nil, invalid(invalidRequest, "events is not an object with an event")
 	}
+	if events, err = r.readEvents(m, members); err != nil {
+		return "", nil, err
+	}
+	return m.ID, events, nil
+}
+
+// readEvents fails if it can read none of the events. Beside one that it can,
+// the others are of unknown content: to refuse the token would lose that one.
+func (r *Receiver) readEvents(m Meta, members jose.Object) ([]Event, error) {
+	var events []Event
+	var unreadable []error
 	for _, member := range members {
 		event, err := r.readEvent(m, member)
 		if err != nil {
-			return "", nil, err
+			unreadable = append(unreadable, err)
+			event = unknown(m, member)
 		}
 		events = append(events, event)
 	}
-	return m.ID, events, nil
+	if len(unreadable) == len(members) {
+		return nil, unreadable[0]
+	}
+	return events, nil
+}
+
+func unknown(m Meta, member jose.Member) Unknown {
+	return Unknown{Meta: m, Type: member.Name, Payload: json.RawMessage(member.Value)}
 }
 
 func (r *Receiver) ours(aud string) bool { return slices.Contains(r.audiences, aud) }
@@ -106,19 +125,18 @@ func (r *Receiver) readEvent(m Meta, member jose.Member) (Event, error) {
 	if !ok {
 		return nil, invalid(invalidRequest, "an event is not an object")
 	}
-	unknown := Unknown{Meta: m, Type: member.Name, Payload: json.RawMessage(member.Value)}
 	switch member.Name {
 	case uriVerification:
 		return Verification{Meta: m, State: text(payload, "state")}, nil
 	case uriTokenRevoked:
 		e, ok := readTokenRevoked(m, payload)
 		if !ok {
-			return unknown, nil
+			return unknown(m, member), nil
 		}
 		return e, nil
 	case uriSessionsRevoked, uriTokensRevoked, uriAccountDisabled, uriAccountEnabled, uriCredentialChangeRequired:
 	default:
-		return unknown, nil
+		return unknown(m, member), nil
 	}
 	var err error
 	if m.Subject, err = r.readSubject(payload); err != nil {

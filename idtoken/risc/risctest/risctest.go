@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,7 +32,9 @@ func TokenRevoked(refreshToken string) risc.TokenRevoked {
 
 // Token returns a token of the issuer's for a client ID, with events of different
 // types. The jti and the time are those of the first event; by default a fresh
-// one, and now. It panics if an event is of no type of package risc's.
+// one, and now. The audience is the client ID alone: Meta.Audiences is ignored.
+// The Payload of a risc.Unknown is {} by default. Without events it is a token
+// that is refused. It panics if an event is of no type of package risc's.
 func Token(i *idtokentest.Issuer, audience string, events ...risc.Event) string {
 	claims := map[string]any{"iss": i.URL, "aud": audience, "jti": rand.Text(), "iat": now(i).Unix()}
 	members := make(map[string]any)
@@ -82,6 +85,9 @@ func encode(event risc.Event) (uri string, meta risc.Meta, payload any) {
 	case risc.Verification:
 		return prefix + "risc/event-type/verification", e.Meta, map[string]string{"state": e.State}
 	case risc.Unknown:
+		if len(e.Payload) == 0 {
+			e.Payload = json.RawMessage("{}")
+		}
 		return e.Type, e.Meta, e.Payload
 	}
 	panic(fmt.Sprintf("risctest: %T is no event", event))
