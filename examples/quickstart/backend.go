@@ -125,7 +125,7 @@ func (b *backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.T
 	switch {
 	case errors.Is(err, tokenstore.ErrNeedsConsent):
 		answer(w, exchange.HTTPStatus(err), signInAnswer{ConsentRequired: true})
-	case err != nil:
+	case err != nil: // ErrSealed among them: only if the key is gone for good, answer it as ErrNeedsConsent
 		log.Printf("%s: %v", r.URL.Path, err)
 		http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
 	default: // here a backend starts its own session

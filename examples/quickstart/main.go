@@ -9,7 +9,7 @@
 // just obtained for it (serverAuthCode) with the scopes openid, email, profile and
 // drive.appdata:
 //
-//	go run -C examples ./quickstart -client-secret FILE -code CODE
+//	go run -C examples ./quickstart -client-secret "$PWD/client_secret.json" -code "$CODE"
 package main
 
 import (

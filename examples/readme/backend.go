@@ -1,11 +1,13 @@
-// Package readme holds the code of README.md, so that it compiles; its test
-// holds the two together.
+// Package readme holds the code of README.md, so that it compiles; its tests
+// hold the two together.
 package readme
 
 import (
 	"database/sql"
 	"errors"
 	"expvar"
+	"log"
+	"log/slog"
 	"net/http"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
@@ -15,17 +17,66 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
-// Handler is the quick start of the README.
-func Handler(db *sql.DB, keyring *tokenstore.Keyring) (http.Handler, error) {
-	cfg, err := exchange.ConfigFromFile("client_secret.json") // from Google's console
+// A Backend is the quick start of the README.
+type Backend struct {
+	client   *exchange.Client
+	verifier *idtoken.Verifier
+	grants   *tokenstore.Manager
+	drive    string // endpoint; empty: Google's
+}
+
+func NewBackend(google exchange.Config, keys idtoken.KeySource, kept tokenstore.Config) (*Backend, error) {
+	google.OnError = func(r *http.Request, err error) { log.Printf("%s: %v", r.URL.Path, err) }
+	client, err := exchange.New(google)
 	if err != nil {
 		return nil, err
 	}
-	client, err := exchange.New(cfg)
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{google.ClientID}, Keys: keys})
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{cfg.ClientID}})
+	kept.ClientID, kept.Refresher, kept.Revoker = google.ClientID, client, client
+	grants, err := tokenstore.New(kept)
+	if err != nil {
+		return nil, err
+	}
+	return &Backend{client: client, verifier: verifier, grants: grants}, nil
+}
+
+func (b *Backend) Routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("POST /auth/google", b.client.Handler(exchange.App, b.signedIn))
+	return mux
+}
+
+func (b *Backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
+	user, err := b.verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))
+	if err == nil {
+		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
+	}
+	switch {
+	case errors.Is(err, tokenstore.ErrNeedsConsent):
+		http.Error(w, "consent_required", http.StatusForbidden) // the app gets a code with consent
+	case err != nil: // ErrSealed among them: see "In production"
+		log.Printf("%s: %v", r.URL.Path, err)
+		http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
+	default:
+		// Your session starts here, for user.Subject.
+	}
+}
+
+// Folder is what a job calls while the user is away.
+func (b *Backend) Folder(subject string) (*drive.AppFolder, error) {
+	return drive.New(drive.Config{HTTPClient: b.grants.HTTPClient(subject), Endpoint: b.drive})
+}
+
+// Open is what a program's main function does with its database and its secret.
+func Open(db *sql.DB, key []byte) (*Backend, error) {
+	google, err := exchange.ConfigFromFile("client_secret.json") // from Google's console
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := tokenstore.NewKeyring(key) // 32 random bytes from where you keep secrets
 	if err != nil {
 		return nil, err
 	}
@@ -33,38 +84,8 @@ func Handler(db *sql.DB, keyring *tokenstore.Keyring) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	grants, err := tokenstore.New(tokenstore.Config{
-		ClientID:  cfg.ClientID,
-		Store:     &tokenstore.Sealed{Store: rows, Sealer: keyring},
-		Refresher: client,
-		Revoker:   client,
-	})
-	if err != nil {
-		return nil, err
-	}
-
-	signedIn := func(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
-		user, err := verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))
-		if err == nil {
-			_, err = grants.SignIn(r.Context(), user.Subject, &t.Token)
-		}
-		switch {
-		case errors.Is(err, tokenstore.ErrNeedsConsent):
-			http.Error(w, "consent_required", http.StatusForbidden) // the app asks for a code with consent
-		case err != nil:
-			http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
-		default:
-			// Your session starts here, for user.Subject.
-		}
-	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /auth/google", client.Handler(exchange.App, signedIn))
-	return mux, nil
-}
-
-// Folder is what a job calls while the user is away.
-func Folder(grants *tokenstore.Manager, subject string) (*drive.AppFolder, error) {
-	return drive.New(drive.Config{HTTPClient: grants.HTTPClient(subject)})
+	sealed := &tokenstore.Sealed{Store: rows, Sealer: keyring}
+	return NewBackend(google, nil, tokenstore.Config{Store: sealed, Logger: slog.Default()})
 }
 
 // Publish is how a program without another metrics library shows the counters.

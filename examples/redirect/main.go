@@ -7,7 +7,7 @@
 // Google itself, register http://localhost:8080/oauth2/callback as a redirect
 // URI of your web client, and download its file:
 //
-//	go run -C examples ./redirect -client-secret FILE
+//	go run -C examples ./redirect -client-secret "$PWD/client_secret.json"
 //
 // Between the requests of a sign-in the site keeps state, nonce and PKCE
 // verifier in a sealed cookie; with -server-sessions it keeps them in its memory

@@ -9,7 +9,7 @@
 // app and POST /google/events for Google, whom you tell its public https address
 // (https://developers.google.com/identity/protocols/risc):
 //
-//	go run -C examples ./risc -client-secret FILE -grants DIR
+//	go run -C examples ./risc -client-secret "$PWD/client_secret.json" -grants "$PWD/grants"
 package main
 
 import (

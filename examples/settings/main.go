@@ -9,7 +9,7 @@
 // scope drive.appdata, it does the same in that user's Drive, in a document of
 // its own that it deletes again:
 //
-//	go run -C examples ./settings -access-token FILE
+//	go run -C examples ./settings -access-token "$PWD/access-token.txt"
 //
 // For an app of yours take merge.go, sync.go and handler.go.
 package main

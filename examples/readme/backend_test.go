@@ -1,0 +1,56 @@
+package readme
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+func TestSignIn(t *testing.T) {
+	jane := exchangetest.User{Email: "jane.doe@gmail.com", Subject: "108365719284610937465"}
+	google := exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{jane}})
+	defer google.Close()
+	files := drivetest.NewServer(drivetest.Options{CheckToken: google.CheckAccessToken})
+	defer files.Close()
+	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: google.CertsURL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := NewBackend(
+		exchange.Config{ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint()},
+		keys,
+		tokenstore.Config{Store: new(tokenstore.Memory), Hosts: []string{"127.0.0.1"}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.drive = files.Endpoint()
+
+	code := google.AppCode(exchangetest.CodeRequest{User: jane.Email, Scopes: []string{"openid", drive.Scope}})
+	r := httptest.NewRequest("POST", "/auth/google", strings.NewReader(url.Values{"code": {code}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("X-Requested-With", "com.example.app")
+	w := httptest.NewRecorder()
+	if b.Routes().ServeHTTP(w, r); w.Code != http.StatusOK {
+		t.Fatal(w.Code, w.Body)
+	}
+
+	files.Folder(jane.Subject).Add(drivetest.File{Name: "settings.json", Content: []byte(`{"theme":"dark"}`)})
+	folder, err := b.Folder(jane.Subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, _, err := drive.ReadJSON[map[string]string](t.Context(), folder, "settings.json")
+	if err != nil || settings["theme"] != "dark" {
+		t.Error(settings, err)
+	}
+}
