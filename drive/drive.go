@@ -56,7 +56,8 @@
 //	    closed or timed out
 //	an answer that is not to be read, or without end       no                           502
 //	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
-//	a name or an option that nobody can want: not sent     no           fs.ErrInvalid   400
+//	a name or an option that nobody can want: not sent;    no           fs.ErrInvalid   400
+//	    JSON of more than MaxJSON
 //
 // No error text contains a token, an upload session's address or a response
 // body.

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
@@ -150,6 +153,44 @@ func TestReadJSONEndsWithContext(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The ctx may also end with the last read.
+func TestReadJSONEndsWithContextAtLast(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		reads := 0
+		folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			r.Header.Set("Authorization", "Bearer at-secret")
+			r.Body = http.NoBody // as a server has it
+			answer := httptest.NewRecorder()
+			beforeDownloads(srv, func() {
+				reads++
+				replace(srv, doc, fmt.Sprintf(`{"theme":"%d"}`, reads))
+			}).ServeHTTP(answer, r)
+			res := answer.Result()
+			if reads == 8 {
+				res.Body = closing{res.Body, cancel}
+			}
+			return res, nil
+		})}})
+		if _, _, err := drive.ReadJSON[settings](ctx, folder, "s.json"); err == nil || errors.Is(err, drive.ErrConflict) || reads != 8 {
+			t.Errorf("%v after %d reads, want another error than ErrConflict after 8", err, reads)
+		}
+	})
+}
+
+// closing tells when it is closed.
+type closing struct {
+	io.ReadCloser
+	closed func()
+}
+
+func (c closing) Close() error {
+	c.closed()
+	return c.ReadCloser.Close()
 }
 
 // Damaged on its way once, then really replaced between look and download.

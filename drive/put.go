@@ -53,8 +53,8 @@ type PutOptions struct {
 
 	// Resume continues a kept session, from where Drive says it stands. The reader
 	// must give the whole content from its beginning: the part that Drive has is
-	// read, too, for the checksum. Content type and properties are those with which
-	// the session began. If it has ended, the upload starts over, or is
+	// read, too, for the checksum. Content type, properties and size are those with
+	// which the session began. If it has ended, the upload starts over, or is
 	// [ErrSessionEnded]. If it is complete, nothing is sent, and the content is but
 	// compared: other content is ErrChecksum, and with IfRevision a document that
 	// has changed since is ErrConflict.
