@@ -8,23 +8,24 @@ import (
 )
 
 // handle does about each event what Google asks for in its table of event types.
-// Everything here may be done twice. An error has Google deliver the event again.
+// Everything here may be done twice, and late: what has happened since the event
+// is not undone. An error has Google deliver the event again.
 func (b *backend) handle(ctx context.Context, event risc.Event) error {
 	switch e := event.(type) {
 	case risc.SessionsRevoked:
-		b.sessions.endAll(e.Subject.ID)
+		b.sessions.endAll(e.Subject.ID, e.IssuedAt)
 	case risc.TokensRevoked:
-		b.sessions.endAll(e.Subject.ID)
-		return b.grants.Revoked(ctx, e.Subject.ID, "tokens-revoked")
+		b.sessions.endAll(e.Subject.ID, e.IssuedAt)
+		return b.grants.RevokedAt(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt)
 	case risc.TokenRevoked: // Google tells the token's hash, and not whose it is
 		return b.grants.RevokedToken(ctx, e.TokenHash, "token-revoked")
 	case risc.AccountDisabled:
-		b.sessions.lock(e.Subject.ID)
+		b.sessions.lock(e.Subject.ID, true, e.IssuedAt)
 		if e.Reason == risc.Hijacking {
-			b.sessions.endAll(e.Subject.ID)
+			b.sessions.endAll(e.Subject.ID, e.IssuedAt)
 		}
 	case risc.AccountEnabled:
-		b.sessions.unlock(e.Subject.ID)
+		b.sessions.lock(e.Subject.ID, false, e.IssuedAt)
 	case risc.CredentialChangeRequired:
 		log.Printf("watch the account %s", e.Subject.ID)
 	case risc.Verification:

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
@@ -103,6 +104,49 @@ func TestAfterTokensRevoked(t *testing.T) {
 	}
 	if after := len(w.google.Requests()); after != before {
 		t.Errorf("%d requests to Google", after-before)
+	}
+}
+
+// TestOrder delivers events late, as Google does when a first delivery has
+// failed: they must not undo what has happened since.
+func TestOrder(t *testing.T) {
+	w, session, subject, _ := signedIn(t)
+	about := func(age time.Duration) risc.Meta {
+		m := risctest.About(w.google.Issuer(), subject)
+		m.IssuedAt = time.Now().Add(-age)
+		return m
+	}
+	signsIn := func(want int) {
+		t.Helper()
+		if _, status, err := w.signIn(t.Context()); status != want || err != nil {
+			t.Errorf("sign-in: status %d, %v; want %d", status, err, want)
+		}
+	}
+	deliver := func(events ...risc.Event) {
+		t.Helper()
+		for _, e := range events {
+			if status, err := w.event(t.Context(), e); status != http.StatusAccepted || err != nil {
+				t.Errorf("%T: status %d, %v", e, status, err)
+			}
+		}
+	}
+
+	deliver(risc.AccountEnabled{Meta: about(10 * time.Minute)}, risc.AccountDisabled{Meta: about(20 * time.Minute), Reason: risc.Hijacking})
+	signsIn(http.StatusNoContent)
+	deliver(risc.AccountDisabled{Meta: about(5 * time.Minute)}, risc.AccountEnabled{Meta: about(6 * time.Minute)})
+	signsIn(http.StatusForbidden)
+	deliver(risc.AccountEnabled{Meta: about(4 * time.Minute)})
+	signsIn(http.StatusNoContent)
+	same := about(3 * time.Minute)
+	deliver(risc.AccountDisabled{Meta: same}, risc.AccountEnabled{Meta: same})
+	signsIn(http.StatusNoContent)
+
+	deliver(risc.SessionsRevoked{Meta: about(2 * time.Minute)}, risc.TokensRevoked{Meta: about(48 * time.Hour)})
+	if status, err := w.me(t.Context(), session); status != http.StatusNoContent || err != nil {
+		t.Errorf("the session, opened since: status %d, %v", status, err)
+	}
+	if _, g, err := w.grant(t.Context()); g.State != tokenstore.Active || err != nil {
+		t.Errorf("the grant, renewed since: %v, %v", g.State, err)
 	}
 }
 
