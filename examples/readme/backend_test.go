@@ -1,6 +1,8 @@
 package readme
 
 import (
+	"bytes"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -52,5 +54,44 @@ func TestSignIn(t *testing.T) {
 	settings, _, err := drive.ReadJSON[map[string]string](t.Context(), folder, "settings.json")
 	if err != nil || settings["theme"] != "dark" {
 		t.Error(settings, err)
+	}
+}
+
+// What goes wrong at a sign-in is in the log, and the code is not.
+func TestFailuresAreLogged(t *testing.T) {
+	google, other := exchangetest.NewServer(exchangetest.Options{}), exchangetest.NewServer(exchangetest.Options{})
+	defer google.Close()
+	defer other.Close()
+	for _, tt := range []struct {
+		name, secret, certsURL string
+		status                 int
+	}{
+		{"Google refuses", "wrong", google.CertsURL(), http.StatusInternalServerError},
+		{"the ID token is somebody else's", google.ClientSecret(), other.CertsURL(), http.StatusUnauthorized},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var logged bytes.Buffer
+			defer log.SetOutput(log.Writer())
+			log.SetOutput(&logged)
+			keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: tt.certsURL})
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := exchange.Config{ClientID: google.ClientID(), ClientSecret: tt.secret, Endpoint: google.Endpoint()}
+			b, err := NewBackend(config, keys, tokenstore.Config{Store: new(tokenstore.Memory)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			code := google.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid"}})
+			r := httptest.NewRequest("POST", "/auth/google", strings.NewReader(code))
+			r.Header.Set("Content-Type", "text/plain")
+			r.Header.Set("X-Requested-With", "com.example.app")
+			w := httptest.NewRecorder()
+			b.Routes().ServeHTTP(w, r)
+			text := logged.String()
+			if w.Code != tt.status || !strings.Contains(text, "/auth/google: ") || strings.Contains(text, code) {
+				t.Errorf("answered %d, logged %q", w.Code, text)
+			}
+		})
 	}
 }
