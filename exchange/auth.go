@@ -71,7 +71,8 @@ type AuthRequest struct {
 // redirectURI, with a fresh state, nonce and PKCE verifier.
 //
 // Unless it is one of Config.RedirectURIs, if there are any, the error is
-// ErrRedirectMismatch. Other errors are mistakes in p.
+// ErrRedirectMismatch. Other errors are mistakes in redirectURI
+// or p.
 func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest, error) {
 	if err := c.checkRedirect(redirectURI); err != nil {
 		return nil, err

@@ -20,8 +20,8 @@ import (
 // Only then does an error count that Google reports in it: ErrDenied if the user
 // has said no, else as the token endpoint's errors do. Then its issuer, if it
 // names one, must be Google's (RFC 9207). Where there is neither an error nor
-// what can be a code, the callback is malformed (ErrRequest). Then the code is redeemed, with the PKCE verifier, as
-// [Client.Exchange] does. Last, an ID token must name the nonce of req
+// what can be a code, the callback is malformed (ErrRequest). Then the code is
+// redeemed, with the PKCE verifier, as [Client.Exchange] does. Last, an ID token must name the nonce of req
 // (ErrState); whether the token is Google's at all, is for its verifier to say.
 //
 // If Google does not name the granted scopes, they are those asked for (RFC 6749

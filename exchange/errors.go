@@ -41,7 +41,8 @@ var (
 	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden}
 
 	// ErrState: a callback does not belong to the AuthRequest: its state, its
-	// issuer or the nonce of its ID token is another one.
+	// issuer or the nonce of its ID token is another one, or the AuthRequest has
+	// lost a part.
 	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest}
 
 	// ErrRequest: a request, or a callback, that should bring a code is not

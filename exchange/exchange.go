@@ -38,10 +38,11 @@
 //
 // Every failure is an [*Error] that Is one of the sentinels, but for mistakes in
 // what New, ConfigFromJSON, ConfigFromFile and NewAuthRequest are given: those
-// are plain errors, which say what is wrong. This is what Google's answers mean, the [HTTPStatus] to answer an app with, whether Refresh
-// and Revoke try again by themselves, and whether a code may have been redeemed
-// all the same. A code is sent once, whatever happens; one that may have been
-// redeemed is not sent again later either.
+// are plain errors, which say what is wrong. This is what Google's answers mean,
+// the [HTTPStatus] to answer an app with, whether Refresh and Revoke try again by
+// themselves, and whether a code may have been redeemed all the same. A code is
+// sent once, whatever happens; one that may have been redeemed is not sent again
+// later either.
 //
 //	Google's answer                             error                status  again  redeemed
 //	invalid_grant, also with the subtype
@@ -70,7 +71,8 @@
 //	none: a context had ended before            ErrTemporary         503     no     no
 //
 //	a callback's error, by its code             as above
-//	a callback of another state, iss or nonce   ErrState             400
+//	a callback of another state, iss or nonce,
+//	    or for an AuthRequest that lost some    ErrState             400
 //	a callback with neither error nor code      ErrRequest           400
 //	a request that ReadCode refuses             ErrRequest           405, 403, 415, 413, 400
 //	what cannot be a code                       ErrInvalidGrant      400
