@@ -239,11 +239,38 @@ func TestConfigIsCopied(t *testing.T) {
 }
 
 func TestClaimErrorText(t *testing.T) {
-	token := issuer().SignHeader(header(), payload(set("aud", `"other-client"`)))
-	_, err := newVerifier(t, nil).Verify(t.Context(), token)
-	const want = `idtoken: issued for somebody else: aud is "other-client", want ` + web
-	if err == nil || err.Error() != want {
-		t.Errorf("error is\n%v, want\n%s", err, want)
+	anyDomain := func(c *idtoken.Config) { c.HostedDomains = []string{"example.com", "*"} }
+	for _, tc := range []struct {
+		name   string
+		edits  []edit
+		config func(*idtoken.Config)
+		got    string
+		want   string
+	}{
+		{"another client", []edit{set("aud", `"other-client"`)}, nil, `"other-client"`,
+			`issued for somebody else: aud is "other-client", want ` + web},
+		{"escapes of JSON", []edit{set("aud", `"\u0001\u007f\udbff\udfff\u2028\""`)}, nil, `"\u0001\u007f\udbff\udfff\u2028\""`,
+			`issued for somebody else: aud is "\u0001\u007f\udbff\udfff\u2028\"", want ` + web},
+		{"no Workspace account", nil, anyDomain, "", "account of another organization: want hd of any Google Workspace domain"},
+		{"expired", []edit{set("iat", seconds(-time.Hour)), set("exp", seconds(-time.Minute))}, nil, `"2026-11-24T11:59:00Z"`,
+			`token has expired: exp is "2026-11-24T11:59:00Z", want after 2026-11-24T11:59:00Z`},
+		{"24 hours and a half second", []edit{set("exp", seconds(24*time.Hour)+".5")}, nil, `"2026-11-25T12:00:00.5Z"`,
+			`missing or invalid claim: exp is "2026-11-25T12:00:00.5Z", want after iat, 2026-11-24T12:00:00Z, by at most 24 hours`},
+		{"a time that is none", []edit{set("exp", `"1"`)}, nil, `"1"`,
+			`missing or invalid claim: exp is "1", want a number of seconds`},
+		{"at_hash of another type", []edit{set("at_hash", `1`)}, nil, `1`,
+			`missing or invalid claim: at_hash is 1, want a string`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := newVerifier(t, tc.config).Verify(t.Context(), issuer().SignHeader(header(), payload(tc.edits...)))
+			e, ok := errors.AsType[*idtoken.ClaimError](err)
+			if !ok || e.Got != tc.got || e.Error() != "idtoken: "+tc.want {
+				t.Fatalf("error is\n%v, want\n%s", err, tc.want)
+			}
+			if e.Got != "" && !json.Valid([]byte(e.Got)) {
+				t.Errorf("Got is no JSON: %s", e.Got)
+			}
+		})
 	}
 	if text := (&idtoken.ClaimError{Claim: "aud", Want: "x"}).Error(); text != "idtoken: wrong claim: want aud x" {
 		t.Errorf("a hand-made ClaimError is %q", text)

@@ -61,9 +61,12 @@ func (s *sentinel) HTTPStatus() int { return s.status }
 
 // A ClaimError is the error of a claim that breaks a rule; it matches the
 // sentinel of the rule under errors.Is. Its text never contains the token.
+//
+// Got is in JSON, with "…" where it was cut off after 80 bytes. A time that the
+// token gives as a number of seconds is a string in the form of RFC 3339 there.
 type ClaimError struct {
 	Claim string // name of the claim, such as aud
-	Got   string // its value in JSON, shortened and fit for a log; empty if it is absent, or not to be told
+	Got   string // its value, fit for a log; empty if it is absent, empty or not to be told
 	Want  string // what was expected, in words
 
 	rule error

@@ -40,9 +40,10 @@
 //	Nonce: nonce is the one given                                      ErrNonce            401
 //	AccessToken: at_hash is that of the token given                    ErrAccessToken      401
 //	sub is 1 to 255 printable ASCII characters; exp and iat are        ErrClaim            401
-//	  numbers, at most 24 hours apart; no events; email,
-//	  email_verified, name, given_name, family_name, picture,
-//	  locale, hd and nonce are of their type, null, or absent
+//	  numbers, at most 24 hours apart; nbf is a number or absent;
+//	  no events; email, email_verified, name, given_name,
+//	  family_name, picture, locale, hd, nonce and at_hash are of
+//	  their type, null, or absent, whether they are asked for or not
 //
 // The last column is what to answer the client with. Every error has it, in a
 // method HTTPStatus() int somewhere in its chain. A wrong claim comes as a

@@ -35,7 +35,8 @@ type RemoteConfig struct {
 	// followed.
 	HTTPClient *http.Client
 
-	// Timeout bounds one fetch; 10 seconds by default.
+	// Timeout bounds one fetch, and so what one can make a user wait; 10 seconds
+	// by default.
 	Timeout time.Duration
 
 	// Initial is what [RemoteKeySet.Snapshot] returned, perhaps in another
@@ -57,9 +58,18 @@ type RemoteConfig struct {
 //     the background; there is no goroutine in between.
 //   - Keys that have expired are fetched again by the next use, for which all
 //     callers wait. If that fails, the expired keys go on serving, for up to 24
-//     hours, with another attempt every 10 seconds.
+//     hours, with another attempt every 10 seconds. Each attempt is waited for
+//     too, by those who come while it lasts: with a server that does not answer
+//     at all, for the whole of RemoteConfig.Timeout, and a caller whose ctx
+//     ends before that fails. Where that is too long, set a Timeout of a second
+//     or two.
 //   - An unknown kid has the keys fetched again, since they may have been
 //     rotated, but not within 10 seconds of the last fetch.
+//   - Without any keys that may serve, the first use after a failed fetch
+//     fetches again, at once, so that all is well as soon as the server is. For
+//     as long as a server fails, and quickly, that is up to one request for
+//     each token of good form, one after another. [RemoteKeySet.Prefetch]
+//     before the first token comes, or RemoteConfig.Initial, keeps out of that.
 //
 // All callers share one fetch, which goes on when they stop waiting for it.
 type RemoteKeySet struct {

@@ -1,9 +1,9 @@
 package idtoken
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -106,7 +106,7 @@ func project(clientID string) (number, domain string, ok bool) {
 func (r *rules) checkTimes(c *claims, now time.Time) error {
 	lifetime := c.Expiry.Sub(c.IssuedAt)
 	if lifetime <= 0 || lifetime > maxLifetime {
-		return claimError("exp", stamp(c.Expiry), "at most 24 hours after iat, "+stamp(c.IssuedAt), ErrClaim)
+		return claimError("exp", stamp(c.Expiry), "after iat, "+stamp(c.IssuedAt)+", by at most 24 hours", ErrClaim)
 	}
 	if limit := now.Add(-r.leeway); !c.Expiry.After(limit) {
 		return claimError("exp", stamp(c.Expiry), "after "+stamp(limit), ErrExpired)
@@ -130,12 +130,17 @@ func (r *rules) checkHostedDomain(c *claims) error {
 			return nil
 		}
 	}
-	return claimError("hd", c.HostedDomain, anyOf(r.domains), ErrHostedDomain)
+	want := anyOf(r.domains)
+	if slices.Contains(r.domains, "*") {
+		want = "of any Google Workspace domain"
+	}
+	return claimError("hd", c.HostedDomain, want, ErrHostedDomain)
 }
 
 func claimError(name, got, want string, rule error) error {
 	if got != "" {
-		got = strconv.Quote(shorten(got))
+		quoted, _ := json.Marshal(shorten(got)) // a string always can be
+		got = printable(string(quoted))
 	}
 	return &ClaimError{Claim: name, Got: got, Want: want, rule: rule}
 }
@@ -147,4 +152,5 @@ func anyOf(names []string) string {
 	return fmt.Sprintf("one of %q", names)
 }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// stamp has the fraction of a second, if there is one: it may be what is wrong.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
