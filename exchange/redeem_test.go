@@ -245,6 +245,9 @@ func TestWallClockIsSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	ahead = time.Hour
+	if set := wallSet(began, ahead); set.Sub(began) != 0 || set.Round(0).Sub(began.Round(0)) != ahead {
+		t.Fatal("the wall clock was not set: wallSet does not know this Go's time.Time")
+	}
 	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
 		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
 	}
