@@ -236,12 +236,13 @@ func digit(c byte) bool { return '0' <= c && c <= '9' }
 var names = maphash.MakeSeed()
 
 // distinct refuses a name that comes twice. The table has the places of members
-// plus one, by the hash of their names, or next to that.
+// plus one, by a byte of the hash of their names, or next to that; there is room
+// for five times as many.
 func distinct(members Object) error {
-	var table [4 * maxValues]uint8
+	var table [256]uint8
 	for i, m := range members {
-		at := maphash.String(names, m.Name) % uint64(len(table))
-		for ; table[at] != 0; at = (at + 1) % uint64(len(table)) {
+		at := uint8(maphash.String(names, m.Name))
+		for ; table[at] != 0; at++ {
 			if members[table[at]-1].Name == m.Name {
 				return errDuplicate
 			}
