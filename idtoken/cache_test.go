@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -170,6 +171,26 @@ func TestCacheExpired(t *testing.T) {
 	if !remembered(t, v, a) {
 		t.Error("a good token made room for another, and an expired one did not")
 	}
+}
+
+// TestCacheShared has many callers drive one another's tokens out.
+func TestCacheShared(t *testing.T) {
+	v, _ := newCached(t, 3)
+	tokens := users(6)
+	var wg sync.WaitGroup
+	for first := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				n := (first + i*i) % len(tokens)
+				p, err := v.Verify(t.Context(), tokens[n])
+				if err != nil || p.Subject != fmt.Sprint(n) {
+					t.Errorf("user %d: %v, %v", n, p, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // TestCacheIsBounded fills a cache many times over with large tokens.
