@@ -47,7 +47,9 @@ const dirFolders = 16
 // only. In one that is there already it takes from others the right to read or
 // write the folders inside, which have the grants, and to write to the folder
 // itself (unless its sticky bit protects what is inside); where it may not do
-// so, it fails. There is nothing to close. On a system without flock (Windows,
+// so, or one of those inside is a link, it fails. It removes what processes have
+// left there that died: half-written files, and leases that have expired. There
+// is nothing to close. On a system without flock (Windows,
 // AIX, Solaris) the error wraps [errors.ErrUnsupported].
 func OpenDir(path string) (*Dir, error) {
 	path, err := filepath.Abs(path)
@@ -63,6 +65,11 @@ func OpenDir(path string) (*Dir, error) {
 		return nil, dirError("opening", err)
 	}
 	lock.unlock()
+	for n := range d.folders {
+		if err := d.tidy(n); err != nil {
+			return nil, dirError("opening", err)
+		}
+	}
 	return d, nil
 }
 
@@ -70,29 +77,42 @@ func (d *Dir) makeFolders() error {
 	if err := makeFolder(d.path); err != nil {
 		return err
 	}
-	if err := deny(d.path, 0o022); err != nil {
+	info, err := os.Stat(d.path)
+	if err != nil {
+		return err
+	}
+	if err := deny(d.path, info, 0o022); err != nil {
 		return err
 	}
 	for n := range d.folders {
 		d.folders[n] = make(chan struct{}, 1)
-		if err := makeFolder(d.folder(n)); err != nil {
-			return err
-		}
-		if err := deny(d.folder(n), 0o077); err != nil {
+		if err := makeShard(d.folder(n)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// deny takes rights away from a folder. Where it is sticky others can neither
-// remove nor rename what is not theirs, and may keep the right to write.
-func deny(path string, rights os.FileMode) error {
-	info, err := os.Stat(path)
+// makeShard makes a folder inside. It follows no link: where others may write, it
+// may be theirs, to a folder that is none of a Dir's business.
+func makeShard(path string) error {
+	if err := makeFolder(path); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}
-	mode := info.Mode()
+	if !info.IsDir() {
+		return fmt.Errorf("%s is there and is no folder", path)
+	}
+	return deny(path, info, 0o077)
+}
+
+// deny takes rights away from a folder. Where it is sticky others can neither
+// remove nor rename what is not theirs, and may keep the right to write.
+func deny(path string, folder os.FileInfo, rights os.FileMode) error {
+	mode := folder.Mode()
 	if mode&os.ModeSticky != 0 {
 		rights &^= 0o022
 	}

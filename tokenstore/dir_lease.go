@@ -12,14 +12,19 @@ import (
 // the lease expires by itself.
 const releaseTimeout = 5 * time.Second
 
+const leaseSuffix = ".lease"
+
 func leaseName(key Key, purpose string) string {
-	return fileName(key.ClientID, key.Subject, purpose) + ".lease"
+	return fileName(key.ClientID, key.Subject, purpose) + leaseSuffix
 }
 
 // Lease implements [Leaser], among the processes that share the folder, by the
 // computer's clock.
 func (d *Dir) Lease(ctx context.Context, key Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
 	if err := d.enter(ctx, key); err != nil {
+		return nil, false, err
+	}
+	if err := ValidatePurpose(purpose); err != nil {
 		return nil, false, err
 	}
 	name, owner := leaseName(key, purpose), rand.Text()

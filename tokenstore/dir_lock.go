@@ -88,7 +88,8 @@ func (l *folderLock) write(name string, data []byte) error {
 }
 
 // tempSuffix marks what is not complete yet. Only the holder of the lock has one,
-// so what is left by a process that died is removed by the next.
+// so what a process that died has left is removed by the next that writes the
+// same file, or by [OpenDir].
 const tempSuffix = ".new"
 
 // writeSynced never writes to a file that is there: that may have another mode,

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,6 +168,103 @@ func TestDirLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestDirTidies checks that OpenDir removes what processes have left that died,
+// and nothing else.
+func TestDirTidies(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	ctx := t.Context()
+	for n := range 50 { // some in each folder
+		key := tokenstore.Key{ClientID: "client", Subject: strconv.Itoa(n)}
+		if _, err := d.Save(ctx, key, tokenstore.Grant{RefreshToken: "1//token"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := d.Lease(ctx, key, "work", time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := files(t, path)
+	for n := range 50 {
+		key := tokenstore.Key{ClientID: "client", Subject: strconv.Itoa(n)}
+		if _, _, err := d.Lease(ctx, key, "expired", time.Nanosecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range want {
+		if strings.HasSuffix(name, ".grant") { // one that was killed in the middle of a Save, of a user who has no grant yet
+			write(t, name[:len(name)-len("0.grant")]+"x.grant.new", []byte("1//token"))
+		}
+	}
+	if left := len(files(t, path)); left != len(want)+100 {
+		t.Fatalf("there are %d files, want %d", left, len(want)+100)
+	}
+	openDir(t, path)
+	if got := files(t, path); !slices.Equal(got, want) {
+		t.Errorf("after OpenDir there are %d files, want these %d: the grants and the leases that have not expired", len(got), len(want))
+	}
+}
+
+// TestDirTidiesNoWriter checks that OpenDir takes no file from a writer who holds
+// the lock.
+func TestDirTidiesNoWriter(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	if _, err := d.Save(t.Context(), dirUser, tokenstore.Grant{RefreshToken: "1//jane"}); err != nil {
+		t.Fatal(err)
+	}
+	name := files(t, path)[0]
+	writer := lockFolder(t, filepath.Dir(name))
+	write(t, name+".new", []byte("half"))
+	opened := make(chan error)
+	go func() {
+		_, err := tokenstore.OpenDir(path)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("OpenDir does not wait for the writer: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		t.Errorf("the writer's file is gone: %v", err)
+	}
+	writer.Close()
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	if got := files(t, path); len(got) != 1 || got[0] != name {
+		t.Errorf("there are %q, want what the writer wrote", got)
+	}
+}
+
+// TestDirLink checks that OpenDir leaves alone what another user's link in a
+// shared folder leads to.
+func TestDirLink(t *testing.T) {
+	shared, home := t.TempDir(), t.TempDir()
+	for path, mode := range map[string]os.FileMode{shared: 0o777 | os.ModeSticky, home: 0o755} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(home, filepath.Join(shared, "0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tokenstore.OpenDir(shared); err == nil {
+		t.Error("OpenDir follows a link")
+	}
+	if info, err := os.Stat(home); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("where the link leads, the mode is %v, %v", info.Mode(), err)
+	}
+	if err := os.Remove(filepath.Join(shared, "0")); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(home, "grants") // the folder itself may be one: the caller names it
+	if err := os.Symlink(shared, link); err != nil {
+		t.Fatal(err)
+	}
+	openDir(t, link)
+}
+
 // TestDirBrokenFile checks that a file that cannot be read is never taken for an
 // absent grant, and is not written over unless it tells its version.
 func TestDirBrokenFile(t *testing.T) {
@@ -305,18 +404,24 @@ func lockFolders(t *testing.T, path string) (unlock func()) {
 	}
 	var open []*os.File
 	for _, name := range folders {
-		folder, err := os.Open(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, folder)
+		open = append(open, lockFolder(t, name))
 	}
 	return func() {
 		for _, folder := range open {
 			folder.Close()
 		}
 	}
+}
+
+// lockFolder locks one folder until it is closed.
+func lockFolder(t *testing.T, name string) *os.File {
+	t.Helper()
+	folder, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		t.Fatal(err)
+	}
+	return folder
 }
