@@ -166,6 +166,9 @@ func (m *Memory) Lease(ctx context.Context, key Key, purpose string, ttl time.Du
 	if err := enter(ctx, key); err != nil {
 		return nil, false, err
 	}
+	if err := ValidatePurpose(purpose); err != nil {
+		return nil, false, err
+	}
 	s, k := m.shard(key), leaseKey{key, purpose}
 	s.mu.Lock()
 	defer s.mu.Unlock()

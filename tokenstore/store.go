@@ -113,7 +113,8 @@ type Lister interface {
 type Leaser interface {
 	// Lease tries to take the lease of key for purpose, for ttl, and does not
 	// wait. Leases for different purposes have nothing to do with each other;
-	// the Manager's begin with "tokenstore/", so a program chooses others.
+	// the Manager's begin with "tokenstore/", so a program chooses others. A
+	// purpose that [ValidatePurpose] refuses is an error.
 	//
 	// With ok false and no error somebody holds it, and release is nil. With
 	// ok true the caller holds it until ttl has passed or release is called.
@@ -123,10 +124,24 @@ type Leaser interface {
 	Lease(ctx context.Context, key Key, purpose string, ttl time.Duration) (release func(), ok bool, err error)
 }
 
+// ValidatePurpose reports why purpose is none for a lease: it is at most 255
+// bytes of UTF-8 without control characters, compared byte by byte. Every Leaser
+// refuses another one before anything else.
+func ValidatePurpose(purpose string) error {
+	if purpose == "" {
+		return nil
+	}
+	if why := refusePart(purpose); why != "" {
+		return fmt.Errorf("the lease's purpose is %s", why)
+	}
+	return nil
+}
+
 // A Finder is a [Store] that finds a grant by its refresh token, for Google's
 // Cross-Account Protection events, which name a token and not a user.
 type Finder interface {
 	// Find yields the keys whose [Grant.Hashes] contain tokenHash, in no
-	// particular order. An error ends it, and is yielded with the zero Key.
+	// particular order: none for what cannot be a hash. An error ends it, and is
+	// yielded with the zero Key.
 	Find(ctx context.Context, tokenHash string) iter.Seq2[Key, error]
 }

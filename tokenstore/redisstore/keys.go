@@ -16,19 +16,33 @@ func (s *Store) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokens
 	return func(yield func(tokenstore.Key, error) bool) {
 		var all [buckets]cursor
 		for n := range all {
-			all[n] = cursor{store: s, set: s.bucket(n).keys(), last: member(after)}
+			all[n] = cursor{store: s, set: s.bucket(n).keys(), last: memberBefore(after)}
 		}
 		for {
 			next, err := least(ctx, &all)
-			switch {
-			case err != nil:
+			if err != nil {
 				yield(tokenstore.Key{}, failed(ctx, "listing keys", err))
 				return
-			case next == nil || !yield(parseMember(next.take()), nil):
+			}
+			if next == nil {
+				return
+			}
+			key := parseMember(next.take())
+			if key.Compare(after) > 0 && !yield(key, nil) {
 				return
 			}
 		}
 	}
+}
+
+// memberBefore is the member to begin behind: that of after, or, where it would
+// be taken for another key's because of a NUL, the nearest place before.
+func memberBefore(after tokenstore.Key) string {
+	clientID, _, cut := strings.Cut(after.ClientID, "\x00")
+	if cut {
+		return member(tokenstore.Key{ClientID: clientID})
+	}
+	return member(after)
 }
 
 // least returns the cursor with the least key, nil if none has one.

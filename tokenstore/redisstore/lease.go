@@ -1,8 +1,10 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -27,8 +29,8 @@ const releaseTimeout = 5 * time.Second
 // Lease implements [tokenstore.Leaser] with a key that has an owner and a TTL.
 func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
 	const doing = "taking a lease"
-	if err := check(doing, key); err != nil {
-		return nil, false, err
+	if err := cmp.Or(key.Validate(), tokenstore.ValidatePurpose(purpose)); err != nil {
+		return nil, false, fmt.Errorf("redisstore: %s: %w", doing, err)
 	}
 	names, owner := s.bucketOf(key).lease(key, purpose), rand.Text()
 	milliseconds := strconv.FormatInt(max(ttl.Milliseconds(), 1), 10)

@@ -69,20 +69,20 @@ func (s *Store) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant
 
 // insert reports whether the row has been created. Where the database reports
 // a row that is there as a failure (see [Dialect.unlessThere]), the row itself
-// tells which failure it was, whatever the driver's errors look like.
+// tells which failure it was, if it is still there.
 func (s *Store) insert(ctx context.Context, key tokenstore.Key, version string, args []any) (bool, error) {
 	created, err := s.exec(ctx, s.sql.create, args...)
-	if err == nil || s.dialect != MySQL {
+	if err == nil || s.dialect != MySQL || s.dialect.failedWith(mysqlDeadlock, err) {
 		return created, err
 	}
 	kept, found, lookupErr := s.version(ctx, key)
-	if lookupErr != nil {
+	switch {
+	case lookupErr != nil:
 		return false, errors.Join(err, lookupErr)
-	}
-	if !found {
+	case !found && !s.dialect.failedWith(mysqlDuplicate, err):
 		return false, err
 	}
-	return kept == version, nil
+	return found && kept == version, nil
 }
 
 // Delete implements [tokenstore.Store].
@@ -135,6 +135,9 @@ func check(doing string, key tokenstore.Key) error {
 // exec reports whether the statement has changed a row.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (changed bool, err error) {
 	result, err := s.db.ExecContext(ctx, query, args...)
+	if s.undone(err) {
+		result, err = s.execAgain(ctx, query, args)
+	}
 	if err != nil {
 		return false, err
 	}

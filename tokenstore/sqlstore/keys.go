@@ -4,6 +4,8 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
@@ -12,14 +14,39 @@ import (
 // connection while it yields them.
 func (s *Store) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
-		for after := after; ; {
-			page, err := s.page(ctx, after)
-			if !yieldKeys(page, err, yield) || len(page) < pageSize {
+		for last := textBefore(after); ; {
+			page, err := s.page(ctx, last)
+			if err == nil && len(page) > 0 {
+				last = page[len(page)-1]
+			}
+			more := len(page) == pageSize
+			page = slices.DeleteFunc(page, func(key tokenstore.Key) bool { return key.Compare(after) <= 0 })
+			if !yieldKeys(page, err, yield) || !more {
 				return
 			}
-			after = page[len(page)-1]
 		}
 	}
+}
+
+// textBefore is the place to ask the database for: after, or, where that is no
+// text to it, the nearest one before.
+func textBefore(after tokenstore.Key) tokenstore.Key {
+	clientID := textPrefix(after.ClientID)
+	if clientID != after.ClientID {
+		return tokenstore.Key{ClientID: clientID}
+	}
+	return tokenstore.Key{ClientID: clientID, Subject: textPrefix(after.Subject)}
+}
+
+// textPrefix cuts s before what PostgreSQL refuses in a text: NUL, and what is
+// not UTF-8.
+func textPrefix(s string) string {
+	for i, r := range s {
+		if r == 0 || r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
+			return s[:i]
+		}
+	}
+	return s
 }
 
 func (s *Store) page(ctx context.Context, after tokenstore.Key) ([]tokenstore.Key, error) {
@@ -33,6 +60,9 @@ func (s *Store) page(ctx context.Context, after tokenstore.Key) ([]tokenstore.Ke
 // Find implements [tokenstore.Finder].
 func (s *Store) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
+		if textPrefix(tokenHash) != tokenHash {
+			return // no hash
+		}
 		keys, err := s.selectKeys(ctx, "finding a token", s.sql.find, tokenHash, tokenHash)
 		yieldKeys(keys, err, yield)
 	}

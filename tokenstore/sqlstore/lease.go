@@ -1,8 +1,10 @@
 package sqlstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
+	"fmt"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
@@ -17,8 +19,8 @@ const releaseTimeout = 5 * time.Second
 // makes no sense inside a transaction: others would see it at the commit.
 func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
 	const doing = "taking a lease"
-	if err := check(doing, key); err != nil {
-		return nil, false, err
+	if err := cmp.Or(key.Validate(), tokenstore.ValidatePurpose(purpose)); err != nil {
+		return nil, false, fmt.Errorf("sqlstore: %s: %w", doing, err)
 	}
 	lease := []any{key.ClientID, key.Subject, purpose}
 	owner := rand.Text()

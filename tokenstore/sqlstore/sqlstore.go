@@ -29,8 +29,9 @@
 // loses what the replica does not have.
 //
 // Each operation is one statement, and commits by itself; where that has changed
-// no row, a second one may ask why. With [Store.With] it takes part in a
-// transaction of yours instead. Under REPEATABLE READ or SERIALIZABLE such a
+// no row, a second one may ask why. One that MySQL has undone because of a
+// deadlock is run again. With [Store.With] an operation takes part in a
+// transaction of yours instead, and is not run again. Under REPEATABLE READ or SERIALIZABLE such a
 // transaction can fail with the database's serialization error; run it again, as
 // always.
 //

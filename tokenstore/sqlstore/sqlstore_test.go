@@ -62,28 +62,40 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// TestMySQLCreate covers what can be behind a failed INSERT, where the driver's
-// errors are unknown here.
+var (
+	errDuplicate = errors.New("Error 1062 (23000): Duplicate entry 'jane' for key 'PRIMARY'")
+	errDeadlock  = errors.New("Error 1213 (40001): Deadlock found when trying to get lock; try restarting transaction")
+)
+
+// TestMySQLCreate covers what can be behind a failed INSERT, where the types of
+// the driver's errors are unknown here.
 func TestMySQLCreate(t *testing.T) {
-	errInsert := errors.New("Error 1062 (23000): Duplicate entry")
-	errLookup := errors.New("Error 1020 (HY000): Record has changed since last read")
+	errOther := errors.New("Error 1020 (HY000): Record has changed since last read")
+	errTimeout := errors.New("dial tcp 192.0.2.1:10620: i/o timeout")
 	var inserted driver.Value
+	anothers := func() [][]driver.Value { return [][]driver.Value{{"another version"}} }
+	none := func() [][]driver.Value { return nil }
+	ours := func() [][]driver.Value { return [][]driver.Value{{inserted}} }
 	tests := map[string]struct {
+		insertErr error
 		row       func() [][]driver.Value // what the lookup then finds
 		lookupErr error
 		want      error
 	}{
-		"the row of another": {func() [][]driver.Value { return [][]driver.Value{{"another version"}} }, nil, tokenstore.ErrConflict},
-		"no row":             {func() [][]driver.Value { return nil }, nil, errInsert},
-		"ours after all":     {func() [][]driver.Value { return [][]driver.Value{{inserted}} }, nil, nil},
-		"lookup fails too":   {func() [][]driver.Value { return nil }, errLookup, errLookup},
+		"the row of another":               {errDuplicate, anothers, nil, tokenstore.ErrConflict},
+		"the row of another, gone since":   {errDuplicate, none, nil, tokenstore.ErrConflict},
+		"the row of another, without text": {errOther, anothers, nil, tokenstore.ErrConflict},
+		"no row":                           {errOther, none, nil, errOther},
+		"no row, and the number elsewhere": {errTimeout, none, nil, errTimeout},
+		"ours after all":                   {errDuplicate, ours, nil, nil},
+		"lookup fails too":                 {errDuplicate, none, errOther, errOther},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			db := &fakeDB{answer: func(query string, args []driver.NamedValue) answer {
 				if strings.HasPrefix(query, "INSERT") {
 					inserted = args[0].Value
-					return answer{err: errInsert}
+					return answer{err: test.insertErr}
 				}
 				return answer{rows: test.row(), err: test.lookupErr}
 			}}
@@ -92,6 +104,50 @@ func TestMySQLCreate(t *testing.T) {
 				t.Errorf("Save = %q, %v; want %v", version, err, test.want)
 			}
 		})
+	}
+}
+
+// TestMySQLDeadlock checks that a statement that was the victim of a deadlock,
+// and so did nothing, is run again, but not in a transaction, which has gone with
+// it: what is run then would be kept without the rest.
+func TestMySQLDeadlock(t *testing.T) {
+	deadlocks, asked := 0, 0
+	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+		if asked++; asked <= deadlocks {
+			return answer{err: errDeadlock}
+		}
+		if strings.HasPrefix(query, "SELECT") {
+			return answer{rows: [][]driver.Value{{"another version"}}}
+		}
+		return answer{changed: 1}
+	}}
+	store := db.open(t, sqlstore.MySQL, "")
+	conn, err := sql.OpenDB(db).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	operations := map[string]func(*sqlstore.Store) error{
+		"create": func(s *sqlstore.Store) error { _, err := s.Save(t.Context(), jane, tokenstore.Grant{}); return err },
+		"replace": func(s *sqlstore.Store) error {
+			_, err := s.Save(t.Context(), jane, tokenstore.Grant{Version: "v"})
+			return err
+		},
+		"delete": func(s *sqlstore.Store) error { return s.Delete(t.Context(), jane, "v") },
+	}
+	for name, do := range operations {
+		deadlocks, asked = 1, 0
+		if err := do(store); err != nil || asked != 2 {
+			t.Errorf("%s after a deadlock = %v with %d statements, want 2", name, err, asked)
+		}
+		deadlocks, asked = 1000, 0
+		if err := do(store); !errors.Is(err, errDeadlock) || asked > 10 {
+			t.Errorf("%s, ever again a deadlock = %v after %d statements, want a few", name, err, asked)
+		}
+		deadlocks, asked = 1, 0
+		if err := do(store.With(conn)); !errors.Is(err, errDeadlock) || asked != 1 {
+			t.Errorf("%s in what may be a transaction, after a deadlock = %v with %d statements, want the error and 1", name, err, asked)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package tokenstoretest_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -47,6 +48,16 @@ var brokenLeases = []brokenStore{
 			return h.Memory.Lease(ctx, jane, purpose+":"+key.ClientID+":"+key.Subject, ttl)
 		}
 	}},
+	{"LeaseTakesAnyPurpose", "LeasePurposes", func(h *hooked) {
+		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+			return h.Memory.Lease(ctx, key, fmt.Sprintf("%x", sha256.Sum256([]byte(purpose))), ttl)
+		}
+	}},
+	{"LeaseCutsPurpose", "LeasePurposes", func(h *hooked) {
+		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+			return h.Memory.Lease(ctx, key, purpose[:min(len(purpose), 254)], ttl)
+		}
+	}},
 	{"LeaseIsNotReleased", "LeaseRelease", leaseReleases(func(context.Context, func()) {})},
 	{"LeaseReleaseCanBeCanceled", "LeaseReleaseCanceled", leaseReleases(func(ctx context.Context, release func()) {
 		if ctx.Err() == nil {
@@ -80,6 +91,11 @@ var brokenLeases = []brokenStore{
 	{"LeaseIsShort", "LeaseLasts", func(h *hooked) {
 		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
 			return h.Memory.Lease(ctx, key, purpose, min(ttl, 400*time.Millisecond))
+		}
+	}},
+	{"LeaseIsTwoSeconds", "LeaseLasts", func(h *hooked) {
+		h.lease = func(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+			return h.Memory.Lease(ctx, key, purpose, min(ttl, 2*time.Second))
 		}
 	}},
 	{"LeaseChecksFirst", "LeaseOneHolder", func(h *hooked) {

@@ -2,10 +2,12 @@ package tokenstoretest_test
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
@@ -25,6 +27,20 @@ var brokenLists = []brokenStore{
 				keys = slices.Insert(keys, 0, after)
 			}
 			return yields(keys...)
+		}
+	}},
+	{"ListRefusesNoKey", "ListAfterNoKey", func(h *hooked) {
+		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			if !utf8.ValidString(after.ClientID + after.Subject) {
+				return fails(errors.New("invalid byte sequence for encoding"))
+			}
+			return h.Memory.Keys(ctx, after)
+		}
+	}},
+	{"ListJoinsCursor", "ListAfterNoKey", func(h *hooked) {
+		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			after.ClientID, after.Subject, _ = strings.Cut(after.ClientID+"\x00"+after.Subject, "\x00")
+			return h.Memory.Keys(ctx, after)
 		}
 	}},
 	{"ListOnePage", "ListPages", func(h *hooked) {
@@ -49,6 +65,32 @@ var brokenLists = []brokenStore{
 			return yields(slices.Compact(keys)...)
 		}
 	}},
+	{"ListsRefused", "ListAfterConflict", func(h *hooked) {
+		var mu sync.Mutex
+		var refused []tokenstore.Key
+		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+			version, err := h.Memory.Save(ctx, key, g)
+			if errors.Is(err, tokenstore.ErrConflict) {
+				mu.Lock()
+				defer mu.Unlock()
+				refused = append(refused, key)
+			}
+			return version, err
+		}
+		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			mu.Lock()
+			defer mu.Unlock()
+			keys := append(collect(h.Memory.Keys(ctx, after)), refused...)
+			slices.SortFunc(keys, tokenstore.Key.Compare)
+			return yields(slices.Compact(keys)...)
+		}
+	}},
+	{"ListForgetsWhatStays", "ListAfterConflict", func(h *hooked) {
+		forgotten := forgets(h)
+		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			return filter(h.Memory.Keys(ctx, after), func(_ int, key tokenstore.Key) bool { return !forgotten(key) })
+		}
+	}},
 	{"ListByOffset", "ListDuringWrites", func(h *hooked) {
 		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
 			return func(yield func(tokenstore.Key, error) bool) {
@@ -70,7 +112,54 @@ var brokenLists = []brokenStore{
 			return h.Memory.Keys(noCtx, after)
 		}
 	}},
+	{"ListEndsWithItsContext", "ListCanceledMidway", func(h *hooked) {
+		h.keys = func(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			return func(yield func(tokenstore.Key, error) bool) {
+				n := 0
+				for key, err := range h.Memory.Keys(ctx, after) {
+					if n++; err != nil && n > 1 || !yield(key, err) {
+						return
+					}
+				}
+			}
+		}
+	}},
 
+	{"FindRefusesNoHash", "Find", func(h *hooked) {
+		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+			if !utf8.ValidString(hash) {
+				return fails(errors.New("invalid byte sequence for encoding"))
+			}
+			return h.Memory.Find(ctx, hash)
+		}
+	}},
+	{"FindsRefused", "FindAfterConflict", func(h *hooked) {
+		var mu sync.Mutex
+		refused := map[string]tokenstore.Key{}
+		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			version, err := h.Memory.Save(ctx, key, g)
+			if errors.Is(err, tokenstore.ErrConflict) {
+				refused[tokenstore.TokenHash(g.RefreshToken)] = key
+			}
+			return version, err
+		}
+		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+			mu.Lock()
+			defer mu.Unlock()
+			if key, ok := refused[hash]; ok {
+				return yields(key)
+			}
+			return h.Memory.Find(ctx, hash)
+		}
+	}},
+	{"FindForgetsWhatStays", "FindAfterConflict", func(h *hooked) {
+		forgotten := forgets(h)
+		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+			return filter(h.Memory.Find(ctx, hash), func(_ int, key tokenstore.Key) bool { return !forgotten(key) })
+		}
+	}},
 	{"FindsNoPrefix", "Find", func(h *hooked) {
 		h.find = func(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
 			return filter(h.Memory.Find(ctx, hash), func(_ int, key tokenstore.Key) bool {
@@ -107,6 +196,27 @@ var brokenLists = []brokenStore{
 			return h.Memory.Find(noCtx, hash)
 		}
 	}},
+}
+
+// forgets tells for which users a Delete was refused that has taken them off an
+// index all the same.
+func forgets(h *hooked) (forgotten func(tokenstore.Key) bool) {
+	var gone sync.Map
+	h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
+		err := h.Memory.Delete(ctx, key, version)
+		if errors.Is(err, tokenstore.ErrConflict) {
+			gone.Store(key, true)
+		}
+		return err
+	}
+	return func(key tokenstore.Key) bool {
+		_, ok := gone.Load(key)
+		return ok
+	}
+}
+
+func fails(err error) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) { yield(tokenstore.Key{}, err) }
 }
 
 func filter(keys iter.Seq2[tokenstore.Key, error], keep func(n int, key tokenstore.Key) bool) iter.Seq2[tokenstore.Key, error] {

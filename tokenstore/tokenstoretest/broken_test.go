@@ -50,7 +50,7 @@ func TestBrokenStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestBrokenStores$", "-test.v", "-test.timeout=2m", "-test.parallel=32")
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestBrokenStores$", "-test.v", "-test.timeout=2m", "-test.parallel=128")
 	cmd.Env = append(os.Environ(), runBroken+"=1")
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {

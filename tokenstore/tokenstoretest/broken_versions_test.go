@@ -66,6 +66,31 @@ var brokenVersions = []brokenStore{
 			return h.Memory.Save(ctx, key, g)
 		}
 	}},
+	{"CreateLooksLater", "CreateOrDelete", func(h *hooked) {
+		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+			version, err := h.Memory.Save(ctx, key, g)
+			if g.Version == "" && errors.Is(err, tokenstore.ErrConflict) {
+				time.Sleep(latency)
+				if h.current(ctx, key) == "" {
+					err = errors.New("duplicate key")
+				}
+			}
+			return version, err
+		}
+	}},
+	{"AllUsersInOneFile", "UsersAtOnce", func(h *hooked) {
+		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+			read := collect(h.Memory.Keys(ctx, tokenstore.Key{}))
+			time.Sleep(latency)
+			version, err := h.Memory.Save(ctx, key, g)
+			for _, other := range collect(h.Memory.Keys(ctx, tokenstore.Key{})) {
+				if other != key && !slices.Contains(read, other) { // has come since, and is written over
+					h.Memory.Delete(ctx, other, tokenstore.AnyVersion)
+				}
+			}
+			return version, err
+		}
+	}},
 	{"AliasesIn", "CopiedIn", func(h *hooked) { aliases(h, true, false) }},
 	{"AliasesOut", "CopiedOut", func(h *hooked) { aliases(h, false, true) }},
 }

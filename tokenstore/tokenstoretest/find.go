@@ -39,6 +39,9 @@ var findCases = []testCase{
 		wantFound(t, s, "an empty hash", "")
 		wantFound(t, s, "the token itself", janesToken)
 		wantFound(t, s, "a pattern", "%")
+		wantFound(t, s, "what is not UTF-8", "\xff")
+		wantFound(t, s, "a NUL", "\x00")
+		wantFound(t, s, "the token's hash and a NUL", tokenstore.TokenHash(janesToken)+"\x00")
 	}},
 	{"FindSeveral", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, grant(janesToken))
@@ -64,6 +67,13 @@ var findCases = []testCase{
 		}
 		wantFound(t, s, "a deleted token", tokenstore.TokenHash(janesToken))
 		wantFound(t, s, "a deleted prefix", tokenstore.PrefixHash(janesToken))
+	}},
+	{"FindAfterConflict", func(t *testing.T, s tokenstore.Store) {
+		conflicts(t, s)
+		wantFound(t, s, "the token of a refused Save", tokenstore.TokenHash(nextToken))
+		wantFound(t, s, "the prefix of a refused Save", tokenstore.PrefixHash(nextToken))
+		wantFound(t, s, "the token that stays", tokenstore.TokenHash(janesToken), jane)
+		wantFound(t, s, "the prefix that stays", tokenstore.PrefixHash(janesToken), jane)
 	}},
 	{"FindSealed", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, sealedGrant(t, janesToken))

@@ -89,3 +89,21 @@ func wantError(t *testing.T, what string, err, want error) {
 		t.Errorf("%s: error %v, want one that wraps %q", what, err, want)
 	}
 }
+
+// conflicts keeps a grant with janesToken for jane, none for john, and has every
+// write refused that there is: those with nextToken, and Deletes.
+func conflicts(t *testing.T, s tokenstore.Store) {
+	t.Helper()
+	stale := save(t, s, jane, grant(janesToken))
+	save(t, s, jane, stale)
+	next := grant(nextToken)
+	for _, version := range []string{"", stale.Version} {
+		next.Version = version
+		_, err := s.Save(t.Context(), jane, next)
+		wantError(t, "Save over another version", err, tokenstore.ErrConflict)
+		err = s.Delete(t.Context(), jane, version)
+		wantError(t, "Delete of another version", err, tokenstore.ErrConflict)
+	}
+	_, err := s.Save(t.Context(), john, next)
+	wantError(t, "Save with a version where nothing is", err, tokenstore.ErrConflict)
+}

@@ -3,6 +3,7 @@ package tokenstoretest
 import (
 	"context"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -11,10 +12,10 @@ import (
 )
 
 const (
-	leaseTime = time.Hour              // longer than any test
-	leaseWait = 5 * time.Second        // how long an expired lease may take to come free
-	shortTime = 100 * time.Millisecond // a lease that the test sees expire
-	keptTime  = time.Second            // how much of a long lease the test sees
+	leaseTime = time.Hour               // longer than any test
+	leaseWait = 5 * time.Second         // how long an expired lease may take to come free
+	shortTime = 100 * time.Millisecond  // a lease that the test sees expire
+	keptTime  = 2500 * time.Millisecond // how much of a long lease the test sees
 )
 
 // take tries to get a lease and returns its release, nil if somebody holds it.
@@ -79,6 +80,19 @@ var leaseCases = []testCase{
 			wantTaken(t, s, tokenstore.Key{ClientID: "a" + joint + "b", Subject: "c" + joint + "d"}, "e")
 			wantTaken(t, s, tokenstore.Key{ClientID: "b", Subject: "c" + joint + "d"}, "e"+joint+"a")
 			wantTaken(t, s, tokenstore.Key{ClientID: "b" + joint + "c", Subject: "d"}, "e"+joint+"a")
+		}
+	}},
+	{"LeasePurposes", func(t *testing.T, s tokenstore.Store) {
+		for _, odd := range []string{"", "é/%_ '", strings.Repeat("x", 254) + "y", strings.Repeat("x", 254) + "z"} {
+			wantTaken(t, s, jane, odd)
+			if take(t, s, jane, odd, leaseTime) != nil {
+				t.Errorf("the lease for %q is given to a second holder", odd)
+			}
+		}
+		for _, wrong := range []string{"a\x00", "\n", "\u0085", "\xff", strings.Repeat("x", 256)} {
+			if _, ok, err := s.(tokenstore.Leaser).Lease(t.Context(), jane, wrong, leaseTime); ok || err == nil {
+				t.Errorf("Lease for %q = %t, %v; want an error", wrong, ok, err)
+			}
 		}
 	}},
 	{"LeaseRelease", func(t *testing.T, s tokenstore.Store) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
@@ -68,6 +69,25 @@ var listCases = []testCase{
 		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "aa"}), keys[2:])
 		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "c"}), nil)
 	}},
+	{"ListAfterNoKey", func(t *testing.T, s tokenstore.Store) {
+		keys := []tokenstore.Key{{ClientID: "a", Subject: "b"}, {ClientID: "a", Subject: "zz"}, {ClientID: "b", Subject: "c"}}
+		for _, key := range keys {
+			save(t, s, key, grant("1//after"))
+		}
+		long := strings.Repeat("z", 300)
+		for _, odd := range []string{"", "\x00", "\x01", "\x00z", "b\x00", "b\x00z", "\xff", "b\xff", "b\xc3", "\xc3(", "\x7f", "\ufffd", long, "b" + long} {
+			for _, after := range []tokenstore.Key{{ClientID: "a", Subject: odd}, {ClientID: odd, Subject: "b"}, {ClientID: "a" + odd}, {ClientID: odd, Subject: odd}} {
+				first := slices.IndexFunc(keys, func(key tokenstore.Key) bool { return key.Compare(after) > 0 })
+				var want []tokenstore.Key
+				if first >= 0 {
+					want = keys[first:]
+				}
+				if got := list(t, s.(tokenstore.Lister), after); !slices.Equal(got, want) {
+					t.Errorf("Keys after %q yields %q, want %q", after, got, want)
+				}
+			}
+		}
+	}},
 	{"ListPages", func(t *testing.T, s tokenstore.Store) {
 		lister := s.(tokenstore.Lister)
 		keys := fill(t, s)
@@ -87,6 +107,10 @@ var listCases = []testCase{
 			t.Fatal(err)
 		}
 		wantKeys(t, list(t, s.(tokenstore.Lister), tokenstore.Key{}), []tokenstore.Key{john})
+	}},
+	{"ListAfterConflict", func(t *testing.T, s tokenstore.Store) {
+		conflicts(t, s)
+		wantKeys(t, list(t, s.(tokenstore.Lister), tokenstore.Key{}), []tokenstore.Key{jane})
 	}},
 	{"ListDuringWrites", func(t *testing.T, s tokenstore.Store) {
 		keys := fill(t, s)
@@ -139,6 +163,24 @@ var listCases = []testCase{
 			}
 		}
 		wantError(t, "Keys with a canceled context", last, context.Canceled)
+	}},
+	{"ListCanceledMidway", func(t *testing.T, s tokenstore.Store) {
+		keys := fill(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		n := 0
+		for _, err := range s.(tokenstore.Lister).Keys(ctx, tokenstore.Key{}) {
+			if err != nil {
+				wantError(t, "Keys with a context that ends midway", err, context.Canceled)
+				return
+			}
+			if n++; n == 3 {
+				cancel()
+			}
+		}
+		if n < len(keys) { // some have read all by then
+			t.Errorf("Keys with a context that ends midway yields %d of %d keys and no error", n, len(keys))
+		}
 	}},
 }
 
