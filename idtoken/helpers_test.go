@@ -21,7 +21,7 @@ const (
 
 // maxValues is the number of members and elements that a header or a payload may
 // have.
-const maxValues = 48
+const maxValues = 64
 
 // now is when every token of these tests is verified, unless a test says
 // otherwise.
