@@ -28,6 +28,7 @@ func openDir(t *testing.T, path string) *tokenstore.Dir {
 }
 
 func TestDir(t *testing.T) {
+	t.Parallel()
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
 		return openDir(t, filepath.Join(t.TempDir(), "grants"))
 	})

@@ -30,6 +30,7 @@ func ring(t testing.TB, keys ...byte) *tokenstore.Keyring {
 }
 
 func TestSealed(t *testing.T) {
+	t.Parallel()
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
 		return &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: ring(t, 1)}
 	})

@@ -32,6 +32,7 @@ const runBroken = "TOKENSTORETEST_RUN_BROKEN"
 // TestBrokenStores runs itself as a program in which each broken store has to
 // fail, and reads there which cases have found its bug.
 func TestBrokenStores(t *testing.T) {
+	t.Parallel()
 	if os.Getenv(runBroken) != "" {
 		for _, b := range allBroken() {
 			t.Run(b.name, func(t *testing.T) {

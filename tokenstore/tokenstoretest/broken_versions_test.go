@@ -77,6 +77,10 @@ var brokenVersions = []brokenStore{
 			}
 			return version, err
 		}
+		h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
+			time.Sleep(latency)
+			return h.Memory.Delete(ctx, key, version)
+		}
 	}},
 	{"AllUsersInOneFile", "UsersAtOnce", func(h *hooked) {
 		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {

@@ -27,6 +27,7 @@ func one(method string, n int, fault tokenstoretest.Fault) func(tokenstoretest.C
 }
 
 func TestFaultyWithoutFaults(t *testing.T) {
+	t.Parallel()
 	tokenstoretest.Run(t, func(*testing.T) tokenstore.Store {
 		return &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
 	})
