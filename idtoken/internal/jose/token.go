@@ -76,15 +76,15 @@ func (p *Parser) Parse(raw string) (Token, error) {
 	if t.KeyID, err = p.header(buf, head); err != nil {
 		return Token{}, err
 	}
+	if t.signature, err = decode(make([]byte, len(sig)*6/8), sig); err != nil {
+		return Token{}, err
+	}
 	payload, err := decode(buf.bytes[:], body)
 	if err != nil {
 		return Token{}, err
 	}
 	claims, err := parseObject(string(payload), buf.members[:0])
 	if err != nil {
-		return Token{}, err
-	}
-	if t.signature, err = decode(make([]byte, len(sig)*6/8), sig); err != nil {
 		return Token{}, err
 	}
 	t.Claims = slices.Clone(claims)
