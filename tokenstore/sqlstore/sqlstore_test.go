@@ -62,9 +62,14 @@ func TestNew(t *testing.T) {
 	}
 }
 
-var (
-	errDuplicate = errors.New("Error 1062 (23000): Duplicate entry 'jane' for key 'PRIMARY'")
-	errDeadlock  = errors.New("Error 1213 (40001): Deadlock found when trying to get lock; try restarting transaction")
+// driverError is what go-sql-driver/mysql says.
+type driverError string
+
+func (e driverError) Error() string { return string(e) }
+
+const (
+	errDuplicate = driverError("Error 1062 (23000): Duplicate entry 'jane' for key 'PRIMARY'")
+	errDeadlock  = driverError("Error 1213 (40001): Deadlock found when trying to get lock; try restarting transaction")
 )
 
 // TestMySQLCreate covers what can be behind a failed INSERT, where the types of
