@@ -56,8 +56,8 @@ type TokenRevoked struct {
 	TokenType string
 
 	// TokenHash tells which token: the standard base64 of the SHA-512 of the
-	// SHA-512 of the token, or of its first 16 characters. A tokenstore.Finder
-	// finds a grant by either.
+	// SHA-512 of the token, or of its first 16 characters. RevokedToken of a
+	// tokenstore.Manager takes either.
 	TokenHash string
 }
 

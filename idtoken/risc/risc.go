@@ -12,8 +12,14 @@
 //				return sessions.EndAll(ctx, e.Subject.ID)
 //			case risc.TokensRevoked:
 //				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.RevokedAt(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt))
+//			case risc.TokenRevoked:
+//				return grants.RevokedToken(ctx, e.TokenHash, "token-revoked")
+//			case risc.AccountDisabled:
+//				if e.Reason == risc.Hijacking {
+//					return sessions.EndAll(ctx, e.Subject.ID)
+//				}
 //			}
-//			return nil
+//			return nil // nothing that Google demands
 //		},
 //	})
 //	mux.Handle("POST /google/events", receiver)
@@ -25,7 +31,7 @@
 // that Google delivers it again. A token that was dealt with is not handled
 // again, as far as [Config.Seen] remembers. Tokens may come late and out of
 // order: what to do about an event that was overtaken, its time decides (see
-// [Config.Handle]). RevokedAt of a tokenstore.Manager, above, does so.
+// [Config.Handle]). RevokedAt of a tokenstore.Manager, above as grants, does so.
 //
 // The address of the receiver is registered at Google once, with a service
 // account; this package has no part in that. To try the way from Google to
