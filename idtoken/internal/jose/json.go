@@ -2,7 +2,12 @@ package jose
 
 import (
 	"hash/maphash"
+	"math"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -250,4 +255,223 @@ func distinct(members Object) error {
 		table[at] = uint8(i + 1)
 	}
 	return nil
+}
+
+// string reads a string and returns what it stands for. Without an escape that
+// is a part of the text, and costs no memory.
+func (p *parser) string() (string, error) {
+	start := p.pos
+	escaped, err := p.skipString()
+	if err != nil {
+		return "", err
+	}
+	if !escaped {
+		return p.text[start+1 : p.pos-1], nil
+	}
+	return unquote(p.text[start:p.pos]), nil
+}
+
+// skipString reads a string and checks it: RFC 8259 section 7, and both halves
+// of every surrogate pair. It reports whether there is an escape in it.
+func (p *parser) skipString() (escaped bool, err error) {
+	if !p.take('"') {
+		return false, errSyntax
+	}
+	text := p.text
+	for i := plain(text, p.pos); i < len(text); i = plain(text, i) {
+		switch text[i] {
+		case '"':
+			p.pos = i + 1
+			return escaped, nil
+		case '\\':
+			n := escapeLen(text[i:])
+			if n == 0 {
+				return false, errEscape
+			}
+			escaped = true
+			i += n
+		default:
+			return false, errSyntax
+		}
+	}
+	return false, errSyntax
+}
+
+// plain returns the place of the first byte, from i, that does not stand for
+// itself in a string, or the length of text.
+func plain(text string, i int) int {
+	for i < len(text) && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
+}
+
+// escapeLen returns the length of the escape sequence that s begins with, a
+// surrogate pair as one; 0 if it is none.
+func escapeLen(s string) int {
+	if len(s) < 2 {
+		return 0
+	}
+	if s[1] != 'u' {
+		if strings.IndexByte(`"\/bfnrt`, s[1]) < 0 {
+			return 0
+		}
+		return 2
+	}
+	r, ok := hexRune(s)
+	if !ok {
+		return 0
+	}
+	if !utf16.IsSurrogate(r) {
+		return 6
+	}
+	if low, ok := hexRune(s[6:]); !ok || utf16.DecodeRune(r, low) == '\uFFFD' {
+		return 0
+	}
+	return 12
+}
+
+// hexRune reads \uXXXX.
+func hexRune(s string) (rune, bool) {
+	if len(s) < 6 || s[:2] != `\u` {
+		return 0, false
+	}
+	r := hexDigit[s[2]]<<12 | hexDigit[s[3]]<<8 | hexDigit[s[4]]<<4 | hexDigit[s[5]]
+	return r, r >= 0
+}
+
+// hexDigit has the value of each digit, and -1 for other bytes.
+var hexDigit = func() (t [256]rune) {
+	for c := range t {
+		t[c] = -1
+	}
+	for i, c := range "0123456789abcdef" {
+		t[c], t[unicode.ToUpper(c)] = rune(i), rune(i)
+	}
+	return t
+}()
+
+// unquote returns what a string stands for that skipString has accepted.
+func unquote(quoted string) string {
+	s := quoted[1 : len(quoted)-1]
+	i := strings.IndexByte(s, '\\')
+	if i < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for ; i >= 0; i = strings.IndexByte(s, '\\') {
+		b.WriteString(s[:i])
+		n := escapeLen(s[i:])
+		b.WriteRune(unescape(s[i : i+n]))
+		s = s[i+n:]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+func unescape(s string) rune {
+	switch s[1] {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	case 'u':
+		r, _ := hexRune(s)
+		if low, ok := hexRune(s[6:]); ok {
+			return utf16.DecodeRune(r, low)
+		}
+		return r
+	}
+	return rune(s[1])
+}
+
+// A Value is the text of one valid JSON value.
+type Value string
+
+// IsNull reports whether v is null.
+func (v Value) IsNull() bool { return v == "null" }
+
+// Str returns what a JSON string stands for; false for any other value.
+func (v Value) Str() (string, bool) {
+	if v == "" || v[0] != '"' {
+		return "", false
+	}
+	return unquote(string(v)), true
+}
+
+// Bool returns a JSON true or false; false for any other value.
+func (v Value) Bool() (b, ok bool) {
+	return v == "true", v == "true" || v == "false"
+}
+
+// Object returns the members of a JSON object; false for any other value.
+func (v Value) Object() (Object, bool) {
+	members, err := ParseObject(string(v))
+	return members, err == nil
+}
+
+// Strings returns the elements of an array of strings, or a string as the only
+// one (what RFC 7519 section 4.1.3 allows an audience to be); false for any
+// other value.
+func (v Value) Strings() ([]string, bool) {
+	if s, ok := v.Str(); ok {
+		return []string{s}, true
+	}
+	if v == "" || v[0] != '[' {
+		return nil, false
+	}
+	p := parser{text: string(v), pos: 1}
+	var all []string
+	for p.space(); !p.take(']'); p.space() {
+		p.take(',')
+		p.space()
+		s, err := p.string()
+		if err != nil {
+			return nil, false
+		}
+		all = append(all, s)
+	}
+	return all, true
+}
+
+// The years 1 to 9999: what RFC 3339 can write, far from any overflow.
+const (
+	minSeconds = -62135596800
+	maxSeconds = 253402300799
+)
+
+// Time returns the time that a NumericDate stands for (RFC 7519 section 2: any
+// JSON number of seconds); false for any other value, and for what lies outside
+// the years 1 to 9999.
+func (v Value) Time() (time.Time, bool) {
+	if v == "" || v[0] != '-' && !digit(v[0]) {
+		return time.Time{}, false
+	}
+	if !strings.ContainsAny(string(v), ".eE") {
+		s, err := strconv.ParseInt(string(v), 10, 64)
+		return time.Unix(s, 0).UTC(), err == nil && minSeconds <= s && s <= maxSeconds
+	}
+	f, err := strconv.ParseFloat(string(v), 64)
+	if err != nil || f < minSeconds || f > maxSeconds {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(f)
+	return time.Unix(int64(whole), int64(fraction*1e9)).UTC(), true
+}
+
+// Get returns the value of the member with exactly this name.
+func (o Object) Get(name string) (Value, bool) {
+	for _, m := range o {
+		if m.Name == name {
+			return m.Value, true
+		}
+	}
+	return "", false
 }

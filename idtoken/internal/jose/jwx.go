@@ -39,8 +39,12 @@ func (t *Token) Verify(key *rsa.PublicKey) bool {
 // be checked with, by kid. Entries that are something else, or that cannot be
 // read, are ignored, as section 5 asks; having no key at all is an error.
 func ParseKeys(jwks []byte) (map[string]*rsa.PublicKey, error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(jwks, &members) != nil || members["keys"] == nil { // jwx takes a bare key too, and stops reading where the set ends
+		return nil, errors.New("not a JWK set")
+	}
 	set, err := jwk.Parse(jwks, jwk.WithIgnoreParseError(true))
-	if err != nil || !json.Valid(jwks) { // jwx stops reading where the set ends
+	if err != nil {
 		return nil, errors.New("not a JWK set")
 	}
 	keys := make(map[string]*rsa.PublicKey)
