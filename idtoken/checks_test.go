@@ -58,6 +58,60 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+func TestRecentAndStrong(t *testing.T) {
+	minutesAgo := func(n int) edit { return set("auth_time", seconds(-time.Duration(n)*time.Minute)) }
+	within := func(d time.Duration) []idtoken.Check { return []idtoken.Check{idtoken.SignedInWithin(d)} }
+	methods := func(names ...string) []idtoken.Check { return []idtoken.Check{idtoken.Methods(names...)} }
+	for _, tc := range []struct {
+		name  string
+		edit  edit
+		check []idtoken.Check
+		want  error
+	}{
+		{"just now", minutesAgo(0), within(time.Minute), nil},
+		{"at the limit, leeway included", minutesAgo(6), within(5 * time.Minute), nil},
+		{"a minute too long ago", minutesAgo(7), within(5 * time.Minute), idtoken.ErrNotRecent},
+		{"long ago, in a token of now", minutesAgo(300_000), within(time.Hour), idtoken.ErrNotRecent},
+		{"in the first second of 1970", set("auth_time", "0"), within(time.Hour), idtoken.ErrNotRecent},
+		{"auth_time absent", drop("auth_time"), within(time.Hour), idtoken.ErrNotSaid},
+		{"auth_time null", set("auth_time", "null"), within(time.Hour), idtoken.ErrNotSaid},
+		{"auth_time under another name", set("AUTH_TIME", seconds(0)), within(time.Hour), idtoken.ErrNotSaid},
+		{"within nothing", minutesAgo(0), within(0), idtoken.ErrNotRecent},
+		{"within less than nothing", minutesAgo(0), within(-time.Hour), idtoken.ErrNotRecent},
+		{"one of the methods", set("amr", `["pwd","mfa"]`), methods("mfa", "hwk"), nil},
+		{"the method as a string", set("amr", `"mfa"`), methods("mfa"), nil},
+		{"none of the methods", set("amr", `["pwd"]`), methods("mfa", "hwk"), idtoken.ErrNotStrong},
+		{"a part of a method", set("amr", `["mfa2"]`), methods("mfa"), idtoken.ErrNotStrong},
+		{"another case", set("amr", `["MFA"]`), methods("mfa"), idtoken.ErrNotStrong},
+		{"amr absent", drop("amr"), methods("mfa"), idtoken.ErrNotSaid},
+		{"amr empty", set("amr", `[]`), methods("mfa"), idtoken.ErrNotSaid},
+		{"no methods given", set("amr", `["mfa"]`), methods(), idtoken.ErrNotStrong},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			token := issuer().SignHeader(header(), payload(tc.edit))
+			for _, size := range []int{0, 10} {
+				v := newVerifier(t, func(c *idtoken.Config) { c.CacheSize = size })
+				for range 2 {
+					_, err := v.Verify(t.Context(), token, tc.check...)
+					expectOnly(t, err, tc.want)
+					if tc.want == idtoken.ErrNotSaid && !strings.Contains(err.Error(), "console") {
+						t.Errorf("%q does not say where to switch it on", err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCheckKeepsItsMethods pins that a slice changed later changes nothing.
+func TestCheckKeepsItsMethods(t *testing.T) {
+	names := []string{"mfa"}
+	check := idtoken.Methods(names...)
+	names[0] = "pwd"
+	_, err := newVerifier(t, nil).Verify(t.Context(), issuer().SignHeader(header(), payload(set("amr", `["pwd"]`))), check)
+	expectOnly(t, err, idtoken.ErrNotStrong)
+}
+
 // TestCheckHoldsNoSecret prints a Check in every way there is.
 func TestCheckHoldsNoSecret(t *testing.T) {
 	for _, check := range []idtoken.Check{idtoken.Nonce("the-secret"), idtoken.AccessToken("the-secret")} {
@@ -75,6 +129,7 @@ func TestProfile(t *testing.T) {
 	token := issuer().SignHeader(header(), payload(
 		set("name", `"Jane \u0044oe \ud83d\ude00"`), set("email_verified", `"true"`), set("iss", `"accounts.google.com"`),
 		set("aud", `["`+web+`","`+ios+`"]`), set("iat", seconds(0)+".5"), add("hd", `"example.com"`), add("locale", `"de"`),
+		add("auth_time", seconds(-time.Hour)), add("amr", `["pwd","mfa"]`),
 		add("https://example.com/x", `[1, 2]`), add("SUB", `"other"`)))
 	want := idtoken.Profile{
 		Subject: subject, Email: "jane.doe@gmail.com", EmailVerified: true,
@@ -82,6 +137,7 @@ func TestProfile(t *testing.T) {
 		Picture: "https://lh3.googleusercontent.com/a/default", Locale: "de", HostedDomain: "example.com",
 		Issuer: "accounts.google.com", Audience: web, AuthorizedParty: ios, Nonce: "n-0S6_WzA2Mj",
 		IssuedAt: now.Add(500 * time.Millisecond), Expiry: now.Add(time.Hour),
+		AuthTime: now.Add(-time.Hour), Methods: []string{"pwd", "mfa"},
 	}
 	verified, err := newVerifier(t, func(c *idtoken.Config) { c.Audiences = []string{web, ios} }).Verify(t.Context(), token)
 	if err != nil {
@@ -93,8 +149,8 @@ func TestProfile(t *testing.T) {
 	}
 	for _, p := range []*idtoken.Profile{verified, unverified} {
 		claims := p.Claims()
-		if len(claims) != 18 {
-			t.Errorf("%d claims, want 18: %v", len(claims), claims)
+		if len(claims) != 20 {
+			t.Errorf("%d claims, want 20: %v", len(claims), claims)
 		}
 		for name, text := range map[string]string{
 			"sub": `"` + subject + `"`, "SUB": `"other"`, "https://example.com/x": `[1, 2]`, "email_verified": `"true"`, "iat": seconds(0) + ".5",
@@ -119,6 +175,19 @@ func exported(p *idtoken.Profile) string {
 	return string(text)
 }
 
+// TestEmailVerified pins the value, in both forms that Google has been seen to
+// write.
+func TestEmailVerified(t *testing.T) {
+	for text, want := range map[string]bool{
+		`true`: true, `"true"`: true, `"\u0074rue"`: true, `false`: false, `"false"`: false, `null`: false,
+	} {
+		p, err := newVerifier(t, nil).Verify(t.Context(), issuer().SignHeader(header(), payload(set("email_verified", text))))
+		if err != nil || p.EmailVerified != want {
+			t.Errorf("email_verified %s: %v, %v, want %v", text, p, err, want)
+		}
+	}
+}
+
 func TestClaimsOfNoToken(t *testing.T) {
 	if claims := (&idtoken.Profile{Subject: "1"}).Claims(); claims != nil {
 		t.Errorf("claims of a hand-made profile: %v", claims)
@@ -128,16 +197,16 @@ func TestClaimsOfNoToken(t *testing.T) {
 // TestProfileIsTheCallersOwn pins that the cache hands out copies.
 func TestProfileIsTheCallersOwn(t *testing.T) {
 	v := newVerifier(t, func(c *idtoken.Config) { c.CacheSize = 10 })
-	token := good()
+	token := issuer().SignHeader(header(), payload(set("amr", `["pwd"]`)))
 	for range 3 {
 		p, err := v.Verify(t.Context(), token)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Subject != subject {
-			t.Fatalf("subject is %s", p.Subject)
+		if p.Subject != subject || p.Methods[0] != "pwd" {
+			t.Fatalf("subject is %s, methods %q", p.Subject, p.Methods)
 		}
-		p.Subject = "changed"
+		p.Subject, p.Methods[0] = "changed", "changed"
 	}
 }
 
@@ -215,6 +284,10 @@ func TestNewRefuses(t *testing.T) {
 		"Audiences: an empty":   {Audiences: []string{web, ""}},
 		"AuthorizedParties: an": {Audiences: []string{web}, AuthorizedParties: []string{""}},
 		"HostedDomains: an":     {Audiences: []string{web}, HostedDomains: []string{""}},
+		`Audiences: " `:         {Audiences: []string{web, " " + web}},
+		`Audiences: "\"`:        {Audiences: []string{`"` + web + `"`}},
+		`AuthorizedParties: "a`: {Audiences: []string{web}, AuthorizedParties: []string{"a\n"}},
+		`HostedDomains: "\x00`:  {Audiences: []string{web}, HostedDomains: []string{"\x00"}},
 		"Leeway: -1ns":          {Audiences: []string{web}, Leeway: -1},
 		"Leeway: 10m1s":         {Audiences: []string{web}, Leeway: 10*time.Minute + time.Second},
 		"CacheSize: -1":         {Audiences: []string{web}, CacheSize: -1},

@@ -58,7 +58,7 @@ func readClaims(object jose.Object) (*claims, error) {
 
 const (
 	wantString  = "a string"
-	wantSubject = "a string of 1 to 255 printable ASCII characters"
+	wantSubject = "a string of 1 to 255 visible ASCII characters"
 	wantTime    = "a number of seconds"
 )
 
@@ -100,6 +100,13 @@ func (c *claims) set(m jose.Member) error {
 		return text(&c.Locale, m, ErrClaim)
 	case "hd":
 		return text(&c.HostedDomain, m, ErrClaim)
+	case "auth_time":
+		if m.Value.IsNull() {
+			return nil
+		}
+		return seconds(&c.AuthTime, m)
+	case "amr":
+		return c.setMethods(m)
 	}
 	return nil
 }
@@ -122,14 +129,26 @@ func (c *claims) setAuthorizedParty(m jose.Member) error {
 	return nil
 }
 
-// setSubject checks the form that OpenID Connect Core section 2 gives sub.
+func (c *claims) setMethods(m jose.Member) error {
+	if m.Value.IsNull() || m.Value == "[]" {
+		return nil
+	}
+	var ok bool
+	if c.Methods, ok = m.Value.Strings(); !ok {
+		return wrong(m, "an array of strings", ErrClaim)
+	}
+	return nil
+}
+
+// setSubject checks the form that OpenID Connect Core section 2 gives sub. A
+// space is not printable ASCII (RFC 20 section 5.2 lists it as invisible).
 func (c *claims) setSubject(m jose.Member) error {
 	c.Subject, _ = m.Value.Str()
 	if n := len(c.Subject); n < 1 || n > 255 {
 		return wrong(m, wantSubject, ErrClaim)
 	}
 	for i := range len(c.Subject) {
-		if c.Subject[i] < ' ' || c.Subject[i] > '~' {
+		if c.Subject[i] <= ' ' || c.Subject[i] > '~' {
 			return wrong(m, wantSubject, ErrClaim)
 		}
 	}

@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // A Config says whose tokens a [Verifier] accepts.
@@ -60,8 +61,13 @@ func (c Config) validate() error {
 		"AuthorizedParties": c.AuthorizedParties,
 		"HostedDomains":     c.HostedDomains,
 	} {
-		if slices.Contains(names, "") {
-			return fmt.Errorf("idtoken: Config.%s: an empty name", field)
+		for _, name := range names {
+			if name == "" {
+				return fmt.Errorf("idtoken: Config.%s: an empty name", field)
+			}
+			if strings.ContainsFunc(name, neverInName) {
+				return fmt.Errorf("idtoken: Config.%s: %q has white space, a quote or a control character", field, name)
+			}
 		}
 	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
@@ -71,4 +77,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("idtoken: Config.CacheSize: %d is negative", c.CacheSize)
 	}
 	return nil
+}
+
+// neverInName reports whether r comes from how a name was copied or set, in a
+// shell or an environment file: no client ID and no domain has it.
+func neverInName(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"'`", r)
 }

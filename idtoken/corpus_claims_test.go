@@ -71,6 +71,7 @@ func partyCases() []tokenCase {
 		claimCase("azp/absent", nil, "", drop("azp")),
 		of(`"`+web+`"`, nil),
 		of(`"1234567890-android.apps.googleusercontent.com"`, nil),
+		of(`"1234567890.apps.googleusercontent.com"`, nil), // an older client
 		of(`"`+partner+`"`, nil, partner),
 		of(`"service"`, nil, "service"),
 		of(`"999-other.apps.googleusercontent.com"`, wrong, partner),
@@ -78,7 +79,7 @@ func partyCases() []tokenCase {
 	for _, azp := range []string{
 		`null`, `""`, `1`, `["` + web + `"]`, `"` + partner + `"`,
 		`"12345678901-ios.apps.googleusercontent.com"`, `"123456789-ios.apps.googleusercontent.com"`,
-		`"1234567890.apps.googleusercontent.com"`, `"1234567890"`, `"-web.apps.googleusercontent.com"`,
+		`"12345678901.apps.googleusercontent.com"`, `"1234567890"`, `"1234567890."`, `".apps.googleusercontent.com"`, `"-web.apps.googleusercontent.com"`,
 		`"1234567890-compute@developer.gserviceaccount.com"`, `"1234567890-ios.apps.attacker.example"`,
 		`"108912345678901234567"`, `"service@project.iam.gserviceaccount.com"`, `"1234567890-"`, `"` + strings.ToUpper(ios) + `"`,
 	} {
@@ -86,9 +87,11 @@ func partyCases() []tokenCase {
 	}
 	other := claimCase("azp/of a project that is ours, but not the audience's", wrong, "azp", set("azp", `"999-ios.apps.googleusercontent.com"`))
 	other.config = func(c *idtoken.Config) { c.Audiences = []string{web, partner} }
+	older := claimCase("azp/of an older audience's project", nil, "", set("aud", `"1234567890.apps.googleusercontent.com"`))
+	older.config = func(c *idtoken.Config) { c.Audiences = []string{"1234567890.apps.googleusercontent.com"} }
 	legacy := claimCase("azp/no number in either", wrong, "azp", set("aud", `"a-web.x"`), set("azp", `"a-ios.x"`))
 	legacy.config = func(c *idtoken.Config) { c.Audiences = []string{"a-web.x"} }
-	return append(cases, other, legacy)
+	return append(cases, other, older, legacy)
 }
 
 func subjectCases() []tokenCase {
@@ -121,6 +124,9 @@ func subjectCases() []tokenCase {
 		of("256 characters", `"`+strings.Repeat("1", 256)+`"`, bad),
 		of("not ASCII", `"é"`, bad),
 		of("full-width digit", `"１"`, bad),
+		of("one space", `" "`, bad),
+		of("space inside", `"1 2"`, bad),
+		of("tab", `"1\u0009"`, bad),
 		of("NUL", `"1\u0000"`, bad),
 		of("line break", `"1\n"`, bad),
 		of("DEL", `"1\u007f"`, bad),
@@ -142,6 +148,8 @@ func timeCases() []tokenCase {
 		shift("lives 24 hours", nil, "", 0, day),
 		shift("lives longer", idtoken.ErrClaim, "exp", 0, day+time.Second),
 		shift("expires before it is issued", idtoken.ErrClaim, "exp", 30*time.Second, 0),
+		shift("expired before it was issued", idtoken.ErrExpired, "exp", -hour, -2*hour),
+		shift("expired after a life too long", idtoken.ErrExpired, "exp", -3*day, -day),
 		shift("expires when it is issued", idtoken.ErrClaim, "exp", 0, 0),
 		claimCase("time/nbf in the past", nil, "", add("nbf", seconds(-hour))),
 		claimCase("time/nbf within leeway", nil, "", add("nbf", seconds(minute))),
@@ -169,7 +177,7 @@ func timeCases() []tokenCase {
 	narrow := shift("expired beyond a narrower leeway", idtoken.ErrExpired, "exp", -hour, -time.Second)
 	narrow.config = func(c *idtoken.Config) { c.Leeway = time.Nanosecond }
 	return append(cases, wide, narrow,
-		claimCase("time/exp zero", idtoken.ErrClaim, "exp", set("exp", `0`)),
+		claimCase("time/exp zero", idtoken.ErrExpired, "exp", set("exp", `0`)),
 		claimCase("time/both zero and an hour", idtoken.ErrExpired, "exp", set("iat", `0`), set("exp", `3600`)),
 		claimCase("time/both negative", idtoken.ErrExpired, "exp", set("iat", `-7200`), set("exp", `-3600`)),
 	)
@@ -198,6 +206,18 @@ func profileCases() []tokenCase {
 			claimCase("profile/"+name+" number", idtoken.ErrClaim, name, set(name, `1`)),
 			claimCase("profile/"+name+" array", idtoken.ErrClaim, name, set(name, `["x"]`)),
 		)
+	}
+	for _, value := range []string{`null`, `0`, `1`, seconds(-300 * 24 * time.Hour), seconds(time.Hour)} {
+		cases = append(cases, claimCase("profile/auth_time "+value, nil, "", set("auth_time", value)))
+	}
+	for _, value := range []string{`"` + seconds(0) + `"`, `true`, `[]`, `1e400`} {
+		cases = append(cases, claimCase("profile/auth_time "+value, idtoken.ErrClaim, "auth_time", set("auth_time", value)))
+	}
+	for _, value := range []string{`null`, `[]`, `["mfa"]`, `["pwd","mfa"]`, `"mfa"`} {
+		cases = append(cases, claimCase("profile/amr "+value, nil, "", set("amr", value)))
+	}
+	for _, value := range []string{`1`, `[1]`, `{}`, `["mfa",null]`} {
+		cases = append(cases, claimCase("profile/amr "+value, idtoken.ErrClaim, "amr", set("amr", value)))
 	}
 	for _, value := range []string{`true`, `false`, `"true"`, `"false"`, `null`, `"\u0074rue"`} {
 		cases = append(cases, claimCase("profile/email_verified "+value, nil, "", set("email_verified", value)))

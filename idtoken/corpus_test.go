@@ -75,7 +75,7 @@ func sizeCases() []tokenCase {
 		{name: "size/1 MB of letters", token: strings.Repeat("a", 1<<20), want: idtoken.ErrMalformed},
 		{name: "size/1 MB of dots", token: strings.Repeat(".", 1<<20), want: idtoken.ErrMalformed},
 		{name: "size/1 MB payload", token: issuer().Sign(map[string]string{"a": strings.Repeat("a", 1<<20)}), want: idtoken.ErrMalformed},
-		{name: "size/empty", token: "", want: idtoken.ErrMalformed},
+		{name: "size/empty", token: "", want: idtoken.ErrNoToken},
 	}
 }
 

@@ -25,6 +25,14 @@ const maxCredentialForm = 32 << 10
 // 403 for a g_csrf_token that is missing, doubled or not equal.
 //
 // The form is read from the body alone, and left in r.PostForm.
+//
+// The POST comes from accounts.google.com, so an [http.CrossOriginProtection]
+// around the whole mux refuses it with 403. Leave this one path out, which has
+// its own protection:
+//
+//	protection := http.NewCrossOriginProtection()
+//	protection.AddInsecureBypassPattern("POST /google/login")
+//	http.ListenAndServe(addr, protection.Handler(mux))
 func CredentialFromRequest(w http.ResponseWriter, r *http.Request) (rawIDToken string, err error) {
 	if r.Method != http.MethodPost {
 		return "", &requestError{http.StatusMethodNotAllowed, "not a POST"}

@@ -13,51 +13,68 @@ import (
 var (
 	// ErrMalformed: not a signed token, too long, or with a header or payload
 	// that no token of Google's has.
-	ErrMalformed error = &sentinel{"malformed token", http.StatusUnauthorized}
+	ErrMalformed error = &sentinel{text: "malformed token", status: http.StatusUnauthorized}
+
+	// ErrNoToken: the token is the empty string. A code that was issued without
+	// openid among its scopes brings no ID token. It is ErrMalformed too.
+	ErrNoToken error = &sentinel{text: "no ID token: ask for openid among the scopes of the sign-in", status: http.StatusUnauthorized, kind: ErrMalformed}
 
 	// ErrSignature: the signature is wrong, or no key has the token's kid.
-	ErrSignature error = &sentinel{"not signed by the issuer", http.StatusUnauthorized}
+	ErrSignature error = &sentinel{text: "not signed by the issuer", status: http.StatusUnauthorized}
 
 	// ErrKeysUnavailable: the token may be good, but the keys could not be
 	// fetched; the client may try again with the same token.
-	ErrKeysUnavailable error = &sentinel{"no keys to check the signature with", http.StatusServiceUnavailable}
+	ErrKeysUnavailable error = &sentinel{text: "no keys to check the signature with", status: http.StatusServiceUnavailable}
 
 	// ErrExpired: exp has passed.
-	ErrExpired error = &sentinel{"token has expired", http.StatusUnauthorized}
+	ErrExpired error = &sentinel{text: "token has expired", status: http.StatusUnauthorized}
 
 	// ErrNotYetValid: iat or nbf is in the future; a clock may be wrong.
-	ErrNotYetValid error = &sentinel{"token is not valid yet", http.StatusUnauthorized}
+	ErrNotYetValid error = &sentinel{text: "token is not valid yet", status: http.StatusUnauthorized}
 
 	// ErrIssuer: iss is not Google.
-	ErrIssuer error = &sentinel{"not issued by Google", http.StatusUnauthorized}
+	ErrIssuer error = &sentinel{text: "not issued by Google", status: http.StatusUnauthorized}
 
 	// ErrAudience: aud is not, or not only, one of Config.Audiences.
-	ErrAudience error = &sentinel{"issued for somebody else", http.StatusUnauthorized}
+	ErrAudience error = &sentinel{text: "issued for somebody else", status: http.StatusUnauthorized}
 
 	// ErrAuthorizedParty: azp is a client that has nothing to do with this
 	// backend.
-	ErrAuthorizedParty error = &sentinel{"issued to a client that is not ours", http.StatusUnauthorized}
+	ErrAuthorizedParty error = &sentinel{text: "issued to a client that is not ours", status: http.StatusUnauthorized}
 
 	// ErrHostedDomain: hd is none of Config.HostedDomains.
-	ErrHostedDomain error = &sentinel{"account of another organization", http.StatusUnauthorized}
+	ErrHostedDomain error = &sentinel{text: "account of another organization", status: http.StatusUnauthorized}
 
 	// ErrNonce: Nonce was demanded, and nonce is another or absent.
-	ErrNonce error = &sentinel{"nonce is not the one expected", http.StatusUnauthorized}
+	ErrNonce error = &sentinel{text: "nonce is not the one expected", status: http.StatusUnauthorized}
 
 	// ErrAccessToken: AccessToken was demanded, and at_hash is another or absent.
-	ErrAccessToken error = &sentinel{"not issued with this access token", http.StatusUnauthorized}
+	ErrAccessToken error = &sentinel{text: "not issued with this access token", status: http.StatusUnauthorized}
+
+	// ErrNotRecent: SignedInWithin was demanded, and auth_time is longer ago. As
+	// for ErrNotStrong, the status is that of RFC 9470 section 3.
+	ErrNotRecent error = &sentinel{text: "the sign-in is not recent", status: http.StatusUnauthorized}
+
+	// ErrNotStrong: Methods was demanded, and amr has none of them.
+	ErrNotStrong error = &sentinel{text: "not signed in by a method asked for", status: http.StatusUnauthorized}
+
+	// ErrNotSaid: SignedInWithin or Methods was demanded, and Google says nothing
+	// about it. The text says what to switch on in Google's console.
+	ErrNotSaid error = &sentinel{text: "Google does not say", status: http.StatusForbidden}
 
 	// ErrClaim: a claim that must be there is not, or one has the wrong type.
-	ErrClaim error = &sentinel{"missing or invalid claim", http.StatusUnauthorized}
+	ErrClaim error = &sentinel{text: "missing or invalid claim", status: http.StatusUnauthorized}
 )
 
 type sentinel struct {
 	text   string
 	status int
+	kind   error // nil, or the sentinel that this one is a case of
 }
 
 func (s *sentinel) Error() string   { return "idtoken: " + s.text }
 func (s *sentinel) HTTPStatus() int { return s.status }
+func (s *sentinel) Unwrap() error   { return s.kind }
 
 // A ClaimError is the error of a claim that breaks a rule; it matches the
 // sentinel of the rule under errors.Is. Its text never contains the token.

@@ -105,7 +105,7 @@ func checkRules(t *testing.T, payload []byte, p *idtoken.Profile) {
 	if iss != "https://accounts.google.com" && iss != "accounts.google.com" {
 		t.Errorf("accepted iss %q", iss)
 	}
-	if sub == "" || len(sub) > 255 || sub != p.Subject {
+	if sub == "" || len(sub) > 255 || strings.Contains(sub, " ") || sub != p.Subject {
 		t.Errorf("accepted sub %q as %q", sub, p.Subject)
 	}
 	const slack = 61 // the leeway, and what a float64 may lose
@@ -117,7 +117,7 @@ func checkRules(t *testing.T, payload []byte, p *idtoken.Profile) {
 		t.Error("accepted a security event")
 	}
 	var azp string
-	if text, ok := claims["azp"]; ok && (json.Unmarshal(text, &azp) != nil || !strings.HasPrefix(azp, "1234567890-")) {
+	if text, ok := claims["azp"]; ok && (json.Unmarshal(text, &azp) != nil || !strings.HasPrefix(azp, "1234567890-") && azp != "1234567890.apps.googleusercontent.com") {
 		t.Errorf("accepted azp %s", text)
 	}
 }

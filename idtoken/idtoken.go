@@ -23,7 +23,8 @@
 // Form and signature come first: an error about a claim is always one about
 // Google's own words.
 //
-//	a token of at most 16 KiB: three segments of canonical base64url,  ErrMalformed        401
+//	a token that is not empty                                          ErrNoToken          401
+//	at most 16 KiB, three segments of canonical base64url,             ErrMalformed        401
 //	  header and payload one JSON object each, no name twice, at
 //	  most 64 members and array elements in all;
 //	  header with alg RS256 and kid, typ JWT or none, without
@@ -39,11 +40,15 @@
 //	hd is one of HostedDomains, if there are any                       ErrHostedDomain     401
 //	Nonce: nonce is the one given                                      ErrNonce            401
 //	AccessToken: at_hash is that of the token given                    ErrAccessToken      401
-//	sub is 1 to 255 printable ASCII characters; exp and iat are        ErrClaim            401
+//	SignedInWithin: auth_time is no longer ago                         ErrNotRecent        401
+//	Methods: amr has one of those given                                ErrNotStrong        401
+//	auth_time, amr are there if SignedInWithin, Methods ask for them   ErrNotSaid          403
+//	sub is 1 to 255 visible ASCII characters; exp and iat are          ErrClaim            401
 //	  numbers, at most 24 hours apart; nbf is a number or absent;
 //	  no events; email, email_verified, name, given_name,
-//	  family_name, picture, locale, hd, nonce and at_hash are of
-//	  their type, null, or absent, whether they are asked for or not
+//	  family_name, picture, locale, hd, nonce, at_hash, auth_time
+//	  and amr are of their type, null, or absent, whether they are
+//	  asked for or not
 //
 // The last column is what to answer the client with. Every error has it, in a
 // method HTTPStatus() int somewhere in its chain. A wrong claim comes as a
@@ -74,6 +79,7 @@ package idtoken
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
@@ -137,7 +143,8 @@ func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Chec
 	if err != nil {
 		return nil, err
 	}
-	if err := v.rules.check(c, v.now()); err != nil {
+	now := v.now()
+	if err := v.rules.check(c, now); err != nil {
 		return nil, err
 	}
 	if cached {
@@ -146,7 +153,10 @@ func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Chec
 		v.cache.put(rawIDToken, c)
 	}
 	for _, check := range checks {
-		if err := check.run(c); err != nil {
+		if check.run == nil {
+			return nil, &ClaimError{Claim: "any", Want: "a Check made by a function of this package", rule: ErrClaim}
+		}
+		if err := check.run(c, now, v.rules.leeway); err != nil {
 			return nil, err
 		}
 	}
@@ -154,6 +164,7 @@ func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Chec
 		return &c.Profile, nil
 	}
 	p := c.Profile
+	p.Methods = slices.Clone(p.Methods)
 	return &p, nil
 }
 
@@ -167,6 +178,9 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 		if sameKey(key, c.key) {
 			return c, true, nil
 		}
+	}
+	if raw == "" {
+		return nil, false, ErrNoToken
 	}
 	t, err := v.parser.Parse(raw)
 	if err != nil {
@@ -192,6 +206,9 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 // token endpoint over TLS, and for nothing that passed through an app or a
 // browser: anybody can write such a token about any user.
 func ParseUnverified(rawIDToken string) (*Profile, error) {
+	if rawIDToken == "" {
+		return nil, ErrNoToken
+	}
 	t, err := jose.NewParser(mediaType).Parse(rawIDToken)
 	if err != nil {
 		return nil, &refusal{ErrMalformed, err}

@@ -12,10 +12,10 @@ import (
 var sentinels = []error{
 	idtoken.ErrMalformed, idtoken.ErrSignature, idtoken.ErrKeysUnavailable, idtoken.ErrExpired, idtoken.ErrNotYetValid,
 	idtoken.ErrIssuer, idtoken.ErrAudience, idtoken.ErrAuthorizedParty, idtoken.ErrHostedDomain, idtoken.ErrNonce,
-	idtoken.ErrAccessToken, idtoken.ErrClaim,
+	idtoken.ErrAccessToken, idtoken.ErrClaim, idtoken.ErrNoToken, idtoken.ErrNotRecent, idtoken.ErrNotStrong, idtoken.ErrNotSaid,
 }
 
-// expectOnly fails unless err is want and none of the other sentinels.
+// expectOnly fails unless err is want, and no sentinel that want is not.
 func expectOnly(t *testing.T, err, want error) {
 	t.Helper()
 	if want == nil {
@@ -28,8 +28,8 @@ func expectOnly(t *testing.T, err, want error) {
 		t.Fatalf("accepted, want %v", want)
 	}
 	for _, s := range sentinels {
-		if errors.Is(err, s) != (s == want) {
-			t.Errorf("error is %q: errors.Is %q = %v, want %v only", err, s, s != want, want)
+		if got := errors.Is(err, s); got != errors.Is(want, s) {
+			t.Errorf("error is %q: errors.Is %q = %v, want %v only", err, s, got, want)
 		}
 	}
 	status, ok := errors.AsType[statusError](err)
@@ -39,8 +39,11 @@ func expectOnly(t *testing.T, err, want error) {
 }
 
 func statusOf(sentinel error) int {
-	if sentinel == idtoken.ErrKeysUnavailable {
+	switch sentinel {
+	case idtoken.ErrKeysUnavailable:
 		return http.StatusServiceUnavailable
+	case idtoken.ErrNotSaid:
+		return http.StatusForbidden
 	}
 	return http.StatusUnauthorized
 }

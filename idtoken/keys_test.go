@@ -72,6 +72,13 @@ func TestKeySets(t *testing.T) {
 		{"symmetric", json.RawMessage(`{"kty":"oct","kid":"` + issuer().KeyID() + `","k":"AQAB"}`), false},
 		{"a number", json.RawMessage(`1`), false},
 		{"null", json.RawMessage(`null`), false},
+		{"EC on secp256k1", json.RawMessage(`{"kty":"EC","crv":"secp256k1","alg":"ES256K","kid":"1","x":"AQ","y":"AQ"}`), false},
+		{"EC on P-224", json.RawMessage(`{"kty":"EC","crv":"P-224","kid":"1","x":"AQ","y":"AQ"}`), false},
+		{"OKP of Ed448", json.RawMessage(`{"kty":"OKP","crv":"Ed448","alg":"Ed448","kid":"1","x":"AQ"}`), false},
+		{"AKP", json.RawMessage(`{"kty":"AKP","alg":"ML-DSA-44","kid":"1","pub":"AQ"}`), false},
+		{"of an unknown alg", keyEntry(set("alg", `"RS1024"`)), false},
+		{"of an unknown use", keyEntry(set("use", `"other"`)), false},
+		{"of an unknown kty with RSA's members", keyEntry(set("kty", `"RSA2"`)), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			keys, err := idtoken.StaticKeys(jwks(rest, tc.entry))
@@ -89,7 +96,7 @@ func TestKeySets(t *testing.T) {
 			}
 		})
 	}
-	for name, text := range map[string]string{"empty": "", "no JSON": "x", "no keys": `{"keys":[]}`, "array": `[]`, "trailing data": string(jwks(keyEntry())) + "x"} {
+	for name, text := range map[string]string{"empty": "", "no JSON": "x", "no keys": `{"keys":[]}`, "array": `[]`, "a bare key": string(keyEntry()), "keys null": `{"keys":null}`, "trailing data": string(jwks(keyEntry())) + "x"} {
 		if _, err := idtoken.StaticKeys([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), "idtoken: static keys: ") {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -41,6 +41,12 @@ type Profile struct {
 	IssuedAt time.Time
 	Expiry   time.Time
 
+	// AuthTime (auth_time) is when the user last signed in at Google in that
+	// browser or device, and Methods (amr) is how. Zero and nil: Google does not
+	// say, which means neither old nor weak. See [SignedInWithin] and [Methods].
+	AuthTime time.Time
+	Methods  []string
+
 	claims *jose.Object // a pointer, so that printing a Profile prints each claim once
 }
 

@@ -59,11 +59,11 @@ func (r *rules) checkIssuer(c *claims) error {
 
 func (r *rules) checkAudience(c *claims) error {
 	if len(c.audiences) == 0 {
-		return claimError("aud", "", anyOf(r.audiences), ErrAudience)
+		return claimError("aud", "", oneOf(r.audiences), ErrAudience)
 	}
 	for _, aud := range c.audiences {
 		if !slices.Contains(r.audiences, aud) {
-			return claimError("aud", aud, anyOf(r.audiences), ErrAudience)
+			return claimError("aud", aud, oneOf(r.audiences), ErrAudience)
 		}
 	}
 	return nil
@@ -81,13 +81,14 @@ func (r *rules) checkAuthorizedParty(c *claims) error {
 			return nil
 		}
 	}
-	return claimError("azp", azp, "a client of the audience's project, or "+anyOf(slices.Concat(r.audiences, r.parties)), ErrAuthorizedParty)
+	return claimError("azp", azp, "a client of the audience's project, or "+oneOf(slices.Concat(r.audiences, r.parties)), ErrAuthorizedParty)
 }
 
 // sameProject reports whether two client IDs belong to one Cloud project. They
-// look like 1234567890-abc.apps.googleusercontent.com, where 1234567890 is the
-// number of the project. The domain is compared too, because the email address
-// of a service account can begin with the same number.
+// look like 1234567890-abc.apps.googleusercontent.com, or without -abc for an
+// older client, where 1234567890 is the number of the project. The domain is
+// compared too, because the email address of a service account can begin with
+// the same number.
 func sameProject(a, b string) bool {
 	numberA, domainA, okA := project(a)
 	numberB, domainB, okB := project(b)
@@ -95,21 +96,17 @@ func sameProject(a, b string) bool {
 }
 
 func project(clientID string) (number, domain string, ok bool) {
-	number, rest, ok := strings.Cut(clientID, "-")
-	if !ok || number == "" || strings.Trim(number, "0123456789") != "" {
-		return "", "", false
-	}
-	_, domain, _ = strings.Cut(rest, ".")
-	return number, domain, true
+	name, domain, ok := strings.Cut(clientID, ".")
+	number, _, _ = strings.Cut(name, "-")
+	return number, domain, ok && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func (r *rules) checkTimes(c *claims, now time.Time) error {
-	lifetime := c.Expiry.Sub(c.IssuedAt)
-	if lifetime <= 0 || lifetime > maxLifetime {
-		return claimError("exp", stamp(c.Expiry), "after iat, "+stamp(c.IssuedAt)+", by at most 24 hours", ErrClaim)
-	}
 	if limit := now.Add(-r.leeway); !c.Expiry.After(limit) {
 		return claimError("exp", stamp(c.Expiry), "after "+stamp(limit), ErrExpired)
+	}
+	if lifetime := c.Expiry.Sub(c.IssuedAt); lifetime <= 0 || lifetime > maxLifetime {
+		return claimError("exp", stamp(c.Expiry), "after iat, "+stamp(c.IssuedAt)+", by at most 24 hours", ErrClaim)
 	}
 	limit := now.Add(r.leeway)
 	if c.IssuedAt.After(limit) {
@@ -130,7 +127,7 @@ func (r *rules) checkHostedDomain(c *claims) error {
 			return nil
 		}
 	}
-	want := anyOf(r.domains)
+	want := oneOf(r.domains)
 	if slices.Contains(r.domains, "*") {
 		want = "of any Google Workspace domain"
 	}
@@ -145,7 +142,7 @@ func claimError(name, got, want string, rule error) error {
 	return &ClaimError{Claim: name, Got: got, Want: want, rule: rule}
 }
 
-func anyOf(names []string) string {
+func oneOf(names []string) string {
 	if len(names) == 1 {
 		return names[0]
 	}

@@ -85,6 +85,12 @@ func (i *Issuer) Claims(p idtoken.Profile) map[string]any {
 			claims[name] = value
 		}
 	}
+	if !p.AuthTime.IsZero() {
+		claims["auth_time"] = p.AuthTime.Unix()
+	}
+	if p.Methods != nil {
+		claims["amr"] = p.Methods
+	}
 	if p.Email != "" {
 		claims["email_verified"] = p.EmailVerified
 	}
