@@ -24,6 +24,9 @@ func (b *backend) handle(ctx context.Context, event risc.Event) error {
 		if e.Reason == risc.Hijacking {
 			b.sessions.endAll(e.Subject.ID, e.IssuedAt)
 		}
+	case risc.AccountPurged:
+		b.sessions.lock(e.Subject.ID, true, e.IssuedAt)
+		b.sessions.endAll(e.Subject.ID, e.IssuedAt)
 	case risc.AccountEnabled:
 		b.sessions.lock(e.Subject.ID, false, e.IssuedAt)
 	case risc.CredentialChangeRequired:

@@ -27,8 +27,8 @@
 // Google posts a security event token (RFC 8417), which a [Receiver] verifies
 // under the keys that also sign ID tokens. It is answered with 202 when Handle
 // has dealt with all its events, with 400 when it is not from Google or not for
-// this backend, and with 503 when the keys cannot be had or Handle fails, so
-// that Google delivers it again. A token that was dealt with is not handled
+// this backend, and with 503 when the body breaks off, the keys cannot be had or
+// Handle fails, so that Google delivers it again. A token that was dealt with is not handled
 // again, as far as [Config.Seen] remembers. Tokens may come late and out of
 // order: what to do about an event that was overtaken, its time decides (see
 // [Config.Handle]). RevokedAt of a tokenstore.Manager, above as grants, does so.
@@ -167,6 +167,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	default:
 		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Language", "en")
 		w.WriteHeader(invalid.status)
 		fmt.Fprintf(w, "{\"err\":%q,\"description\":%q}\n", invalid.code, invalid.reason)
 	}
@@ -180,8 +181,11 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
 		return invalid(invalidRequest, "there is no body")
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, jose.MaxSize))
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
+		return invalid(invalidRequest, "the body is longer than 16 KiB")
+	}
 	if err != nil {
-		return invalid(invalidRequest, "the body is longer than 16 KiB, or cut off")
+		return &unhandledError{"reading the body", err}
 	}
 	return r.Receive(req.Context(), string(body))
 }

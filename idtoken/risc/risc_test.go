@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
@@ -124,6 +127,7 @@ func TestEvents(t *testing.T) {
 		risc.AccountDisabled{Meta: about, Reason: risc.BulkAccount},
 		risc.AccountDisabled{Meta: about},
 		risc.AccountEnabled{Meta: about},
+		risc.AccountPurged{Meta: about},
 		risc.CredentialChangeRequired{Meta: about},
 		risc.Verification{Meta: meta, State: "some state"},
 		risc.Unknown{Meta: meta, Type: "https://example.com/event", Payload: json.RawMessage(`{"a":1}`)},
@@ -287,11 +291,64 @@ func TestRefused(t *testing.T) {
 			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Header().Get("Content-Type") != "application/json" {
 				t.Errorf("body is %q (%s), %v", w.Body, w.Header().Get("Content-Type"), err)
 			}
+			if w.Header().Get("Content-Language") == "" {
+				t.Error("no Content-Language for the description")
+			}
 			if w.Code != http.StatusBadRequest || body.Err != tc.code || body.Description == "" {
 				t.Errorf("status %d, body %+v; want 400, %s", w.Code, body, tc.code)
 			}
 			if len(b.events) > 0 || len(b.errors) != 1 || !errors.Is(b.errors[0], risc.ErrInvalid) {
 				t.Errorf("handled %v; errors %v", b.events, b.errors)
+			}
+		})
+	}
+}
+
+// TestSubjects pins the ways in which Google's documentation and RFC 9493 name
+// an account.
+func TestSubjects(t *testing.T) {
+	const google = "https://accounts.google.com"
+	account := func(kind, name string) map[string]any {
+		return map[string]any{kind: name, "iss": google, "sub": subject}
+	}
+	for _, tc := range []struct {
+		name           string
+		inEvent, subID any
+		good           bool
+	}{
+		{"Google's", account("subject_type", "iss-sub"), nil, true},
+		{"Google's other spelling", account("subject_type", "iss_sub"), nil, true},
+		{"format in the event", account("format", "iss_sub"), nil, true},
+		{"sub_id beside the events", nil, account("format", "iss_sub"), true},
+		{"both, the event's is read", account("format", "iss_sub"), map[string]any{"format": "iss_sub", "iss": google, "sub": "1"}, true},
+		{"both, the event's is of no account", account("format", "opaque"), account("format", "iss_sub"), false},
+		{"sub_id of another issuer", nil, map[string]any{"format": "iss_sub", "iss": "https://attacker.example", "sub": subject}, false},
+		{"sub_id of another format", nil, account("format", "opaque"), false},
+		{"sub_id a string", nil, subject, false},
+		{"a type that is none beside a format", map[string]any{"subject_type": "phone", "format": "iss_sub", "iss": google, "sub": subject}, nil, false},
+		{"none", nil, nil, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			payload := map[string]any{}
+			if tc.inEvent != nil {
+				payload["subject"] = tc.inEvent
+			}
+			token := issuer().Sign(set(func(claims map[string]any) {
+				claims["events"] = map[string]any{prefix + "risc/event-type/sessions-revoked": payload}
+				if tc.subID != nil {
+					claims["sub_id"] = tc.subID
+				}
+			}))
+			b := newBackend(t, nil)
+			w := b.post(t, token)
+			if !tc.good {
+				if w.Code != http.StatusBadRequest {
+					t.Errorf("status %d, want 400; handled %v", w.Code, b.events)
+				}
+				return
+			}
+			if len(b.events) != 1 || b.events[0].(risc.SessionsRevoked).Subject.ID != subject {
+				t.Errorf("status %d, handled %v", w.Code, b.events)
 			}
 		})
 	}
@@ -340,6 +397,57 @@ func TestNoBody(t *testing.T) {
 		t.Errorf("status %d, OnError was told %v; want 400", w.Code, b.errors)
 	}
 }
+
+// A body that breaks off is not what Google has sent: it is to come again.
+func TestBodyBreaksOff(t *testing.T) {
+	token := risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: risctest.About(issuer(), subject)})
+	for _, cause := range []error{io.ErrUnexpectedEOF, os.ErrDeadlineExceeded, context.Canceled} {
+		b := newBackend(t, nil)
+		body := io.MultiReader(strings.NewReader(token[:len(token)/2]), iotest.ErrReader(cause))
+		w := httptest.NewRecorder()
+		b.ServeHTTP(w, httptest.NewRequest("POST", "/google/events", body))
+		if w.Code != http.StatusServiceUnavailable || len(b.errors) != 1 || !errors.Is(b.errors[0], cause) || errors.Is(b.errors[0], risc.ErrInvalid) {
+			t.Errorf("%v: status %d, OnError was told %v; want 503", cause, w.Code, b.errors)
+		}
+	}
+}
+
+// TestDefaults runs a Receiver with nothing but what is required: Google's keys,
+// and nobody who is told of errors.
+func TestDefaults(t *testing.T) {
+	handled := 0
+	keys := func(r *http.Request) (*http.Response, error) {
+		if r.URL.String() != idtoken.GoogleKeysURL {
+			return nil, fmt.Errorf("%s is fetched", r.URL)
+		}
+		w := httptest.NewRecorder()
+		w.Write(issuer().JWKS())
+		return w.Result(), nil
+	}
+	receiver, err := risc.New(risc.Config{
+		Audiences:  []string{web},
+		Handle:     func(context.Context, risc.Event) error { handled++; return nil },
+		HTTPClient: &http.Client{Transport: transport(keys)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: risctest.About(issuer(), subject)})
+	for body, want := range map[string]int{token: 202, "x": 400} {
+		w := httptest.NewRecorder()
+		receiver.ServeHTTP(w, httptest.NewRequest("POST", "/google/events", strings.NewReader(body)))
+		if w.Code != want {
+			t.Errorf("status %d, want %d", w.Code, want)
+		}
+	}
+	if handled != 1 {
+		t.Errorf("handled %d events, want 1", handled)
+	}
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // conflict is a cause with a status of its own.
 type conflict struct{}

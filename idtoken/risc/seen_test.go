@@ -2,6 +2,7 @@ package risc
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 )
 
@@ -25,4 +26,19 @@ func TestMemory(t *testing.T) {
 	if seen, _ := m.Seen(t.Context(), "0"); seen {
 		t.Error("the first is never forgotten")
 	}
+}
+
+// TestMemoryInParallel needs the race detector.
+func TestMemoryInParallel(t *testing.T) {
+	m := newMemory(10)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for n := range 200 {
+				m.Mark(t.Context(), fmt.Sprint(n))
+				m.Seen(t.Context(), fmt.Sprint(n))
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -82,7 +82,8 @@ func (r *Receiver) read(claims jose.Object) (id string, events []Event, err erro
 	if !ok || len(members) == 0 {
 		return "", nil, invalid(invalidRequest, "events is not an object with an event")
 	}
-	if events, err = r.readEvents(m, members); err != nil {
+	subject, _ := claims.Get("sub_id")
+	if events, err = r.readEvents(m, subject, members); err != nil {
 		return "", nil, err
 	}
 	return m.ID, events, nil
@@ -90,11 +91,11 @@ func (r *Receiver) read(claims jose.Object) (id string, events []Event, err erro
 
 // readEvents fails if it can read none of the events. Beside one that it can,
 // the others are of unknown content: to refuse the token would lose that one.
-func (r *Receiver) readEvents(m Meta, members jose.Object) ([]Event, error) {
+func (r *Receiver) readEvents(m Meta, subject jose.Value, members jose.Object) ([]Event, error) {
 	var events []Event
 	var unreadable []error
 	for _, member := range members {
-		event, err := r.readEvent(m, member)
+		event, err := r.readEvent(m, subject, member)
 		if err != nil {
 			unreadable = append(unreadable, err)
 			event = unknown(m, member)
@@ -120,7 +121,7 @@ func text(o jose.Object, name string) string {
 	return s
 }
 
-func (r *Receiver) readEvent(m Meta, member jose.Member) (Event, error) {
+func (r *Receiver) readEvent(m Meta, subject jose.Value, member jose.Member) (Event, error) {
 	payload, ok := member.Value.Object()
 	if !ok {
 		return nil, invalid(invalidRequest, "an event is not an object")
@@ -134,12 +135,15 @@ func (r *Receiver) readEvent(m Meta, member jose.Member) (Event, error) {
 			return unknown(m, member), nil
 		}
 		return e, nil
-	case uriSessionsRevoked, uriTokensRevoked, uriAccountDisabled, uriAccountEnabled, uriCredentialChangeRequired:
+	case uriSessionsRevoked, uriTokensRevoked, uriAccountDisabled, uriAccountEnabled, uriAccountPurged, uriCredentialChangeRequired:
 	default:
 		return unknown(m, member), nil
 	}
 	var err error
-	if m.Subject, err = r.readSubject(payload); err != nil {
+	if own, ok := payload.Get("subject"); ok {
+		subject = own
+	}
+	if m.Subject, err = r.readSubject(subject); err != nil {
 		return nil, err
 	}
 	switch member.Name {
@@ -151,18 +155,26 @@ func (r *Receiver) readEvent(m Meta, member jose.Member) (Event, error) {
 		return AccountDisabled{Meta: m, Reason: Reason(text(payload, "reason"))}, nil
 	case uriAccountEnabled:
 		return AccountEnabled{m}, nil
+	case uriAccountPurged:
+		return AccountPurged{m}, nil
 	default:
 		return CredentialChangeRequired{m}, nil
 	}
 }
 
 // readSubject takes an account of the issuer, and no other: another issuer's sub
-// could be the same as that of a user who has nothing to do with it.
-func (r *Receiver) readSubject(payload jose.Object) (Subject, error) {
-	v, _ := payload.Get("subject")
+// could be the same as that of a user who has nothing to do with it. It reads the
+// subject of an event as Google names its type, and the "format" of RFC 9493,
+// which stands in an event or, as sub_id, beside the events.
+func (r *Receiver) readSubject(v jose.Value) (Subject, error) {
 	o, ok := v.Object()
 	s := Subject{ID: text(o, "sub"), Email: text(o, "email"), Issuer: text(o, "iss")}
-	switch strings.ReplaceAll(text(o, "subject_type"), "_", "-") { // Google's documentation has both
+	kind, named := o.Get("subject_type")
+	if !named {
+		kind, _ = o.Get("format")
+	}
+	name, _ := kind.Str()
+	switch strings.ReplaceAll(name, "_", "-") { // Google's documentation has both
 	case "iss-sub", "id-token-claims":
 	default:
 		ok = false

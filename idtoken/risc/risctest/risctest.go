@@ -80,6 +80,8 @@ func encode(event risc.Event) (uri string, meta risc.Meta, payload any) {
 		return prefix + "risc/event-type/account-disabled", e.Meta, payload
 	case risc.AccountEnabled:
 		return prefix + "risc/event-type/account-enabled", e.Meta, about(e.Subject)
+	case risc.AccountPurged:
+		return prefix + "risc/event-type/account-purged", e.Meta, about(e.Subject)
 	case risc.CredentialChangeRequired:
 		return prefix + "risc/event-type/account-credential-change-required", e.Meta, about(e.Subject)
 	case risc.Verification:
