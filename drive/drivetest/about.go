@@ -22,10 +22,10 @@ func (c *call) about() (*answer, *apiError) {
 		return nil, err
 	}
 	c.srv.mu.Lock()
-	usage := strconv.FormatInt(c.user.usage(), 10)
+	usage, limit := strconv.FormatInt(c.user.usage(), 10), c.srv.quota
 	c.srv.mu.Unlock()
 	quota := map[string]any{"usage": usage, "usageInDrive": usage, "usageInDriveTrash": "0"}
-	if limit := c.srv.opts.Quota; limit > 0 {
+	if limit > 0 {
 		quota["limit"] = strconv.FormatInt(limit, 10)
 	}
 	reply := m.apply(map[string]any{

@@ -42,7 +42,9 @@
 // [Server.Folder] puts files into a user's folder and reads them without HTTP,
 // with several files of one name if need be. [Server.Inject] scripts faults: the
 // n-th request of a kind fails, hangs, or loses its connection before, after or
-// in the middle of its answer. [Server.Requests] tells what was asked.
+// in the middle of its answer. [Options.Lag] lets lists be behind the files, as
+// Drive's are. [Server.Advance] moves the clock on, [Server.SetQuota] changes the
+// quota, and [Server.Requests] tells what was asked.
 //
 // # What it does not do
 //
@@ -56,6 +58,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -73,15 +76,19 @@ type Options struct {
 	// A fake of the sign-in endpoints may lend its own.
 	CheckToken func(accessToken string) (subject string, scopes []string, ok bool)
 
-	// Quota is how many bytes of content a user may keep. Zero: no limit. Beyond
-	// it, uploads are refused with 403 storageQuotaExceeded.
+	// Quota is how many bytes of content a user may keep, until SetQuota says
+	// otherwise. Zero: no limit. Beyond it, uploads are refused with 403
+	// storageQuotaExceeded.
 	Quota int64
+
+	// Lag is how far files.list is behind the files. Zero: not at all.
+	Lag Lag
 
 	// RateLimit is how many requests a user may make within a minute. Zero: no
 	// limit. Beyond it, requests are refused with 403 userRateLimitExceeded.
 	RateLimit int
 
-	// Now is the clock of the Drive. Nil: time.Now.
+	// Now is the clock of the Drive, which Advance moves on. Nil: time.Now.
 	Now func() time.Time
 
 	// LargeSingleRequests accepts simple and multipart uploads of more than the
@@ -119,8 +126,10 @@ type Server struct {
 	http   *http.Server
 	stop   func() // ends the context of every request that came by http
 	client *http.Client
+	ahead  atomic.Int64 // how far Advance has moved the clock
 
 	mu       sync.Mutex
+	quota    int64
 	idle     *sync.Cond // active has fallen to zero
 	active   int        // requests under way
 	version  int64
@@ -136,6 +145,7 @@ type Server struct {
 func NewServer(opts Options) *Server {
 	s := &Server{
 		opts:     opts.withDefaults(),
+		quota:    opts.Quota,
 		users:    map[string]*user{},
 		sessions: map[string]*session{},
 	}
@@ -180,6 +190,23 @@ func (s *Server) Endpoint() string { return s.URL + "/drive/v3/" }
 // Options.CheckToken is set, it is signed in: a request without an Authorization
 // header gets one.
 func (s *Server) Client() *http.Client { return s.client }
+
+// Advance moves the server's clock on by d: lists catch up, sessions expire, and a
+// rate limit has room again.
+func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
+
+// now is the server's time, in Google's resolution.
+func (s *Server) now() time.Time {
+	return s.opts.Now().Add(time.Duration(s.ahead.Load())).UTC().Truncate(time.Millisecond)
+}
+
+// SetQuota changes how many bytes of content a user may keep; zero means no limit.
+// What is kept already stays.
+func (s *Server) SetQuota(bytes int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.quota = bytes
+}
 
 // Close stops listening, breaks all connections and waits for the requests
 // under way. The content stays readable through Folder.

@@ -80,7 +80,8 @@ func (c *call) delete() (*answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	c.user.remove(file.id)
+	delete(c.user.files, file.id)
+	c.remember(file, nil)
 	return newAnswer(http.StatusNoContent), nil
 }
 
@@ -157,6 +158,7 @@ func (c *call) insert(meta *metadata, contentType string, body []byte) (*stored,
 	}
 	file.originalName = orElse(file.originalName, file.name)
 	c.srv.keep(c.user, file)
+	c.remember(nil, file)
 	return file, nil
 }
 
@@ -189,7 +191,7 @@ func (c *call) mayInsert(meta *metadata, size int64) *apiError {
 
 // fits checks the quota for more content. The caller holds srv.mu.
 func (c *call) fits(more int64) *apiError {
-	quota := c.srv.opts.Quota
+	quota := c.srv.quota
 	if quota > 0 && c.user.usage()+more > quota {
 		return fail(403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded.")
 	}
@@ -215,6 +217,7 @@ func (c *call) change(id string, meta *metadata, contentType string, body []byte
 		return nil, err
 	}
 	c.srv.keep(c.user, file)
+	c.remember(old, file)
 	return file, nil
 }
 

@@ -25,7 +25,7 @@ type File struct {
 }
 
 // A Folder is direct access to one user's app-data folder: no HTTP, no quota, no
-// faults.
+// faults. Lists do not lag behind what it changes.
 type Folder struct {
 	srv     *Server
 	subject string
@@ -58,6 +58,7 @@ func (f *Folder) Add(file File) File {
 		folder:        u.folderID,
 	}
 	kept.originalName = kept.name
+	u.forget(kept.id)
 	f.srv.keep(u, kept)
 	return kept.file()
 }
@@ -81,7 +82,10 @@ func (f *Folder) Files(names ...string) []File {
 func (f *Folder) Remove(id string) bool {
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
-	return f.srv.user(f.subject).remove(id)
+	files := f.srv.user(f.subject).files
+	_, ok := files[id]
+	delete(files, id)
+	return ok
 }
 
 // Usage returns how many bytes the content of the folder has.
@@ -99,6 +103,7 @@ type user struct {
 	files    map[string]*stored
 	ids      map[string]bool // those given out; true: used, for ever
 	recent   []time.Time     // requests of the last minute, if their rate is limited
+	changes  []change        // those that a list may lag behind, in their order
 }
 
 // stored is a file as kept. It is immutable: a change replaces it.
@@ -121,9 +126,6 @@ func (s *stored) file() File {
 	}
 }
 
-// now is the clock in Google's resolution.
-func (s *Server) now() time.Time { return s.opts.Now().UTC().Truncate(time.Millisecond) }
-
 // user returns a user's part of the Drive, made at first sight. The caller holds
 // s.mu, as of the next ones.
 func (s *Server) user(subject string) *user {
@@ -143,10 +145,9 @@ func (s *Server) keep(u *user, file *stored) {
 	u.ids[file.id] = true
 }
 
-func (u *user) remove(id string) bool {
-	_, ok := u.files[id]
-	delete(u.files, id)
-	return ok
+// forget lets lists show a file as it is.
+func (u *user) forget(id string) {
+	u.changes = slices.DeleteFunc(u.changes, func(c change) bool { return c.id() == id })
 }
 
 func (u *user) usage() (n int64) {

@@ -46,6 +46,7 @@ func (c *call) list() (*answer, *apiError) {
 type listing struct {
 	user    *user
 	request string // what is listed: a token is good for the same request only
+	byName  bool
 	ids     []string
 }
 
@@ -66,7 +67,7 @@ type position struct {
 
 // page finds the listing that the request is about, a new one without a token.
 func (c *call) page() (*position, *apiError) {
-	matches, less, err := c.selection()
+	search, less, err := c.selection()
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +83,19 @@ func (c *call) page() (*position, *apiError) {
 		return p, nil
 	}
 	var found []*stored
-	for _, file := range c.user.files {
-		if matches(c.view(file)) {
+	for _, file := range c.listable(search.byName) {
+		if search.matches(c.view(file)) {
 			found = append(found, file)
 		}
 	}
 	slices.SortFunc(found, less)
-	l := &listing{user: c.user, request: request}
+	if c.srv.opts.Lag.Twice {
+		found = append(found, found...)
+		if q.Get("orderBy") != "" {
+			slices.SortStableFunc(found, less)
+		}
+	}
+	l := &listing{user: c.user, request: request, byName: search.byName}
 	for _, file := range found {
 		l.ids = append(l.ids, file.id)
 	}
@@ -96,26 +103,26 @@ func (c *call) page() (*position, *apiError) {
 }
 
 // selection reads which files are asked for and in which order.
-func (c *call) selection() (match, func(a, b *stored) int, *apiError) {
+func (c *call) selection() (search, compare, *apiError) {
 	if corpora := orElse(c.param("corpora"), "user"); corpora != "user" {
-		return nil, nil, invalid("corpora", "Invalid Value")
+		return search{}, nil, invalid("corpora", "Invalid Value")
 	}
-	matches, err := parseQuery(c.param("q"), c.srv.opts.FoldNames)
+	found, err := parseQuery(c.param("q"), c.srv.opts.FoldNames)
 	if err != nil {
-		return nil, nil, err
+		return search{}, nil, err
 	}
 	order, err := parseOrder(c.param("orderBy"))
 	if err != nil {
-		return nil, nil, err
+		return search{}, nil, err
 	}
 	inFolder, err := c.spaces()
 	if err != nil {
-		return nil, nil, err
+		return search{}, nil, err
 	}
 	if !inFolder { // somebody's own files, of which there are none
-		matches = func(*view) bool { return false }
+		found.matches = func(*view) bool { return false }
 	}
-	return matches, order, nil
+	return found, order, nil
 }
 
 // spaces reports whether the app-data folder is to be searched, and refuses a
@@ -144,8 +151,9 @@ func (c *call) spaces() (inFolder bool, err *apiError) {
 func (c *call) turn(p *position, size int) (files []*stored, next string) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
+	listable := c.listable(p.byName)
 	for p.offset < len(p.ids) && len(files) < size {
-		if file, ok := c.user.files[p.ids[p.offset]]; ok {
+		if file, ok := listable[p.ids[p.offset]]; ok {
 			files = append(files, file)
 		}
 		p.offset++

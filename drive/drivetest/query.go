@@ -8,29 +8,36 @@ import (
 // match says whether a file fulfils a condition.
 type match = func(*view) bool
 
+// A search is a parsed q parameter.
+type search struct {
+	matches match
+	byName  bool // it has a condition on the name
+}
+
 // parseQuery reads a q parameter, of the terms that make sense in an app-data
 // folder: name, mimeType, createdTime, modifiedTime, trashed, starred, properties,
 // appProperties and parents. An empty one matches every file. With fold, the case
 // of names does not matter.
 // (https://developers.google.com/workspace/drive/api/guides/search-files)
-func parseQuery(q string, fold bool) (match, *apiError) {
+func parseQuery(q string, fold bool) (search, *apiError) {
 	if strings.TrimSpace(q) == "" {
-		return func(*view) bool { return true }, nil
+		return search{matches: func(*view) bool { return true }}, nil
 	}
 	tokens, ok := lex(q)
 	p := &queryParser{tokens: tokens, fold: fold}
 	if ok {
 		m, ok := p.or(0)
 		if ok && len(p.tokens) == 0 {
-			return m, nil
+			return search{m, p.byName}, nil
 		}
 	}
-	return nil, invalid("q", "Invalid Value")
+	return search{}, invalid("q", "Invalid Value")
 }
 
 type queryParser struct {
 	tokens []token
 	fold   bool
+	byName bool // a condition on the name was read
 }
 
 // next takes a token; past the end an empty, unquoted one.
@@ -123,6 +130,7 @@ func (p *queryParser) term() (match, bool) {
 
 // name compares names; "contains" matches their beginnings.
 func (p *queryParser) name(operator string) (match, bool) {
+	p.byName = true
 	if !p.fold {
 		return p.text(operator, func(v *view) string { return v.name }, strings.HasPrefix)
 	}
