@@ -32,9 +32,11 @@ type AuthParams struct {
 	// OnlineOnly asks for no refresh token (access_type=online).
 	OnlineOnly bool
 
-	// IncludeGranted adds the scopes granted before
-	// (include_granted_scopes=true).
-	IncludeGranted bool
+	// OnlyTheseScopes leaves the scopes that the user has granted before out of
+	// the new tokens. By default they are included
+	// (include_granted_scopes=true): a new refresh token with fewer scopes
+	// than the one that is kept would lose access.
+	OnlyTheseScopes bool
 
 	// LoginHint is the user's email address or sub, if it is known, so that
 	// Google need not ask who signs in (login_hint).
@@ -59,12 +61,12 @@ type AuthParams struct {
 // for fmt where it is in an unexported field of another struct: see Security in
 // the package documentation. Use it once: delete it when the callback arrives, whatever comes of it.
 type AuthRequest struct {
-	URL         string   `json:"url"`
-	RedirectURI string   `json:"redirect_uri"`
-	State       string   `json:"state"`    // what the callback must bring
-	Nonce       string   `json:"nonce"`    // what the ID token must name
-	Verifier    string   `json:"verifier"` // of PKCE (RFC 7636)
-	Scopes      []string `json:"scopes"`   // as asked for
+	URL          string   `json:"url"`
+	RedirectURI  string   `json:"redirect_uri"`
+	State        string   `json:"state"`         // what the callback must bring
+	Nonce        string   `json:"nonce"`         // what the ID token must name
+	CodeVerifier string   `json:"code_verifier"` // of PKCE (RFC 7636)
+	Scopes       []string `json:"scopes"`        // as asked for
 }
 
 // NewAuthRequest returns the request for a browser that shall come back to
@@ -81,11 +83,11 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 		return nil, fmt.Errorf("exchange: NewAuthRequest: %w", err)
 	}
 	req := &AuthRequest{
-		RedirectURI: redirectURI,
-		State:       rand.Text(),
-		Nonce:       rand.Text(),
-		Verifier:    oauth2.GenerateVerifier(),
-		Scopes:      slices.Clone(p.Scopes),
+		RedirectURI:  redirectURI,
+		State:        rand.Text(),
+		Nonce:        rand.Text(),
+		CodeVerifier: oauth2.GenerateVerifier(),
+		Scopes:       slices.Clone(p.Scopes),
 	}
 	query := c.authQuery(req, p)
 	for name, values := range p.Extra {
@@ -138,7 +140,7 @@ func (c *Client) authQuery(req *AuthRequest, p AuthParams) url.Values {
 	query.Set("scope", strings.Join(p.Scopes, " "))
 	query.Set("state", req.State)
 	query.Set("nonce", req.Nonce)
-	query.Set("code_challenge", oauth2.S256ChallengeFromVerifier(req.Verifier))
+	query.Set("code_challenge", oauth2.S256ChallengeFromVerifier(req.CodeVerifier))
 	query.Set("code_challenge_method", "S256")
 	query.Set("access_type", "offline")
 	if p.OnlineOnly {
@@ -154,7 +156,7 @@ func (c *Client) authQuery(req *AuthRequest, p AuthParams) url.Values {
 	if prompt != nil {
 		query.Set("prompt", strings.Join(prompt, " "))
 	}
-	if p.IncludeGranted {
+	if !p.OnlyTheseScopes {
 		query.Set("include_granted_scopes", "true")
 	}
 	if p.LoginHint != "" {

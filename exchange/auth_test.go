@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,20 +39,20 @@ func newAuthRequest(t testing.TB, c *exchange.Client, p exchange.AuthParams) (*e
 func TestAuthRequestURL(t *testing.T) {
 	c := newClient(t, scripted())
 	req, got := newAuthRequest(t, c, exchange.AuthParams{})
-	sum := sha256.Sum256([]byte(req.Verifier))
+	sum := sha256.Sum256([]byte(req.CodeVerifier))
 	base := url.Values{
 		"client_id": {clientID}, "redirect_uri": {callbackURI}, "response_type": {"code"}, "scope": {"openid email"},
-		"access_type": {"offline"}, "state": {req.State}, "nonce": {req.Nonce},
+		"access_type": {"offline"}, "include_granted_scopes": {"true"}, "state": {req.State}, "nonce": {req.Nonce},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 	}
 	if !reflect.DeepEqual(got, base) {
 		t.Errorf("query %v, want %v", got, base)
 	}
-	if len(req.Verifier) < 43 || len(req.State) < 22 || len(req.Nonce) < 22 {
-		t.Errorf("too short: verifier %d, state %d, nonce %d", len(req.Verifier), len(req.State), len(req.Nonce))
+	if len(req.CodeVerifier) < 43 || len(req.State) < 22 || len(req.Nonce) < 22 {
+		t.Errorf("too short: verifier %d, state %d, nonce %d", len(req.CodeVerifier), len(req.State), len(req.Nonce))
 	}
 	again, _ := newAuthRequest(t, c, exchange.AuthParams{})
-	if again.State == req.State || again.Nonce == req.Nonce || again.Verifier == req.Verifier || req.State == req.Nonce {
+	if again.State == req.State || again.Nonce == req.Nonce || again.CodeVerifier == req.CodeVerifier || req.State == req.Nonce {
 		t.Error("a secret was used twice")
 	}
 
@@ -64,7 +65,7 @@ func TestAuthRequestURL(t *testing.T) {
 		{"account", exchange.AuthParams{SelectAccount: true}, url.Values{"prompt": {"select_account"}}},
 		{"both", exchange.AuthParams{ForceConsent: true, SelectAccount: true}, url.Values{"prompt": {"consent select_account"}}},
 		{"online", exchange.AuthParams{OnlineOnly: true}, url.Values{"access_type": {"online"}}},
-		{"incremental", exchange.AuthParams{IncludeGranted: true}, url.Values{"include_granted_scopes": {"true"}}},
+		{"only these scopes", exchange.AuthParams{OnlyTheseScopes: true}, url.Values{"include_granted_scopes": nil}},
 		{"hint", exchange.AuthParams{LoginHint: "jane.doe@gmail.com"}, url.Values{"login_hint": {"jane.doe@gmail.com"}}},
 		{"domain", exchange.AuthParams{HostedDomain: "example.com"}, url.Values{"hd": {"example.com"}}},
 		{"extra", exchange.AuthParams{Extra: url.Values{"prompt": {"none"}, "hl": {"de"}}}, url.Values{"prompt": {"none"}, "hl": {"de"}}},
@@ -83,7 +84,7 @@ func TestAuthRequestURL(t *testing.T) {
 				}
 			}
 			for name, values := range tt.want {
-				if !reflect.DeepEqual(got[name], values) {
+				if !slices.Equal(got[name], values) {
 					t.Errorf("%s = %q, want %q", name, got[name], values)
 				}
 			}

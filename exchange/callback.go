@@ -20,7 +20,7 @@ import (
 // Only then does an error count that Google reports in it: ErrDenied if the user
 // has said no, else as the token endpoint's errors do. Then its issuer, if it
 // names one, must be Google's (RFC 9207). Where there is neither an error nor
-// what can be a code, the callback is malformed (ErrRequest). Then the code is
+// what can be a code, the callback is malformed (ErrBadRequest). Then the code is
 // redeemed, with the PKCE verifier, as [Client.Exchange] does. Last, an ID token must name the nonce of req
 // (ErrState); whether the token is Google's at all, is for its verifier to say.
 //
@@ -30,7 +30,7 @@ func (c *Client) ExchangeCallback(ctx context.Context, callback url.Values, req 
 	if failed := c.checkCallback(callback, req); failed != nil {
 		return nil, failed
 	}
-	a, err := c.exchange(ctx, callback.Get("code"), Origin(req.RedirectURI), req.Verifier)
+	a, err := c.exchange(ctx, callback.Get("code"), RedirectURI(req.RedirectURI), req.CodeVerifier)
 	if err != nil {
 		return nil, err
 	}
@@ -100,9 +100,9 @@ func (c *Client) isIssuer(callback url.Values) bool {
 func refusedCallback(callback url.Values, req *AuthRequest) *Error {
 	code := callback.Get("error")
 	if code == "" {
-		return &Error{Op: opCallback, kind: ErrRequest, reason: "its error is empty", hint: brokenCallback}
+		return &Error{Op: opCallback, kind: ErrBadRequest, reason: "its error is empty", hint: brokenCallback}
 	}
-	quoted := secrets{req.State, req.Nonce, req.Verifier, callback.Get("code")}
+	quoted := secrets{req.State, req.Nonce, req.CodeVerifier, callback.Get("code")}
 	return &Error{
 		Op:          opCallback,
 		Code:        quoted.token(code),

@@ -48,7 +48,7 @@ func TestExchangeCallback(t *testing.T) {
 		if err != nil {
 			t.Fatalf("iss %q: %v", iss, err)
 		}
-		if got := g.got[0]; got.Get("redirect_uri") != callbackURI || !slices.Equal(got["code_verifier"], []string{req.Verifier}) {
+		if got := g.got[0]; got.Get("redirect_uri") != callbackURI || !slices.Equal(got["code_verifier"], []string{req.CodeVerifier}) {
 			t.Errorf("sent %v, want the redirect URI, and the verifier once", got)
 		}
 		if !slices.Equal(tok.Missing(req.Scopes...), []string{"email"}) {
@@ -116,8 +116,8 @@ func TestCallbackRefused(t *testing.T) {
 		{"two issuers", func(v url.Values, _ *exchange.AuthRequest) {
 			v["iss"] = []string{"https://accounts.google.com", "https://evil.example"}
 		}, exchange.ErrState, 400},
-		{"no code", func(v url.Values, _ *exchange.AuthRequest) { v.Del("code") }, exchange.ErrRequest, 400},
-		{"two codes", func(v url.Values, _ *exchange.AuthRequest) { v.Add("code", "x") }, exchange.ErrRequest, 400},
+		{"no code", func(v url.Values, _ *exchange.AuthRequest) { v.Del("code") }, exchange.ErrBadRequest, 400},
+		{"two codes", func(v url.Values, _ *exchange.AuthRequest) { v.Add("code", "x") }, exchange.ErrBadRequest, 400},
 		{"error and code", set("error", "access_denied"), exchange.ErrDenied, 403},
 		{"access_denied", refuses("access_denied"), exchange.ErrDenied, 403},
 		{"admin_policy_enforced", refuses("admin_policy_enforced"), exchange.ErrDenied, 403},
@@ -131,9 +131,9 @@ func TestCallbackRefused(t *testing.T) {
 		{"redirect_uri_mismatch", refuses("redirect_uri_mismatch"), exchange.ErrRedirectMismatch, 500},
 		{"server_error", refuses("server_error"), exchange.ErrTemporary, 503},
 		{"rate_limit_exceeded", refuses("rate_limit_exceeded"), exchange.ErrTemporary, 503},
-		{"empty code", set("code", ""), exchange.ErrRequest, 400},
-		{"empty error", refuses(""), exchange.ErrRequest, 400},
-		{"empty error and code", set("error", ""), exchange.ErrRequest, 400},
+		{"empty code", set("code", ""), exchange.ErrBadRequest, 400},
+		{"empty error", refuses(""), exchange.ErrBadRequest, 400},
+		{"empty error and code", set("error", ""), exchange.ErrBadRequest, 400},
 		{"an error of no shape", refuses("<script>"), exchange.ErrClient, 500},
 	}
 	for _, tt := range tests {
@@ -209,7 +209,7 @@ func TestSameCodeUnderAnotherVerifierMeanwhile(t *testing.T) {
 			return callbackAnswer(idToken(`{"nonce":"N"}`), "openid")(r)
 		})
 		c := newClient(t, g)
-		req := exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "one"}
+		req := exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "one"}
 		callback := url.Values{"state": {"s"}, "code": {goodCode}}
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -219,7 +219,7 @@ func TestSameCodeUnderAnotherVerifierMeanwhile(t *testing.T) {
 		})
 		synctest.Wait()
 		other := req
-		other.Verifier = "two"
+		other.CodeVerifier = "two"
 		if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
 			t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
 		}
@@ -230,13 +230,13 @@ func TestSameCodeUnderAnotherVerifierMeanwhile(t *testing.T) {
 func TestSameCodeUnderAnotherVerifier(t *testing.T) {
 	g := scripted(callbackAnswer(idToken(`{"nonce":"N"}`), "openid"))
 	c := newClient(t, g)
-	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "one"}
+	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "one"}
 	callback := url.Values{"state": {"s"}, "code": {goodCode}}
 	if _, err := c.ExchangeCallback(t.Context(), callback, req); err != nil {
 		t.Fatal(err)
 	}
 	other := *req
-	other.Verifier = "two"
+	other.CodeVerifier = "two"
 	if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
 		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
 	}
@@ -250,7 +250,7 @@ func FuzzCallbackNonce(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, claims []byte) {
 		c := newClient(t, scripted(callbackAnswer(idToken(string(claims)), "openid")))
-		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "v"}
+		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "v"}
 		_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {"s"}, "code": {goodCode}}, req)
 		if err != nil {
 			if !errors.Is(err, exchange.ErrState) {

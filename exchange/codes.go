@@ -43,7 +43,7 @@ func (c *codes) take(id codeID, now time.Time) error {
 	}
 	if _, ok := c.flying[id]; ok {
 		return &Error{Op: opExchange, kind: ErrInvalidGrant,
-			reason: "the code is being redeemed under another origin or verifier"}
+			reason: "the code is being redeemed under another redirect_uri or verifier"}
 	}
 	if c.flying == nil {
 		c.flying, c.spent = make(map[codeID]struct{}), make(map[codeID]time.Time)

@@ -15,11 +15,11 @@ import (
 // table.
 var (
 	// ErrInvalidGrant: the code or refresh token is spent, expired, revoked,
-	// issued under another origin, or was never one. A code: get a new one. A
+	// issued under another redirect_uri, or was never one. A code: get a new one. A
 	// refresh token: the user has to consent again. Never transient.
 	ErrInvalidGrant error = &sentinel{text: "invalid grant", status: http.StatusBadRequest}
 
-	// ErrRedirectMismatch: the redirect_uri (see [Origin]) is not the one under
+	// ErrRedirectMismatch: the redirect_uri (see [RedirectURI]) is not the one under
 	// which the code was issued, or not a registered one. A fault of this
 	// backend's configuration.
 	ErrRedirectMismatch error = &sentinel{text: "redirect_uri mismatch", status: http.StatusInternalServerError}
@@ -45,15 +45,15 @@ var (
 	// lost a part.
 	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest}
 
-	// ErrRequest: a request, or a callback, that should bring a code is not
+	// ErrBadRequest: a request, or a callback, that should bring a code is not
 	// acceptable, or what it brings cannot be a code; in the latter case the error Is
 	// ErrInvalidGrant too.
-	ErrRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest}
+	ErrBadRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest}
 )
 
 // errNotACode is both what the app did wrong and what Google would say.
 var errNotACode error = &sentinel{
-	text: "not a code", status: http.StatusBadRequest, is: []error{ErrInvalidGrant, ErrRequest},
+	text: "not a code", status: http.StatusBadRequest, is: []error{ErrInvalidGrant, ErrBadRequest},
 }
 
 type sentinel struct {

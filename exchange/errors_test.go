@@ -25,7 +25,7 @@ func TestHTTPStatus(t *testing.T) {
 		{"ErrTemporary", exchange.ErrTemporary, 503},
 		{"ErrDenied", exchange.ErrDenied, 403},
 		{"ErrState", exchange.ErrState, 400},
-		{"ErrRequest", exchange.ErrRequest, 400},
+		{"ErrBadRequest", exchange.ErrBadRequest, 400},
 		{"wrapped", fmt.Errorf("sign-in: %w", exchange.ErrDenied), 403},
 		{"joined", errors.Join(errors.New("x"), exchange.ErrTemporary), 503},
 		{"another package's", fmt.Errorf("x: %w", statusError(http.StatusTeapot)), 418},

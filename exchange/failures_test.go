@@ -188,7 +188,7 @@ func TestRefusalsOfRefresh(t *testing.T) {
 
 var sentinels = []error{
 	exchange.ErrInvalidGrant, exchange.ErrRedirectMismatch, exchange.ErrClient, exchange.ErrTemporary,
-	exchange.ErrDenied, exchange.ErrState, exchange.ErrRequest,
+	exchange.ErrDenied, exchange.ErrState, exchange.ErrBadRequest,
 }
 
 // clientOf returns a client for the fake's first OAuth client.

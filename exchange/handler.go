@@ -21,7 +21,7 @@ const handleTimeout = time.Minute
 // On failure the answer is the [HTTPStatus] of the error and that status's text,
 // and Config.OnError is told why. An app does best to get a new code after any
 // failure: 400 means that nothing else helps, 503 that it should wait first.
-func (c *Client) Handler(origin Origin, signedIn func(w http.ResponseWriter, r *http.Request, t *Tokens)) http.Handler {
+func (c *Client) Handler(uri RedirectURI, signedIn func(w http.ResponseWriter, r *http.Request, t *Tokens)) http.Handler {
 	if signedIn == nil {
 		panic("exchange: Handler: signedIn is nil") // now, rather than after a code is spent
 	}
@@ -32,7 +32,7 @@ func (c *Client) Handler(origin Origin, signedIn func(w http.ResponseWriter, r *
 			return
 		}
 		ctx := context.WithoutCancel(r.Context())
-		t, err := c.Exchange(ctx, code, origin)
+		t, err := c.Exchange(ctx, code, uri)
 		if err != nil {
 			c.refuse(w, r, err)
 			return

@@ -15,14 +15,14 @@ func (e *Error) Hint() string {
 	case errors.Is(kind, ErrInvalidGrant) && e.Op == opRefresh:
 		return "The refresh token is revoked or expired, or more than 100 newer ones were issued for this user and client: have the app get a code with consent."
 	case errors.Is(kind, ErrInvalidGrant):
-		return "Codes work once and for a short time: have the app get a new one. If new ones fail too, check that the Origin is that of the code, and the PKCE verifier."
+		return "Codes work once and for a short time: have the app get a new one. If new ones fail too, check that the RedirectURI and the PKCE verifier are those of the code."
 	case kind == ErrTemporary:
 		return "Try again later; Google, or the way there, is not well."
 	case kind == ErrDenied:
 		return "The user or their administrator did not agree: let them go on without Google, and try again when they ask for it."
 	case kind == ErrState:
 		return "The sign-in was started in another browser session, or has been finished already: start a new one."
-	case kind == ErrRequest:
+	case kind == ErrBadRequest:
 		return "See the documentation of ReadCode for what a request must look like."
 	}
 	return "Check the client ID, the secret and the Endpoint of the Config against Google's console."

@@ -25,7 +25,7 @@ func TestHints(t *testing.T) {
 				values.Set(pairs[i], pairs[i+1])
 			}
 			_, err := newClient(t, scripted(callbackAnswer(idToken, "openid"))).ExchangeCallback(t.Context(), values,
-				&exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", Verifier: "v"})
+				&exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "v"})
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ const maxBody = 4 << 10
 // ignored. The body is read only when all before it is right. A form that
 // something in front has parsed already is taken from r.PostForm.
 //
-// The error is an [*Error] that Is ErrRequest; answer with its [HTTPStatus].
+// The error is an [*Error] that Is ErrBadRequest; answer with its [HTTPStatus].
 // These checks keep other sites' pages out. They say nothing about who sends
 // the code: sign in whoever the ID token names, and nobody else.
 func (c *Client) ReadCode(w http.ResponseWriter, r *http.Request) (code string, err error) {
@@ -74,7 +74,7 @@ func (c *Client) checkRequest(r *http.Request) (mediaType string, failed *Error)
 }
 
 func refuse(status int, reason string) *Error {
-	return &Error{Op: opReadCode, kind: ErrRequest, answer: status, reason: reason}
+	return &Error{Op: opReadCode, kind: ErrBadRequest, answer: status, reason: reason}
 }
 
 func codeFromForm(w http.ResponseWriter, r *http.Request) (string, *Error) {

@@ -111,8 +111,8 @@ func TestReadCodeRefuses(t *testing.T) {
 			watched := &watchedBody{ReadCloser: r.Body}
 			r.Body = watched
 			got, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), r)
-			if got != "" || !errors.Is(err, exchange.ErrRequest) || exchange.HTTPStatus(err) != tt.status {
-				t.Errorf("ReadCode = %q, %v (%d); want ErrRequest (%d)", got, err, exchange.HTTPStatus(err), tt.status)
+			if got != "" || !errors.Is(err, exchange.ErrBadRequest) || exchange.HTTPStatus(err) != tt.status {
+				t.Errorf("ReadCode = %q, %v (%d); want ErrBadRequest (%d)", got, err, exchange.HTTPStatus(err), tt.status)
 			}
 			if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Hint() == "" {
 				t.Errorf("no hint in %v", err)
@@ -130,8 +130,8 @@ func TestReadCodeWithoutBody(t *testing.T) {
 		r := codeRequest(header("Content-Type", contentType))
 		r.Body = nil
 		_, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), r)
-		if !errors.Is(err, exchange.ErrRequest) || exchange.HTTPStatus(err) != 400 {
-			t.Errorf("%s: %v (%d), want ErrRequest (400)", contentType, err, exchange.HTTPStatus(err))
+		if !errors.Is(err, exchange.ErrBadRequest) || exchange.HTTPStatus(err) != 400 {
+			t.Errorf("%s: %v (%d), want ErrBadRequest (400)", contentType, err, exchange.HTTPStatus(err))
 		}
 	}
 }
@@ -166,7 +166,7 @@ func FuzzReadCode(f *testing.F) {
 		r.Body = io.NopCloser(bytes.NewReader(b))
 		code, err := c.ReadCode(httptest.NewRecorder(), r)
 		if err != nil {
-			if !errors.Is(err, exchange.ErrRequest) || code != "" {
+			if !errors.Is(err, exchange.ErrBadRequest) || code != "" {
 				t.Fatalf("%q: %q, %v", b, code, err)
 			}
 			return

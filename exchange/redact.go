@@ -85,16 +85,16 @@ func (r AuthRequest) redacted() []slog.Attr {
 		slog.Any("scopes", r.Scopes),
 		slog.String("state", redact.Secret(r.State)),
 		slog.String("nonce", redact.Secret(r.Nonce)),
-		slog.String("verifier", redact.Secret(r.Verifier)),
+		slog.String("code_verifier", redact.Secret(r.CodeVerifier)),
 	}
 }
 
-// Format prints r without URL, State, Nonce and Verifier, under every verb.
+// Format prints r without URL, State, Nonce and CodeVerifier, under every verb.
 func (r AuthRequest) Format(f fmt.State, _ rune) {
 	printAttrs(f, "exchange.AuthRequest", r.redacted())
 }
 
-// LogValue logs r without URL, State, Nonce and Verifier.
+// LogValue logs r without URL, State, Nonce and CodeVerifier.
 func (r AuthRequest) LogValue() slog.Value { return slog.GroupValue(r.redacted()...) }
 
 func printAttrs(f fmt.State, name string, attrs []slog.Attr) {

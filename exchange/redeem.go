@@ -2,7 +2,7 @@ package exchange
 
 import "context"
 
-// Exchange redeems a code that was issued under origin. Whatever happens, the
+// Exchange redeems a code that was issued under uri. Whatever happens, the
 // code is sent once: no retry, no redirect followed.
 //
 // The request goes on when ctx ends, though Exchange then returns: the code is
@@ -10,16 +10,16 @@ import "context"
 // them because an app has hung up passes context.WithoutCancel(r.Context()), as
 // [Client.Handler] does; 30 seconds is the longest that it can take.
 //
-// Concurrent calls with the same code and origin share one request, and each
-// gets its own copy of the result; with another origin the code is refused.
+// Concurrent calls with the same code and uri share one request, and each
+// gets its own copy of the result; with another uri the code is refused.
 // For ten minutes after a code was redeemed, or may have been (the table in the
 // package documentation says when), this Client refuses it as ErrInvalidGrant;
 // of such codes it keeps hashes, 8,192 at most. Where Google was not reached, or
 // has refused, or turned the request away, the same code may be tried again.
 //
 // The error is an [*Error].
-func (c *Client) Exchange(ctx context.Context, code string, origin Origin) (*Tokens, error) {
-	a, err := c.exchange(ctx, code, origin, "")
+func (c *Client) Exchange(ctx context.Context, code string, uri RedirectURI) (*Tokens, error) {
+	a, err := c.exchange(ctx, code, uri, "")
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +28,7 @@ func (c *Client) Exchange(ctx context.Context, code string, origin Origin) (*Tok
 
 // exchange redeems a code, with the PKCE verifier if there is one. The answer
 // is shared: it must not be changed.
-func (c *Client) exchange(ctx context.Context, code string, origin Origin, verifier string) (*answer, error) {
+func (c *Client) exchange(ctx context.Context, code string, uri RedirectURI, verifier string) (*answer, error) {
 	if failed := checkCode(opExchange, code); failed != nil {
 		return nil, failed
 	}
@@ -39,10 +39,10 @@ func (c *Client) exchange(ctx context.Context, code string, origin Origin, verif
 	key := append(make([]byte, 0, 1024), code...)
 	id := idOf(key)
 	key = append(append(key, 0), verifier...)
-	key = append(append(key, 0), origin...)
+	key = append(append(key, 0), uri...)
 	flight := idOf(key)
 	a, err := c.flights.Do(ctx, string(flight[:]), 0, func(ctx context.Context) (*answer, error) {
-		return c.redeem(ctx, id, code, origin, verifier)
+		return c.redeem(ctx, id, code, uri, verifier)
 	})
 	if err != nil {
 		return nil, asError(opExchange, err)
@@ -50,7 +50,7 @@ func (c *Client) exchange(ctx context.Context, code string, origin Origin, verif
 	return a, nil
 }
 
-func (c *Client) redeem(ctx context.Context, id codeID, code string, origin Origin, verifier string) (a *answer, err error) {
+func (c *Client) redeem(ctx context.Context, id codeID, code string, uri RedirectURI, verifier string) (a *answer, err error) {
 	if err := c.codes.take(id, c.cfg.Now()); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (c *Client) redeem(ctx context.Context, id codeID, code string, origin Orig
 
 	form := append(c.form("authorization_code"),
 		param{"code", code},
-		param{"redirect_uri", string(origin)}) // of App: present and empty
+		param{"redirect_uri", string(uri)}) // of App: present and empty
 	if verifier != "" {
 		form = append(form, param{"code_verifier", verifier})
 	}

@@ -24,9 +24,9 @@ import (
 
 func TestExchangeOnTheWire(t *testing.T) {
 	tests := []struct {
-		name   string
-		origin exchange.Origin
-		want   string
+		name string
+		uri  exchange.RedirectURI
+		want string
 	}{
 		{"app", exchange.App, ""},
 		{"popup", exchange.Popup, "postmessage"},
@@ -35,7 +35,7 @@ func TestExchangeOnTheWire(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			g := scripted(says(200, tokenAnswer))
-			if _, err := newClient(t, g).Exchange(t.Context(), goodCode, tt.origin); err != nil {
+			if _, err := newClient(t, g).Exchange(t.Context(), goodCode, tt.uri); err != nil {
 				t.Fatal(err)
 			}
 			want := []url.Values{{
@@ -80,8 +80,8 @@ func TestExchangeRefusesLocally(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := scripted(says(200, tokenAnswer))
 			_, err := newClient(t, g).Exchange(t.Context(), tt.code, exchange.App)
-			if !errors.Is(err, exchange.ErrInvalidGrant) || !errors.Is(err, exchange.ErrRequest) {
-				t.Errorf("error %v, want ErrInvalidGrant and ErrRequest", err)
+			if !errors.Is(err, exchange.ErrInvalidGrant) || !errors.Is(err, exchange.ErrBadRequest) {
+				t.Errorf("error %v, want ErrInvalidGrant and ErrBadRequest", err)
 			}
 			if got := exchange.HTTPStatus(err); got != 400 {
 				t.Errorf("HTTPStatus = %d, want 400", got)
@@ -147,8 +147,8 @@ func TestSameCodeUnderAnotherOriginMeanwhile(t *testing.T) {
 		wg.Go(func() { c.Exchange(t.Context(), goodCode, exchange.App) })
 		synctest.Wait()
 		_, err := c.Exchange(t.Context(), goodCode, exchange.Popup)
-		if !errors.Is(err, exchange.ErrInvalidGrant) || !strings.Contains(err.Error(), "another origin") {
-			t.Errorf("error %v, want ErrInvalidGrant for another origin", err)
+		if !errors.Is(err, exchange.ErrInvalidGrant) || !strings.Contains(err.Error(), "another redirect_uri") {
+			t.Errorf("error %v, want ErrInvalidGrant for another redirect_uri", err)
 		}
 		wg.Wait()
 		if g.posts() != 1 {

@@ -53,7 +53,7 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 // The error is an [*Error].
 func (c *Client) Revoke(ctx context.Context, token string) error {
 	if token == "" {
-		return &Error{Op: opRevoke, kind: ErrRequest, reason: "there is no token",
+		return &Error{Op: opRevoke, kind: ErrBadRequest, reason: "there is no token",
 			hint: "The token is empty: without one that is kept for the user there is nothing to revoke."}
 	}
 	form := []param{{"token", token}}

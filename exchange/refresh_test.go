@@ -240,8 +240,8 @@ func TestEmptyTokensAreNotSent(t *testing.T) {
 	if _, err := c.Refresh(t.Context(), ""); !errors.Is(err, exchange.ErrInvalidGrant) {
 		t.Errorf("Refresh: %v, want ErrInvalidGrant", err)
 	}
-	if err := c.Revoke(t.Context(), ""); !errors.Is(err, exchange.ErrRequest) {
-		t.Errorf("Revoke: %v, want ErrRequest", err)
+	if err := c.Revoke(t.Context(), ""); !errors.Is(err, exchange.ErrBadRequest) {
+		t.Errorf("Revoke: %v, want ErrBadRequest", err)
 	}
 	if g.posts() != 0 {
 		t.Errorf("%d posts, want none", g.posts())

@@ -100,7 +100,7 @@ func TestTypesAreDiscreet(t *testing.T) {
 func TestAuthRequestIsDiscreet(t *testing.T) {
 	req := exchange.AuthRequest{
 		URL: "https://accounts.google.com/?state=marked", RedirectURI: callbackURI,
-		State: "marked-state", Nonce: "marked-nonce", Verifier: "marked-verifier",
+		State: "marked-state", Nonce: "marked-nonce", CodeVerifier: "marked-verifier",
 	}
 	for _, v := range []any{req, &req, struct{ R exchange.AuthRequest }{req}} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%s"} {
@@ -286,7 +286,7 @@ func TestErrorCodesInsideSecrets(t *testing.T) {
 	})
 	t.Run("callback", func(t *testing.T) {
 		c := newClient(t, scripted())
-		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "access_denied", Nonce: "N", Verifier: "v"}
+		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "access_denied", Nonce: "N", CodeVerifier: "v"}
 		_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {"access_denied"}, "error": {"access_denied"}}, req)
 		if !errors.Is(err, exchange.ErrDenied) {
 			t.Errorf("error %v, want ErrDenied", err)
@@ -361,7 +361,7 @@ func TestLocalErrorsAreDiscreet(t *testing.T) {
 		_, err = c.ReadCode(httptest.NewRecorder(), codeRequest(body("application/json", `{"code":"`+code+`","code":"`)))
 		discreetError(t, "ReadCode", err)
 	}
-	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "marked-state", Nonce: "marked-other", Verifier: "marked-verifier"}
+	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "marked-state", Nonce: "marked-other", CodeVerifier: "marked-verifier"}
 	for _, callback := range []url.Values{
 		{"state": {"marked-wrong"}, "code": {goodCode}},
 		{"state": {req.State}, "code": {goodCode}, "iss": {"https://marked.example"}},
