@@ -7,10 +7,10 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// cache remembers the claims of the last size tokens whose signature was good.
-// When it is full, a new one takes the place of one that has not been accepted
-// since the hand last passed it ("second chance"), as no expired one has. A hit
-// takes a read lock only. A nil cache is always empty.
+// cache remembers the claims of up to size tokens whose signature was good. When
+// it is full, a new token replaces one that was not accepted since the hand last
+// passed it ("second chance"), which is true of all that have expired. A hit takes
+// a read lock only. A nil cache is always empty.
 type cache struct {
 	size int
 
@@ -66,8 +66,8 @@ func (c *cache) put(raw string, verified *claims) {
 	c.ring[i] = entry
 }
 
-// free returns the place of an entry to forget. In a second round it finds one
-// that it took the mark from in the first.
+// free returns the place of an entry to forget. It removes the marks that it
+// passes, so it finds one in the second round at the latest.
 func (c *cache) free() int {
 	for {
 		i := c.hand

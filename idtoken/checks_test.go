@@ -321,9 +321,9 @@ func TestClaimErrorText(t *testing.T) {
 		want   string
 	}{
 		{"another client", []edit{set("aud", `"other-client"`)}, nil, `"other-client"`,
-			`issued for somebody else: aud is "other-client", want ` + web},
+			`issued for another client: aud is "other-client", want ` + web},
 		{"escapes of JSON", []edit{set("aud", `"\u0001\u007f\udbff\udfff\u2028\""`)}, nil, `"\u0001\u007f\udbff\udfff\u2028\""`,
-			`issued for somebody else: aud is "\u0001\u007f\udbff\udfff\u2028\"", want ` + web},
+			`issued for another client: aud is "\u0001\u007f\udbff\udfff\u2028\"", want ` + web},
 		{"no Workspace account", nil, anyDomain, "", "account of another organization: want hd of any Google Workspace domain"},
 		{"expired", []edit{set("iat", seconds(-time.Hour)), set("exp", seconds(-time.Minute))}, nil, `"2026-11-24T11:59:00Z"`,
 			`token has expired: exp is "2026-11-24T11:59:00Z", want after 2026-11-24T11:59:00Z`},

@@ -13,8 +13,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// claims is what a token says, read with the right types. It is immutable but
-// for recent.
+// claims is the payload of a token, read with the right types. Only recent
+// changes after it was read.
 type claims struct {
 	Profile
 	object    jose.Object
@@ -28,15 +28,16 @@ type claims struct {
 	recent atomic.Bool // has been accepted out of the cache
 }
 
-// touch writes only if it must: several cores may read the same claims.
+// touch marks the claims as recently used. It writes only on a change, because
+// several cores may read the same claims.
 func (c *claims) touch() {
 	if !c.recent.Load() {
 		c.recent.Store(true)
 	}
 }
 
-// readClaims reads the claims of an ID token and checks what does not depend on
-// who asks, or when.
+// readClaims reads the claims of an ID token and checks the rules that need
+// neither a Config nor the time.
 func readClaims(object jose.Object) (*claims, error) {
 	c := &claims{object: object}
 	c.Profile.claims = &c.object
@@ -120,8 +121,7 @@ func (c *claims) setAudience(m jose.Member) error {
 	return nil
 }
 
-// setAuthorizedParty takes no null: what must be checked if present is not
-// absent by being nothing.
+// setAuthorizedParty refuses null: azp is checked whenever it is present.
 func (c *claims) setAuthorizedParty(m jose.Member) error {
 	if c.AuthorizedParty, _ = m.Value.Str(); c.AuthorizedParty == "" {
 		return wrong(m, "a client ID", ErrAuthorizedParty)

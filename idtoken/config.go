@@ -9,41 +9,42 @@ import (
 	"unicode"
 )
 
-// A Config says whose tokens a [Verifier] accepts.
+// Config configures a [Verifier].
 type Config struct {
 	// Audiences are the OAuth client IDs for which this backend accepts tokens.
 	// At least one is required. With an iOS or Android app that names a server
 	// client ID, that is the server's (web) client, not the app's.
 	Audiences []string
 
-	// AuthorizedParties are clients that may have asked for the token (azp), in
-	// addition to Audiences and to the clients in the Cloud project of the
-	// token's audience. Few backends need any.
+	// AuthorizedParties are clients that may request tokens for this backend
+	// (azp), in addition to Audiences and to the clients in the Cloud project of
+	// the token's audience. Few backends need any.
 	AuthorizedParties []string
 
-	// HostedDomains, if any, are the Google Workspace domains to whose accounts
-	// sign-in is restricted; "*" stands for any Workspace domain.
+	// HostedDomains restricts sign-in to accounts of these Google Workspace
+	// domains; "*" stands for any Workspace domain. If empty, every account may
+	// sign in.
 	HostedDomains []string
 
-	// Leeway is the clock difference that is tolerated; 1 minute by default, and
-	// at most 10.
+	// Leeway is the clock difference that is tolerated, at most 10 minutes. If
+	// zero, 1 minute is used.
 	Leeway time.Duration
 
-	// Keys are the keys that sign tokens; nil means Google's, from [RemoteKeys],
-	// fetched with HTTPClient.
+	// Keys are the keys that sign tokens. If nil, Google's keys are used, from
+	// [RemoteKeys], fetched with HTTPClient.
 	Keys KeySource
 
-	// CacheSize is the number of verified tokens to remember, so that a client
-	// that sends its ID token with every request costs one signature check.
-	// Everything but the signature is checked again. Beyond that number, tokens
-	// make room that have expired or were not seen again of late. 0 means none.
-	// An entry takes a few KiB.
+	// CacheSize is the number of verified tokens to remember, a few KiB each, so
+	// that a client that sends its ID token with every request costs one signature
+	// check. All other rules are checked again each time. When the cache is full,
+	// tokens that have expired or were not used recently make room. If zero, none
+	// are remembered.
 	CacheSize int
 
-	// HTTPClient fetches Google's keys; nil means a plain one.
+	// HTTPClient fetches Google's keys. If nil, a plain one is used.
 	HTTPClient *http.Client
 
-	// Now is the clock; nil means time.Now.
+	// Now is the clock. If nil, time.Now is used.
 	Now func() time.Time
 }
 

@@ -5,14 +5,14 @@ import (
 	"net/http"
 )
 
-// Why a token is refused; compare with errors.Is. The package documentation has
-// a table of the rules behind each.
+// The reasons for which a token is refused, for errors.Is. The package
+// documentation has a table of the rules behind each.
 //
 // Every error of this package about a token or a request has, somewhere in its
 // chain, a method HTTPStatus() int that says what to answer the client with.
 var (
 	// ErrMalformed: not a signed token, too long, or with a header or payload
-	// that no token of Google's has.
+	// that Google's tokens do not have.
 	ErrMalformed error = &sentinel{text: "malformed token", status: http.StatusUnauthorized}
 
 	// ErrNoToken: the token is the empty string. A code that was issued without
@@ -36,10 +36,9 @@ var (
 	ErrIssuer error = &sentinel{text: "not issued by Google", status: http.StatusUnauthorized}
 
 	// ErrAudience: aud is not, or not only, one of Config.Audiences.
-	ErrAudience error = &sentinel{text: "issued for somebody else", status: http.StatusUnauthorized}
+	ErrAudience error = &sentinel{text: "issued for another client", status: http.StatusUnauthorized}
 
-	// ErrAuthorizedParty: azp is a client that has nothing to do with this
-	// backend.
+	// ErrAuthorizedParty: azp is a client that does not belong to this backend.
 	ErrAuthorizedParty error = &sentinel{text: "issued to a client that is not ours", status: http.StatusUnauthorized}
 
 	// ErrHostedDomain: hd is none of Config.HostedDomains.
@@ -83,8 +82,8 @@ func (s *sentinel) Unwrap() error   { return s.kind }
 // token gives as a number of seconds is a string in the form of RFC 3339 there.
 type ClaimError struct {
 	Claim string // name of the claim, such as aud
-	Got   string // its value, fit for a log; empty if it is absent, empty or not to be told
-	Want  string // what was expected, in words
+	Got   string // its value, fit for a log; empty if it is absent, empty or a secret
+	Want  string // the expected value, in words
 
 	rule error
 }
@@ -103,8 +102,8 @@ func (e *ClaimError) Error() string {
 // Unwrap returns the sentinel of the rule that is broken.
 func (e *ClaimError) Unwrap() error { return e.rule }
 
-// refusal is a sentinel with a reason. It is put into words only when somebody
-// reads it: refusing must cost next to nothing.
+// refusal is a sentinel with a reason. Its text is built only when it is read, to
+// keep refusing cheap.
 type refusal struct {
 	rule   error
 	reason error

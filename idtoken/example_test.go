@@ -31,13 +31,13 @@ func Example() {
 	user, err := verifier.Verify(context.Background(), raw)
 	fmt.Println(user.Subject, user.Name, err)
 
-	raw = google.Token(idtoken.Profile{Subject: "110169484474386276334", Audience: "somebody-else"})
+	raw = google.Token(idtoken.Profile{Subject: "110169484474386276334", Audience: "another-client"})
 	_, err = verifier.Verify(context.Background(), raw)
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, idtoken.ErrAudience))
 	// Output:
 	// 110169484474386276334 Jane Doe <nil>
-	// idtoken: issued for somebody else: aud is "somebody-else", want 1234567890-web.apps.googleusercontent.com
+	// idtoken: issued for another client: aud is "another-client", want 1234567890-web.apps.googleusercontent.com
 	// true
 }
 

@@ -1,6 +1,6 @@
 // Package idtoken verifies Google ID tokens: it tells a backend which Google
-// Account an app, a page or a redirect has signed in, and refuses whatever
-// somebody else made up, had issued for another purpose, or kept too long.
+// Account an app, a page or a redirect has signed in, and refuses tokens that are
+// forged, issued for another purpose, or too old.
 //
 //	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{clientID}})
 //	…
@@ -10,7 +10,7 @@
 //	}
 //	account := accounts.BySubject(user.Subject)
 //
-// A [Verifier] needs no network but for Google's keys, which it fetches when the
+// A [Verifier] uses the network only for Google's keys, which it fetches when the
 // first token comes and keeps as long as Google allows ([RemoteKeySet]).
 // Package idtokentest makes tokens for tests.
 //
@@ -18,10 +18,10 @@
 //
 // The rules are Google's
 // (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token)
-// and those of OpenID Connect Core section 3.1.3.7, RFC 7519 and RFC 8725; where
-// these leave a choice, the strictest one that no token of Google's would fail.
-// Form and signature come first: an error about a claim is always one about
-// Google's own words.
+// and those of OpenID Connect Core section 3.1.3.7, RFC 7519 and RFC 8725. Where
+// these leave a choice, it is the strictest that all of Google's tokens pass.
+// Form and signature are checked first, so an error about a claim is always about
+// a token that Google has signed.
 //
 //	a token that is not empty                                          ErrNoToken          401
 //	at most 16 KiB, three segments of canonical base64url,             ErrMalformed        401
@@ -54,9 +54,8 @@
 // method HTTPStatus() int somewhere in its chain. A wrong claim comes as a
 // [ClaimError], whose text is fit for a log: no error contains the token.
 //
-// Names in JSON are compared exactly: a member SUB is not sub, but some unknown
-// member, and ignored. encoding/json would take one for the other, and of two
-// the last.
+// Names in JSON are compared exactly: a member SUB is unknown and ignored.
+// encoding/json takes it for sub, and of two members the last.
 //
 // # Security
 //
@@ -64,13 +63,13 @@
 // matching an address with an account that exists, see
 // [Profile.EmailAuthoritative].
 //
-// Google's keys sign more than sign-ins. A service account can have a token made
-// for any audience, yours too: that is why azp is checked. Security events have
-// no exp and are refused here; package risc receives them.
+// Google's keys sign more than sign-ins. A service account can get a token for any
+// audience, yours too: that is why azp is checked. Security events have no exp and
+// are refused here; package risc receives them.
 //
-// An ID token proves who somebody is once, to the client it was issued for.
-// Where it opens a session, demand a nonce ([Nonce]); where it comes with an
-// access token, bind the two ([AccessToken]).
+// An ID token proves the user's identity to the client it was issued for. Where it
+// opens a session, demand a nonce ([Nonce]); where it comes with an access token,
+// bind the two ([AccessToken]).
 //
 // This package does not fetch tokens (see package exchange), does not verify
 // tokens of other issuers, and does not ask Google whether a session has ended
@@ -120,10 +119,9 @@ func New(cfg Config) (*Verifier, error) {
 	return v, nil
 }
 
-// Prefetch makes sure that there are keys to verify with: it is for a readiness
-// probe, or to have the keys before the first user comes. It does what the method
-// Prefetch of Config.Keys does, such as [RemoteKeySet.Prefetch], which is also
-// what Google's keys have; for keys without one there is nothing to do.
+// Prefetch makes sure that there are keys to verify with, for a readiness probe or
+// before the first user comes. It calls the method Prefetch of Config.Keys, such
+// as [RemoteKeySet.Prefetch], and does nothing if there is none.
 func (v *Verifier) Prefetch(ctx context.Context) error {
 	keys, ok := v.keys.(interface{ Prefetch(context.Context) error })
 	if !ok {
@@ -133,11 +131,11 @@ func (v *Verifier) Prefetch(ctx context.Context) error {
 }
 
 // Verify checks that rawIDToken was signed by Google for this backend, is valid
-// now, and passes the checks, and returns what it says. The rules and the errors
+// now, and passes the checks, and returns its claims. The rules and the errors
 // are those of the table in the package documentation. ctx bounds the wait for
 // keys, which few calls have to fetch.
 //
-// The Profile is the caller's own.
+// The caller owns the Profile.
 func (v *Verifier) Verify(ctx context.Context, rawIDToken string, checks ...Check) (*Profile, error) {
 	c, cached, err := v.signed(ctx, rawIDToken)
 	if err != nil {
@@ -200,11 +198,11 @@ func (v *Verifier) signed(ctx context.Context, raw string) (c *claims, cached bo
 	return c, false, nil
 }
 
-// ParseUnverified returns what a token says without knowing who wrote it: it
-// checks the token's form and the types of its claims, but neither signature nor
-// issuer, audience or time. It is for a token received straight from Google's
-// token endpoint over TLS, and for nothing that passed through an app or a
-// browser: anybody can write such a token about any user.
+// ParseUnverified returns the claims of a token whose author is unknown: it checks
+// the token's form and the types of its claims, but neither signature nor issuer,
+// audience or time. It is for a token received straight from Google's token
+// endpoint over TLS only. Anyone can write a token about any user and send it
+// through an app or a browser.
 func ParseUnverified(rawIDToken string) (*Profile, error) {
 	if rawIDToken == "" {
 		return nil, ErrNoToken

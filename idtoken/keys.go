@@ -3,13 +3,18 @@ package idtoken
 import (
 	"context"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// A KeySource has the keys that sign ID tokens. It is called once for every
+// A KeySource returns the keys that sign ID tokens. It is called once for every
 // token of good form, from many goroutines, and should answer from memory.
 type KeySource interface {
 	// Key returns the key with this ID, which comes from a stranger's token and
@@ -17,8 +22,8 @@ type KeySource interface {
 	// [ErrSignature]. Any other error means that the keys cannot be had for now,
 	// and makes [Verifier.Verify] fail with [ErrKeysUnavailable].
 	//
-	// A call may block, for as long as ctx allows. The key is not modified by
-	// its users. Keys of fewer than 2048 bits verify nothing.
+	// A call may block, for as long as ctx allows. Callers do not modify the key.
+	// Keys of fewer than 2048 bits verify nothing.
 	Key(ctx context.Context, kid string) (*rsa.PublicKey, error)
 }
 
@@ -29,7 +34,8 @@ var (
 
 var errNoSuchKey error = &refusal{ErrSignature, errors.New("no key has the kid of the token")}
 
-// findKey asks a source of anybody's making.
+// findKey returns the key with this ID, and maps the errors of any KeySource to
+// ErrSignature and ErrKeysUnavailable.
 func findKey(ctx context.Context, keys KeySource, kid string) (*rsa.PublicKey, error) {
 	key, err := keys.Key(ctx, kid)
 	switch {
@@ -71,4 +77,82 @@ func (s *StaticKeySet) Key(_ context.Context, kid string) (*rsa.PublicKey, error
 		return key, nil
 	}
 	return nil, errNoSuchKey
+}
+
+const (
+	minTTL = 5 * time.Minute
+	maxTTL = 24 * time.Hour
+)
+
+// keySet is a fetched set of keys; nil has none and never serves. It is
+// immutable.
+type keySet struct {
+	byID      map[string]*rsa.PublicKey
+	jwks      []byte
+	refreshAt time.Time
+	expires   time.Time
+}
+
+func newKeySet(jwks []byte, expires time.Time, ttl time.Duration) (*keySet, error) {
+	byID, err := jose.ParseKeys(jwks)
+	if err != nil {
+		return nil, err
+	}
+	return &keySet{byID: byID, jwks: jwks, expires: expires, refreshAt: expires.Add(-ttl / 5)}, nil
+}
+
+// fresh reports whether the keys have not expired.
+func (s *keySet) fresh(now time.Time) bool { return s != nil && now.Before(s.expires) }
+
+// serve reports whether the keys may be used while no newer ones can be fetched.
+func (s *keySet) serve(now time.Time) bool { return s != nil && now.Before(s.expires.Add(maxStale)) }
+
+// A snapshot is the form of a keySet that [RemoteKeySet.Snapshot] returns.
+type snapshot struct {
+	JWKS    json.RawMessage `json:"jwks"`
+	TTL     time.Duration   `json:"ttl"` // in nanoseconds
+	Expires time.Time       `json:"expires"`
+}
+
+func (s *keySet) snapshot() ([]byte, error) {
+	return json.Marshal(snapshot{JWKS: s.jwks, TTL: 5 * s.expires.Sub(s.refreshAt), Expires: s.expires})
+}
+
+// parseSnapshot reads a snapshot. It limits the times, which another clock may
+// have written.
+func parseSnapshot(data []byte, now time.Time) (*keySet, error) {
+	var s snapshot
+	if err := json.Unmarshal(data, &s); err != nil || s.Expires.IsZero() {
+		return nil, errors.New("not a snapshot of keys")
+	}
+	if latest := now.Add(maxTTL); s.Expires.After(latest) {
+		s.Expires = latest
+	}
+	return newKeySet(s.JWKS, s.Expires, min(max(s.TTL, 0), maxTTL))
+}
+
+// timeToLive returns how long a response may be kept (RFC 9111 section 4.2). The
+// limits keep a mistake of the server from stopping sign-in, and from keeping a
+// withdrawn key alive.
+func timeToLive(h http.Header) time.Duration {
+	var maxAge int64
+	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		if strings.EqualFold(name, "max-age") {
+			maxAge = deltaSeconds(strings.Trim(value, `"`))
+			break
+		}
+	}
+	ttl := time.Duration(maxAge-deltaSeconds(h.Get("Age"))) * time.Second
+	return min(max(ttl, minTTL), maxTTL)
+}
+
+// deltaSeconds reads a number of seconds (RFC 9111 section 1.2.2). A number that
+// is too large is the largest one; anything else is 0.
+func deltaSeconds(s string) int64 {
+	n, err := strconv.ParseUint(s, 10, 31)
+	if errors.Is(err, strconv.ErrRange) {
+		return 1<<31 - 1
+	}
+	return int64(n)
 }

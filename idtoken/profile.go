@@ -8,8 +8,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
 )
 
-// A Profile is what an ID token says about the user and about itself. An empty
-// string or a zero time is a claim that the token does not carry; Google
+// A Profile is the claims of an ID token, about the user and about the token. An
+// empty string or a zero time is a claim that the token does not carry; Google
 // promises none of the profile and email claims
 // (https://developers.google.com/identity/openid-connect/openid-connect#an-id-tokens-payload).
 type Profile struct {
@@ -18,8 +18,8 @@ type Profile struct {
 	// to store a user; an email address changes hands.
 	Subject string
 
-	// Email is for display and correspondence; see EmailAuthoritative before
-	// taking it for an identity.
+	// Email is for display and correspondence. It is no identity: see
+	// EmailAuthoritative before you match it with an account.
 	Email         string
 	EmailVerified bool
 
@@ -64,9 +64,9 @@ func (p *Profile) EmailAuthoritative() bool {
 		p.EmailVerified && p.HostedDomain != ""
 }
 
-// Claims returns all claims of the token under their exact names, each as it
-// stands in the token. The map is the caller's own. It is nil for a Profile
-// that did not come from this package, such as one read back from JSON.
+// Claims returns all claims of the token by their exact names, each in the JSON of
+// the token. The caller owns the map. It is nil for a Profile that did not come
+// from this package, such as one read back from JSON.
 func (p *Profile) Claims() map[string]json.RawMessage {
 	if p.claims == nil {
 		return nil

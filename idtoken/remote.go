@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,54 +25,54 @@ const (
 	maxStale            = 24 * time.Hour   // for which keys serve after they have expired
 )
 
-// A RemoteConfig says where keys come from. Its zero value means Google's.
+// RemoteConfig configures a [RemoteKeySet]. Its zero value is for Google's keys.
 type RemoteConfig struct {
-	// URL serves a JWK set (RFC 7517); [GoogleKeysURL] by default. Whoever can
-	// answer in its place can sign in as anybody: it must be https, or, for a
-	// fake, http on a loopback interface.
+	// URL serves a JWK set (RFC 7517). A server that answers in its place can sign
+	// in as any user, so it must be https, or, for a fake, http on a loopback
+	// interface. If empty, [GoogleKeysURL] is used.
 	URL string
 
-	// HTTPClient makes the requests; nil means a plain one. Redirects are not
-	// followed.
+	// HTTPClient makes the requests. Redirects are not followed. If nil, a plain
+	// one is used.
 	HTTPClient *http.Client
 
-	// Timeout bounds one fetch, and so what one can make a user wait; 10 seconds
-	// by default.
+	// Timeout bounds one fetch, and so how long a user waits for it. If zero,
+	// 10 seconds are used.
 	Timeout time.Duration
 
-	// Initial is what [RemoteKeySet.Snapshot] returned, perhaps in another
-	// process: a set that starts from it needs no network until those keys
-	// expire, and can do without for another 24 hours. Whoever can write it can
-	// sign in as anybody.
+	// Initial is a result of [RemoteKeySet.Snapshot], perhaps of another process.
+	// A set that starts from it needs no network until those keys expire, and can
+	// go on for another 24 hours if there is none then. A program that can write
+	// it can sign in as any user, so protect it like a key. If nil, the set starts
+	// empty.
 	Initial []byte
 
-	// Now is the clock; nil means time.Now.
+	// Now is the clock. If nil, time.Now is used.
 	Now func() time.Time
 }
 
-// A RemoteKeySet has the keys that a server publishes, and knows when to fetch
-// them again. It is safe for concurrent use; make one with [RemoteKeys].
+// A RemoteKeySet is the keys that a server publishes, fetched again when they are
+// due. It is safe for concurrent use; make one with [RemoteKeys].
 //
 //   - Keys are fetched when they are first needed and stay good for as long as
 //     the response's Cache-Control and Age allow, but at least 5 minutes and at
 //     most 24 hours. After 80 % of that time the next use fetches them again in
 //     the background; there is no goroutine in between.
-//   - Keys that have expired are fetched again by the next use, for which all
-//     callers wait. If that fails, the expired keys go on serving, for up to 24
-//     hours, with another attempt every 10 seconds. Each attempt is waited for
-//     too, by those who come while it lasts: with a server that does not answer
-//     at all, for the whole of RemoteConfig.Timeout, and a caller whose ctx
-//     ends before that fails. Where that is too long, set a Timeout of a second
-//     or two.
+//   - Keys that have expired are fetched again by the next use, and all callers
+//     wait for that. If it fails, the expired keys stay in use for up to 24 hours,
+//     with another attempt every 10 seconds. Callers that come during an attempt
+//     wait for it: if the server does not answer at all, for the whole of
+//     RemoteConfig.Timeout, and a caller whose ctx ends before that fails. If that
+//     is too long, set a Timeout of a second or two.
 //   - An unknown kid has the keys fetched again, since they may have been
 //     rotated, but not within 10 seconds of the last fetch.
-//   - Without any keys that may serve, the first use after a failed fetch
-//     fetches again, at once, so that all is well as soon as the server is. For
-//     as long as a server fails, and quickly, that is up to one request for
-//     each token of good form, one after another. [RemoteKeySet.Prefetch]
-//     before the first token comes, or RemoteConfig.Initial, keeps out of that.
+//   - Without any keys that may be used, the first use after a failed fetch
+//     fetches again at once, so that sign-ins work as soon as the server does.
+//     While a server fails quickly, that is up to one request for each token of
+//     good form, one after another. [RemoteKeySet.Prefetch] before the first token
+//     comes, or RemoteConfig.Initial, avoids that.
 //
-// All callers share one fetch, which goes on when they stop waiting for it.
+// All callers share one fetch, which continues when they stop waiting for it.
 type RemoteKeySet struct {
 	url     string
 	client  *http.Client
@@ -82,13 +83,13 @@ type RemoteKeySet struct {
 	view   atomic.Pointer[view] // replaced by every fetch; never nil
 }
 
-// A view is what is known after a fetch. It is immutable but for refreshing.
+// A view is the state after a fetch. Only refreshing changes after that.
 type view struct {
-	keys    *keySet   // nil: none were ever fetched
+	keys    *keySet   // nil if none were ever fetched
 	err     error     // of the last fetch
-	retryAt time.Time // no further fetch before, unless there are no keys to serve
+	retryAt time.Time // the earliest next fetch, unless there are no keys to use
 
-	refreshing atomic.Bool // a background fetch has been started
+	refreshing atomic.Bool // whether a background fetch has been started
 }
 
 // RemoteKeys returns a key set. It does no I/O.
@@ -136,7 +137,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// Key returns the key with this ID, fetching the keys if need be.
+// Key returns the key with this ID, and fetches the keys if necessary.
 func (r *RemoteKeySet) Key(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	v, err := r.usable(ctx)
 	if err != nil {
@@ -159,16 +160,15 @@ func (r *RemoteKeySet) Key(ctx context.Context, kid string) (*rsa.PublicKey, err
 	return nil, errNoSuchKey
 }
 
-// Prefetch makes sure that there are keys to verify with, and fetches them
-// otherwise. It is for a readiness probe, or to have the keys before the first
-// user comes. The error wraps [ErrKeysUnavailable].
+// Prefetch fetches the keys if there are none to verify with, for a readiness
+// probe or before the first user comes. The error wraps [ErrKeysUnavailable].
 func (r *RemoteKeySet) Prefetch(ctx context.Context) error {
 	_, err := r.usable(ctx)
 	return err
 }
 
-// Snapshot returns the keys, and until when they are good, in the form that
-// [RemoteConfig.Initial] takes; it fetches them if need be. The error wraps
+// Snapshot returns the keys and their expiry in the form that
+// [RemoteConfig.Initial] takes, and fetches them if necessary. The error wraps
 // [ErrKeysUnavailable].
 func (r *RemoteKeySet) Snapshot(ctx context.Context) ([]byte, error) {
 	v, err := r.usable(ctx)
@@ -178,7 +178,7 @@ func (r *RemoteKeySet) Snapshot(ctx context.Context) ([]byte, error) {
 	return v.keys.snapshot()
 }
 
-// usable returns a view whose keys may serve now.
+// usable returns a view whose keys may be used now.
 func (r *RemoteKeySet) usable(ctx context.Context) (*view, error) {
 	v, now := r.view.Load(), r.now()
 	due := !now.Before(v.retryAt)
@@ -201,12 +201,12 @@ func (r *RemoteKeySet) usable(ctx context.Context) (*view, error) {
 	return v, nil
 }
 
-// fetch returns the view that comes after seen. Its error is that of ctx.
+// fetch returns the view that follows seen. It fails only if ctx ends.
 func (r *RemoteKeySet) fetch(ctx context.Context, seen *view) (*view, error) {
 	return r.flight.Do(ctx, "", r.timeout, r.advance(seen))
 }
 
-// refresh starts a fetch that nobody waits for.
+// refresh starts a fetch in the background, once for each view.
 func (r *RemoteKeySet) refresh(ctx context.Context, seen *view) {
 	if seen.refreshing.CompareAndSwap(false, true) {
 		r.flight.Start(ctx, "", r.timeout, r.advance(seen))
@@ -215,8 +215,8 @@ func (r *RemoteKeySet) refresh(ctx context.Context, seen *view) {
 
 var errBrokenOff = errors.New("fetching keys: the transport panicked, or ended its goroutine")
 
-// advance returns a function that fetches, unless somebody has since seen was
-// loaded. However it ends, there is a next view: a fetch that panics has failed.
+// advance returns a function that fetches and stores the view that follows seen,
+// unless another call has done so. A fetch that panics counts as failed.
 func (r *RemoteKeySet) advance(seen *view) func(context.Context) (*view, error) {
 	return func(ctx context.Context) (*view, error) {
 		if now := r.view.Load(); now != seen {
@@ -237,4 +237,49 @@ func (r *RemoteKeySet) advance(seen *view) func(context.Context) (*view, error) 
 
 func unavailable(cause error) error {
 	return fmt.Errorf("%w: %w", ErrKeysUnavailable, cause)
+}
+
+// maxJWKS is the longest key set read; Google's has some 1,500 bytes.
+const maxJWKS = 1 << 20
+
+// download fetches the keys once.
+func (r *RemoteKeySet) download(ctx context.Context) (*keySet, error) {
+	now := r.now() // before the request: its time on the way counts as age
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetching keys: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("fetching keys: %s answers with status %d", req.URL.Redacted(), resp.StatusCode)
+	}
+	jwks, err := io.ReadAll(io.LimitReader(resp.Body, maxJWKS+1))
+	if err != nil {
+		return nil, fmt.Errorf("fetching keys: %w", err)
+	}
+	if len(jwks) > maxJWKS {
+		return nil, errors.New("fetching keys: the answer is longer than 1 MiB")
+	}
+	ttl := timeToLive(resp.Header)
+	keys, err := newKeySet(jwks, now.Add(ttl), ttl)
+	if err != nil {
+		return nil, fmt.Errorf("fetching keys: %s: %w", req.URL.Redacted(), err)
+	}
+	return keys, nil
+}
+
+// withoutRedirects returns a client that treats a redirect as a failure: only the
+// configuration decides which server the keys come from.
+func withoutRedirects(c *http.Client) *http.Client {
+	var own http.Client
+	if c != nil {
+		own = *c
+	}
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }

@@ -48,8 +48,8 @@ func (r *rules) check(c *claims, now time.Time) error {
 	return r.checkHostedDomain(c)
 }
 
-// checkIssuer takes Google's two spellings and no third: with a slash at the end
-// it is the issuer of security events.
+// checkIssuer accepts Google's two spellings. With a slash at the end it is the
+// issuer of security events.
 func (r *rules) checkIssuer(c *claims) error {
 	if c.Issuer != "https://accounts.google.com" && c.Issuer != "accounts.google.com" {
 		return claimError("iss", c.Issuer, "https://accounts.google.com or accounts.google.com", ErrIssuer)
@@ -69,7 +69,7 @@ func (r *rules) checkAudience(c *claims) error {
 	return nil
 }
 
-// checkAuthorizedParty keeps out tokens that somebody else had made for this
+// checkAuthorizedParty refuses tokens that another party has requested for this
 // audience: a service account may choose any (see the package documentation).
 func (r *rules) checkAuthorizedParty(c *claims) error {
 	azp := c.AuthorizedParty

@@ -79,7 +79,7 @@ type AccountDisabled struct {
 type Reason string
 
 const (
-	Hijacking   Reason = "hijacking"    // somebody else has taken the account over
+	Hijacking   Reason = "hijacking"    // another person has taken the account over
 	BulkAccount Reason = "bulk-account" // it was made by a program
 )
 
