@@ -75,7 +75,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -84,6 +83,8 @@ import (
 	"golang.org/x/oauth2"
 	gdrive "google.golang.org/api/drive/v3"
 	"google.golang.org/api/option"
+
+	"github.com/seed3a054f9c/googlesignin/internal/redact"
 )
 
 // Scope is the OAuth scope that opens the application-data folder, and nothing
@@ -124,6 +125,8 @@ type Config struct {
 // concurrent use. Making one costs little; keeping it spares most creates a
 // request, because it remembers unused IDs.
 type AppFolder struct {
+	redacted
+
 	client   *http.Client
 	media    *http.Client // for content, however long
 	files    *gdrive.FilesService
@@ -153,6 +156,7 @@ func New(cfg Config) (*AppFolder, error) {
 		return nil, fmt.Errorf("drive: %w", err)
 	}
 	return &AppFolder{
+		redacted: redacted(fmt.Sprintf("drive.AppFolder{%s}", endpoint.Host)),
 		client:   client,
 		media:    newHTTPClient(cfg, endpoint, math.MaxInt64),
 		files:    service.Files,
@@ -175,27 +179,23 @@ func (f *AppFolder) get(ctx context.Context, id string) (*File, error) {
 	})
 }
 
-func (c Config) redacted() string {
+// redacted is embedded by types without exported fields.
+type redacted = redact.Form
+
+func (c Config) redacted() redacted {
 	auth := "HTTPClient"
 	if c.TokenSource != nil {
 		auth = "TokenSource"
 	}
-	return fmt.Sprintf("drive.Config{%s: [redacted], Endpoint: %q, ChunkSize: %d}", auth, c.Endpoint, c.ChunkSize)
+	return redacted(fmt.Sprintf("drive.Config{%s: [redacted], Endpoint: %q, ChunkSize: %d}", auth, c.Endpoint, c.ChunkSize))
 }
 
-// Format prints c without its TokenSource and HTTPClient, whatever the verb.
-func (c Config) Format(s fmt.State, _ rune) { io.WriteString(s, c.redacted()) }
+// Format prints c without its TokenSource and HTTPClient, under every verb.
+func (c Config) Format(s fmt.State, verb rune) { c.redacted().Format(s, verb) }
 
-// LogValue is c for log/slog, as [Config.Format] prints it.
-func (c Config) LogValue() slog.Value { return slog.StringValue(c.redacted()) }
+// MarshalText returns the text that [Config.Format] prints, for log/slog,
+// encoding/json and other encoders.
+func (c Config) MarshalText() ([]byte, error) { return c.redacted().MarshalText() }
 
-// MarshalJSON encodes c as the string that [Config.Format] prints.
-func (c Config) MarshalJSON() ([]byte, error) { return quoted(c.redacted()) }
-
-func (f *AppFolder) redacted() string { return fmt.Sprintf("drive.AppFolder{%s}", f.endpoint.Host) }
-
-// Format prints the host of the API and nothing else, whatever the verb.
-func (f *AppFolder) Format(s fmt.State, _ rune) { io.WriteString(s, f.redacted()) }
-
-// LogValue is f for log/slog, as [AppFolder.Format] prints it.
-func (f *AppFolder) LogValue() slog.Value { return slog.StringValue(f.redacted()) }
+// GobEncode returns an error.
+func (c Config) GobEncode() ([]byte, error) { return c.redacted().GobEncode() }

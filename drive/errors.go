@@ -1,7 +1,6 @@
 package drive
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -219,5 +218,3 @@ func failed(op, name string, err error) error {
 	}
 	return fmt.Errorf("drive: %s %q: %w", op, name, err)
 }
-
-func quoted(s string) ([]byte, error) { return json.Marshal(s) }

@@ -1,45 +1,43 @@
 package drive_test
 
 import (
-	"encoding/json"
-	"fmt"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"testing"
 
 	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redacttest"
 )
 
-func TestRedaction(t *testing.T) {
+func TestForms(t *testing.T) {
 	const secret = "at-secret"
 	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secret})
-	configs := []drive.Config{
-		{TokenSource: tokens},
-		{HTTPClient: &http.Client{Transport: &oauth2.Transport{Source: tokens}}},
+	configs := map[string]drive.Config{
+		"TokenSource": {TokenSource: tokens},
+		"HTTPClient":  {HTTPClient: &http.Client{Transport: &oauth2.Transport{Source: tokens}}},
 	}
-	for _, cfg := range configs {
+	for field, cfg := range configs {
+		form := "drive.Config{" + field + `: [redacted], Endpoint: "", ChunkSize: 0}`
+		redacttest.Check(t, cfg, form, secret)
+		redacttest.Check(t, &cfg, form, secret)
 		folder := open(t, cfg)
-		values := []any{cfg, &cfg, folder, reflect.ValueOf(folder).Elem().Interface(), struct{ C drive.Config }{cfg}, []any{folder}}
-		for _, v := range values {
-			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-				if text := fmt.Sprintf(verb, v); strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
-					t.Errorf("%s of %T is %s", verb, v, text)
-				}
-			}
-			var log strings.Builder
-			slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "v", v)
-			slog.New(slog.NewTextHandler(&log, nil)).Info("m", "v", v)
-			if encoded, _ := json.Marshal(v); strings.Contains(log.String()+string(encoded), secret) {
-				t.Errorf("%T encodes as %s, logs as %s", v, encoded, &log)
-			}
-		}
+		form = "drive.AppFolder{www.googleapis.com}"
+		redacttest.Check(t, folder, form, secret)
+		redacttest.Check(t, reflect.ValueOf(folder).Elem().Interface(), form, secret)
 	}
+
+	kept := `{"url":"https://www.googleapis.com/upload/drive/v3/files?upload_id=at-secret","name":"a.json","file_id":"1","size":-1}`
+	var session drive.Upload
+	if err := session.UnmarshalBinary([]byte(kept)); err != nil {
+		t.Fatal(err)
+	}
+	redacttest.Check(t, session, `drive.Upload{"a.json": [redacted]}`, secret)
+	redacttest.Check(t, &session, `drive.Upload{"a.json": [redacted]}`, secret)
+	redacttest.Check(t, drive.Upload{}, "[redacted]")
 }
 
 // The generated client logs whole requests and answers where an environment

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/url"
 	"path"
 	"strings"
@@ -16,11 +14,13 @@ import (
 // see [PutOptions.Session] and [PutOptions.Resume].
 //
 // It is a capability: its address may be all that it takes to write the document.
-// So it prints and encodes itself redacted, in fmt, log/slog and encoding/json.
-// [Upload.MarshalBinary] is the one way to its contents, for keeping; what it
-// returns is a JSON object in UTF-8, fit for a text or JSON column that is
-// protected as tokens are. encoding/gob uses it, too.
+// So fmt, log/slog, encoding/json and other encoders of text show it redacted, and
+// encoding/gob refuses it. [Upload.MarshalBinary] is the one way to its contents,
+// for keeping; what it returns is a JSON object in UTF-8, fit for a text or JSON
+// column that is protected as tokens are.
 type Upload struct {
+	redacted
+
 	state func() uploadState // a closure: printed field by field it shows an address
 }
 
@@ -43,7 +43,7 @@ func (u Upload) Name() string { return u.get().Name }
 func (u Upload) Expires() time.Time { return u.get().Started.Add(sessionLife) }
 
 func newUpload(state uploadState) Upload {
-	return Upload{func() uploadState { return state }}
+	return Upload{redacted(fmt.Sprintf("drive.Upload{%q: [redacted]}", state.Name)), func() uploadState { return state }}
 }
 
 func (u Upload) get() uploadState {
@@ -67,24 +67,6 @@ func (u *Upload) UnmarshalBinary(data []byte) error {
 	}
 	*u = newUpload(state)
 	return nil
-}
-
-func (u Upload) redacted() string {
-	return fmt.Sprintf("drive.Upload{%q: [redacted]}", u.Name())
-}
-
-// Format prints the name and nothing else, whatever the verb.
-func (u Upload) Format(s fmt.State, _ rune) { io.WriteString(s, u.redacted()) }
-
-// LogValue is u for log/slog, as [Upload.Format] prints it.
-func (u Upload) LogValue() slog.Value { return slog.StringValue(u.redacted()) }
-
-// MarshalJSON encodes u as the string that [Upload.Format] prints.
-func (u Upload) MarshalJSON() ([]byte, error) { return quoted(u.redacted()) }
-
-// UnmarshalJSON refuses: JSON holds no session but a redacted one.
-func (u *Upload) UnmarshalJSON([]byte) error {
-	return errors.New("drive: an Upload is kept by MarshalBinary, not as JSON")
 }
 
 // check refuses a session that is not for the document called name, or is not an

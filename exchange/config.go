@@ -16,7 +16,7 @@ import (
 // ClientID is required, and a web client needs its secret. [ConfigFromFile]
 // reads both from the file that Google's console offers.
 //
-// It prints, logs and marshals without the secret, but for fmt where it is in an
+// It prints, logs and encodes without the secret, but for fmt where it is in an
 // unexported field of another struct: see Security in the package documentation.
 type Config struct {
 	// ClientID is the OAuth client that the codes were issued for: the web

@@ -84,7 +84,7 @@
 // # Security
 //
 // Codes, tokens and client secrets are in no error and no log line, and no type
-// of this package shows them when it is printed; AuthRequest alone has its
+// of this package shows them when it is printed or encoded; AuthRequest alone has its
 // secrets in its JSON. Nothing is known about a user until the ID token is
 // verified, which is not done here, and no token is kept.
 //
@@ -96,6 +96,7 @@ package exchange
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -107,6 +108,8 @@ import (
 // client. Make one and keep it: it remembers which codes are spent. It is safe
 // for concurrent use and needs no closing.
 type Client struct {
+	redacted
+
 	// Where fmt finds a Client in an unexported field it looks inside without
 	// asking, through pointers too, but not into a function.
 	secret    func() string
@@ -133,6 +136,7 @@ func New(cfg Config) (*Client, error) {
 	secret := cfg.ClientSecret
 	cfg.ClientSecret = ""
 	c := &Client{
+		redacted:  redacted(fmt.Sprintf("exchange.Client{ClientID: %q, TokenURL: %q}", cfg.ClientID, cfg.Endpoint.TokenURL)),
 		secret:    func() string { return secret },
 		cfg:       &cfg,
 		roundTrip: http.DefaultTransport.RoundTrip,

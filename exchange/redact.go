@@ -1,110 +1,66 @@
 package exchange
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/redact"
 )
 
-// Receivers are values, so that a copy is as discreet as a pointer. Every verb
-// prints the same.
+// redacted is embedded by types without exported fields. Those with exported
+// fields have methods instead; the receivers are values, so that a copy shows no
+// more than a pointer.
+type redacted = redact.Form
 
-var errRedacted = errors.New("exchange: this type does not come back from JSON: its secrets are not in there")
-
-func (c Config) redacted() []slog.Attr {
-	return []slog.Attr{
-		slog.String("client_id", c.ClientID),
-		slog.String("client_secret", redact.Secret(c.ClientSecret)),
-		slog.Any("redirect_uris", c.RedirectURIs),
-		slog.String("token_url", c.Endpoint.withDefaults().TokenURL),
-	}
+func (c Config) redacted() redacted {
+	return redacted(fmt.Sprintf("exchange.Config{ClientID: %q, ClientSecret: %s, RedirectURIs: %q, TokenURL: %q}",
+		c.ClientID, redact.Secret(c.ClientSecret), c.RedirectURIs, c.Endpoint.withDefaults().TokenURL))
 }
 
 // Format prints c without the secret, under every verb.
-func (c Config) Format(f fmt.State, _ rune) { printAttrs(f, "exchange.Config", c.redacted()) }
+func (c Config) Format(s fmt.State, verb rune) { c.redacted().Format(s, verb) }
 
-// LogValue logs c without the secret.
-func (c Config) LogValue() slog.Value { return slog.GroupValue(c.redacted()...) }
+// MarshalText returns the text that [Config.Format] prints, for log/slog,
+// encoding/json and other encoders. It cannot be read back.
+func (c Config) MarshalText() ([]byte, error) { return c.redacted().MarshalText() }
 
-// MarshalJSON marshals c without the secret. There is no way back.
-func (c Config) MarshalJSON() ([]byte, error) { return marshalAttrs(c.redacted()) }
+// GobEncode returns an error.
+func (c Config) GobEncode() ([]byte, error) { return c.redacted().GobEncode() }
 
-// UnmarshalJSON fails: see [ConfigFromJSON].
-func (c *Config) UnmarshalJSON([]byte) error { return errRedacted }
-
-// Format prints which OAuth client c is, under every verb.
-func (c Client) Format(f fmt.State, _ rune) { printAttrs(f, "exchange.Client", c.redacted()) }
-
-// LogValue logs which OAuth client c is.
-func (c Client) LogValue() slog.Value { return slog.GroupValue(c.redacted()...) }
-
-// MarshalJSON marshals which OAuth client c is.
-func (c Client) MarshalJSON() ([]byte, error) { return marshalAttrs(c.redacted()) }
-
-func (c Client) redacted() []slog.Attr {
-	if c.cfg == nil {
-		return nil
-	}
-	cfg := *c.cfg
-	cfg.ClientSecret = c.secret()
-	return cfg.redacted()
+func (t Tokens) redacted() redacted {
+	return redacted(fmt.Sprintf("exchange.Tokens{AccessToken: %s, RefreshToken: %s, IDToken: %s, Scopes: %q, Expiry: %s, RefreshTokenExpiry: %s}",
+		redact.Secret(t.AccessToken), redact.Secret(t.RefreshToken), redact.Secret(t.IDToken), t.Scopes, when(t.Expiry), when(t.RefreshTokenExpiry)))
 }
 
-func (t Tokens) redacted() []slog.Attr {
-	attrs := []slog.Attr{
-		slog.String("access_token", redact.Secret(t.AccessToken)),
-		slog.String("refresh_token", redact.Secret(t.RefreshToken)),
-		slog.String("id_token", redact.Secret(t.IDToken)),
-		slog.Any("scopes", t.Scopes),
-		slog.Time("expiry", t.Expiry),
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "none"
 	}
-	if !t.RefreshTokenExpiry.IsZero() {
-		attrs = append(attrs, slog.Time("refresh_token_expiry", t.RefreshTokenExpiry))
-	}
-	return attrs
+	return t.Format(time.RFC3339)
 }
 
 // Format prints t without any token, under every verb.
-func (t Tokens) Format(f fmt.State, _ rune) { printAttrs(f, "exchange.Tokens", t.redacted()) }
+func (t Tokens) Format(s fmt.State, verb rune) { t.redacted().Format(s, verb) }
 
-// LogValue logs t without any token.
-func (t Tokens) LogValue() slog.Value { return slog.GroupValue(t.redacted()...) }
+// MarshalText returns the text that [Tokens.Format] prints, for log/slog,
+// encoding/json and other encoders. It cannot be read back.
+func (t Tokens) MarshalText() ([]byte, error) { return t.redacted().MarshalText() }
 
-// MarshalJSON marshals t without any token. There is no way back.
-func (t Tokens) MarshalJSON() ([]byte, error) { return marshalAttrs(t.redacted()) }
+// GobEncode returns an error.
+func (t Tokens) GobEncode() ([]byte, error) { return t.redacted().GobEncode() }
 
-// UnmarshalJSON fails: a redacted token is none.
-func (t *Tokens) UnmarshalJSON([]byte) error { return errRedacted }
-
-func (r AuthRequest) redacted() []slog.Attr {
-	return []slog.Attr{
-		slog.String("redirect_uri", r.RedirectURI),
-		slog.Any("scopes", r.Scopes),
-		slog.String("state", redact.Secret(r.State)),
-		slog.String("nonce", redact.Secret(r.Nonce)),
-		slog.String("code_verifier", redact.Secret(r.CodeVerifier)),
-	}
+func (r AuthRequest) redacted() redacted {
+	return redacted(fmt.Sprintf("exchange.AuthRequest{RedirectURI: %q, Scopes: %q, State: %s, Nonce: %s, CodeVerifier: %s}",
+		r.RedirectURI, r.Scopes, redact.Secret(r.State), redact.Secret(r.Nonce), redact.Secret(r.CodeVerifier)))
 }
 
 // Format prints r without URL, State, Nonce and CodeVerifier, under every verb.
-func (r AuthRequest) Format(f fmt.State, _ rune) {
-	printAttrs(f, "exchange.AuthRequest", r.redacted())
-}
+func (r AuthRequest) Format(s fmt.State, verb rune) { r.redacted().Format(s, verb) }
 
-// LogValue logs r without URL, State, Nonce and CodeVerifier.
-func (r AuthRequest) LogValue() slog.Value { return slog.GroupValue(r.redacted()...) }
+// LogValue returns the text that [AuthRequest.Format] prints. The JSON form,
+// which a handler would write otherwise, has the secrets.
+func (r AuthRequest) LogValue() slog.Value { return r.redacted().LogValue() }
 
-func printAttrs(f fmt.State, name string, attrs []slog.Attr) {
-	fmt.Fprintf(f, "%s%v", name, attrs)
-}
-
-func marshalAttrs(attrs []slog.Attr) ([]byte, error) {
-	object := make(map[string]any, len(attrs))
-	for _, a := range attrs {
-		object[a.Key] = a.Value.Any()
-	}
-	return json.Marshal(object)
-}
+// GobEncode returns an error: keep r as JSON.
+func (r AuthRequest) GobEncode() ([]byte, error) { return r.redacted().GobEncode() }

@@ -14,10 +14,12 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redacttest"
 )
 
 // Every secret in these tests has "marked" in it.
@@ -84,15 +86,34 @@ func TestTypesAreDiscreet(t *testing.T) {
 	}
 	discreet(t, "zero Client", exchange.Client{})
 
-	for _, into := range []any{new(exchange.Config), new(exchange.Tokens)} {
-		if err := json.Unmarshal([]byte(`{"client_id":"x","access_token":"[redacted]"}`), into); err == nil {
-			t.Errorf("%T comes back from its redacted form", into)
-		}
+}
+
+func TestForms(t *testing.T) {
+	cfg := exchange.Config{ClientID: "web", ClientSecret: "marked-secret", RedirectURIs: []string{callbackURI}}
+	form := `exchange.Config{ClientID: "web", ClientSecret: [redacted], RedirectURIs: ["` + callbackURI + `"], TokenURL: "https://oauth2.googleapis.com/token"}`
+	redacttest.Check(t, cfg, form, mark)
+	redacttest.Check(t, &cfg, form, mark)
+
+	client, err := exchange.New(cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
-	shown := fmt.Sprint(tok, cfg)
-	for _, want := range []string{clientID, "access_token=[redacted]", "openid", "2026"} {
-		if !strings.Contains(shown, want) {
-			t.Errorf("%q does not show %q", shown, want)
+	form = `exchange.Client{ClientID: "web", TokenURL: "https://oauth2.googleapis.com/token"}`
+	redacttest.Check(t, client, form, mark)
+	redacttest.Check(t, *client, form, mark)
+
+	tok := exchange.Tokens{
+		Token:   oauth2.Token{AccessToken: "marked-access", RefreshToken: "marked-refresh", Expiry: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)},
+		IDToken: "marked-id", Scopes: []string{"openid"},
+	}
+	form = `exchange.Tokens{AccessToken: [redacted], RefreshToken: [redacted], IDToken: [redacted], Scopes: ["openid"], Expiry: 2026-11-24T12:00:00Z, RefreshTokenExpiry: none}`
+	redacttest.Check(t, tok, form, mark)
+	redacttest.Check(t, &tok, form, mark)
+
+	for _, v := range []any{new(exchange.Config), new(exchange.Tokens)} {
+		encoded, err := json.Marshal(v)
+		if err != nil || json.Unmarshal(encoded, v) == nil {
+			t.Errorf("%T is decoded from %s, error %v", v, encoded, err)
 		}
 	}
 }
@@ -102,19 +123,9 @@ func TestAuthRequestIsDiscreet(t *testing.T) {
 		URL: "https://accounts.google.com/?state=marked", RedirectURI: callbackURI,
 		State: "marked-state", Nonce: "marked-nonce", CodeVerifier: "marked-verifier",
 	}
-	for _, v := range []any{req, &req, struct{ R exchange.AuthRequest }{req}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%q", "%s"} {
-			if text := fmt.Sprintf(verb, v); strings.Contains(text, mark) {
-				t.Errorf("%s: %s", verb, text)
-			}
-		}
-	}
-	var b bytes.Buffer
-	slog.New(slog.NewTextHandler(&b, nil)).Info("m", "v", req, "p", &req)
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("m", "v", req, "p", &req)
-	if strings.Contains(b.String(), mark) {
-		t.Errorf("slog: %s", b.String())
-	}
+	form := `exchange.AuthRequest{RedirectURI: "` + callbackURI + `", Scopes: [], State: [redacted], Nonce: [redacted], CodeVerifier: [redacted]}`
+	redacttest.CheckPrinted(t, req, form, mark)
+	redacttest.CheckPrinted(t, &req, form, mark)
 }
 
 // discreetError looks at an error, at what it wraps, and at what others make of

@@ -15,7 +15,7 @@ import (
 // under their names, among them "scope" (string), "id_token" (string) and
 // "refresh_token_expires_in" (float64, seconds).
 //
-// Tokens prints, logs and marshals without any token. The embedded Token does
+// Tokens prints, logs and encodes without any token. The embedded Token does
 // not, once it is taken out, and neither does Tokens in an unexported field of
 // another struct: see Security in the package documentation.
 type Tokens struct {

@@ -78,21 +78,27 @@ package idtoken
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+	"github.com/seed3a054f9c/googlesignin/internal/redact"
 )
 
 // A Verifier verifies ID tokens. It is safe for concurrent use; make one with
 // [New] and keep it, since it holds the keys.
 type Verifier struct {
+	redacted // cache holds ID tokens
+
 	rules  rules
 	parser *jose.Parser
 	keys   KeySource
 	cache  *cache // nil: none
 	now    func() time.Time
 }
+
+type redacted = redact.Form
 
 const mediaType = "jwt" // RFC 7519 section 5.1
 
@@ -102,7 +108,13 @@ func New(cfg Config) (*Verifier, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	v := &Verifier{rules: newRules(cfg), parser: jose.NewParser(mediaType), keys: cfg.Keys, now: cfg.Now}
+	v := &Verifier{
+		redacted: redacted(fmt.Sprintf("idtoken.Verifier{Audiences: %q}", cfg.Audiences)),
+		rules:    newRules(cfg),
+		parser:   jose.NewParser(mediaType),
+		keys:     cfg.Keys,
+		now:      cfg.Now,
+	}
 	if v.now == nil {
 		v.now = time.Now
 	}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -276,9 +275,3 @@ func (d *Dir) change(ctx context.Context, name string, f func(*folderLock) error
 	}
 	return err
 }
-
-// Format writes no grant, under any verb.
-func (d *Dir) Format(f fmt.State, _ rune) { io.WriteString(f, "tokenstore.Dir{…}") }
-
-// LogValue holds no grant.
-func (d *Dir) LogValue() slog.Value { return slog.StringValue("tokenstore.Dir{…}") }

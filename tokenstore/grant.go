@@ -1,10 +1,7 @@
 package tokenstore
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strconv"
 	"time"
@@ -37,8 +34,9 @@ func (s State) String() string {
 }
 
 // A Grant is what a user has granted: a refresh token and what is known about
-// it. It holds secrets: fmt, log/slog and encoding/json show it redacted, and
-// [Grant.MarshalBinary] is the form to store it in.
+// it. It holds secrets: fmt, log/slog, encoding/json and other encoders of text show
+// it redacted, encoding/gob refuses it, and [Grant.MarshalBinary] is the form to
+// store it in.
 type Grant struct {
 	// RefreshToken is Google's, up to 12 KiB. The record of a [Sealed] store has
 	// the sealed form of all its tokens here.
@@ -104,37 +102,26 @@ func (g Grant) clone() Grant {
 	return g
 }
 
-// Format writes the grant without its tokens, under every verb.
-func (g Grant) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "grant{%s", g.State)
-	if g.Reason != "" {
-		fmt.Fprintf(f, " (%s)", g.Reason)
+// redacted is embedded by types without exported fields.
+type redacted = redact.Form
+
+func (g Grant) redacted() redacted {
+	refreshed := "never"
+	if !g.RefreshedAt.IsZero() {
+		refreshed = g.RefreshedAt.Format(time.RFC3339)
 	}
-	fmt.Fprintf(f, ", refresh token %s, access token %s, scopes %q, refreshed %s}",
-		redact.Secret(g.RefreshToken), redact.Secret(g.AccessToken), g.Scopes, g.RefreshedAt.Format(time.RFC3339))
+	return redacted(fmt.Sprintf("tokenstore.Grant{State: %s, Reason: %q, RefreshToken: %s, AccessToken: %s, Scopes: %q, RefreshedAt: %s}",
+		g.State, g.Reason, redact.Secret(g.RefreshToken), redact.Secret(g.AccessToken), g.Scopes, refreshed))
 }
 
-// LogValue is the grant without its tokens.
-func (g Grant) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("state", g.State.String()),
-		slog.String("reason", g.Reason),
-		slog.Any("scopes", g.Scopes),
-		slog.Time("refreshed_at", g.RefreshedAt),
-	)
-}
+// Format prints g without its tokens, under every verb.
+func (g Grant) Format(s fmt.State, verb rune) { g.redacted().Format(s, verb) }
 
-// MarshalJSON writes the grant without its tokens, for a log or an API; it
-// cannot be read back.
-func (g Grant) MarshalJSON() ([]byte, error) { return redactedJSON(g) }
+// MarshalText returns the text that [Grant.Format] prints, for log/slog,
+// encoding/json and other encoders. It cannot be read back; the storage form is
+// [Grant.MarshalBinary].
+func (g Grant) MarshalText() ([]byte, error) { return g.redacted().MarshalText() }
 
-// UnmarshalJSON fails: the JSON form has no tokens, so what could be read from
-// it is no grant.
-func (*Grant) UnmarshalJSON([]byte) error {
-	return errors.New("tokenstore: a Grant is not read from JSON; its storage form is MarshalBinary")
-}
-
-// redactedJSON is the text that Format writes, as a JSON string.
-func redactedJSON(v fmt.Formatter) ([]byte, error) {
-	return json.Marshal(fmt.Sprint(v))
-}
+// GobEncode returns an error: encoding/gob would use MarshalBinary, which writes
+// the tokens.
+func (g Grant) GobEncode() ([]byte, error) { return g.redacted().GobEncode() }

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
-	"log/slog"
 	"sync"
 )
 
@@ -35,6 +33,8 @@ const (
 // no number of records wears a key out. It seals with one key and opens with
 // several. It is safe for concurrent use and shows no key when printed.
 type Keyring struct {
+	redacted
+
 	primary *ringKey
 	byID    map[[keyIDSize]byte]*ringKey
 }
@@ -59,7 +59,7 @@ type ringKey struct {
 // A service that stops all its processes before it starts the new ones can leave
 // out the first. Keep the old key as long as a backup that needs it.
 func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
-	k := &Keyring{byID: make(map[[keyIDSize]byte]*ringKey, 1+len(old))}
+	k := &Keyring{redacted: "tokenstore.Keyring{[redacted]}", byID: make(map[[keyIDSize]byte]*ringKey, 1+len(old))}
 	for i, secret := range append([][]byte{primary}, old...) {
 		if len(secret) != keySize {
 			return nil, fmt.Errorf("tokenstore: key %d of the keyring has %d bytes, not 32", i+1, len(secret))
@@ -160,14 +160,3 @@ func (k *Keyring) UnderPrimary(sealed []byte) bool {
 	key, err := k.keyOf(sealed)
 	return err == nil && key.id == k.primary.id
 }
-
-// Format writes no key, under any verb.
-func (k *Keyring) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, "tokenstore.Keyring{[redacted]}")
-}
-
-// LogValue holds no key.
-func (k *Keyring) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(k)) }
-
-// MarshalJSON writes no key.
-func (k *Keyring) MarshalJSON() ([]byte, error) { return redactedJSON(k) }

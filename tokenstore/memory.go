@@ -3,11 +3,8 @@ package tokenstore
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"hash/maphash"
-	"io"
 	"iter"
-	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +16,8 @@ import (
 //
 // The zero value is ready, and a Memory must not be copied after its first use.
 type Memory struct {
+	redacted
+
 	shards [64]memoryShard
 }
 
@@ -191,12 +190,3 @@ func (s *memoryShard) release(k leaseKey, owner string) {
 		delete(s.leases, k)
 	}
 }
-
-// Format writes no grant, under any verb.
-func (m *Memory) Format(f fmt.State, _ rune) { io.WriteString(f, "tokenstore.Memory{…}") }
-
-// LogValue holds no grant.
-func (m *Memory) LogValue() slog.Value { return slog.StringValue("tokenstore.Memory{…}") }
-
-// MarshalJSON writes no grant.
-func (m *Memory) MarshalJSON() ([]byte, error) { return redactedJSON(m) }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redacttest"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"golang.org/x/oauth2"
 )
@@ -38,12 +39,13 @@ func noSecret(t *testing.T, v any, secrets ...string) {
 	}
 }
 
-func TestNothingShowsASecret(t *testing.T) {
+func TestForms(t *testing.T) {
 	b := newBench(t)
 	tok := b.google.consent("openid")
 	g := b.signIn(t, tok)
 	g.AccessToken = tok.AccessToken
 	key := bytes.Repeat([]byte{0xA7}, 32)
+	secrets := []string{tok.RefreshToken, tok.AccessToken, string(key)}
 	ring, err := tokenstore.NewKeyring(key)
 	if err != nil {
 		t.Fatal(err)
@@ -58,29 +60,30 @@ func TestNothingShowsASecret(t *testing.T) {
 	if _, err := m.SignIn(t.Context(), jane, tok); err != nil {
 		t.Fatal(err)
 	}
-	copied := reflect.ValueOf(memory).Elem().Interface() // go vet would not have *memory
-	for _, v := range []any{g, &g, m, *m, ring, *ring, memory, copied, sealed, *sealed, config, &config} {
-		noSecret(t, v, tok.RefreshToken, tok.AccessToken, string(key))
+	for form, values := range map[string][]any{
+		`tokenstore.Manager{ClientID: "` + client + `"}`: {m, *m},
+		"tokenstore.Keyring{[redacted]}":                 {ring, *ring},
+		"[redacted]":                                     {memory, reflect.ValueOf(memory).Elem().Interface()}, // go vet would not have *memory
+	} {
+		for _, v := range values {
+			redacttest.Check(t, v, form, secrets...)
+		}
 	}
+	for _, v := range []any{sealed, *sealed, config, &config} { // hold no secret themselves
+		noSecret(t, v, secrets...)
+	}
+
+	g.RefreshedAt = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	g.State, g.Reason = tokenstore.NeedsConsent, "invalid_grant"
+	form := `tokenstore.Grant{State: needs_consent, Reason: "invalid_grant", RefreshToken: [redacted], AccessToken: [redacted], Scopes: ["openid"], RefreshedAt: 2026-11-24T12:00:00Z}`
+	redacttest.Check(t, g, form, secrets...)
+	redacttest.Check(t, &g, form, secrets...)
+	redacttest.Check(t, tokenstore.Grant{}, `tokenstore.Grant{State: active, Reason: "", RefreshToken: none, AccessToken: none, Scopes: [], RefreshedAt: never}`)
 }
 
 type refresher func(context.Context, string) (*oauth2.Token, error)
 
 func (f refresher) Refresh(ctx context.Context, rt string) (*oauth2.Token, error) { return f(ctx, rt) }
-
-func TestGrantPrintsWhatHelps(t *testing.T) {
-	g := tokenstore.Grant{
-		RefreshToken: "1//secret", Scopes: []string{"openid"}, State: tokenstore.NeedsConsent, Reason: "invalid_grant",
-		RefreshedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC),
-	}
-	want := `grant{needs_consent (invalid_grant), refresh token [redacted], access token none, scopes ["openid"], refreshed 2026-11-24T12:00:00Z}`
-	if got := fmt.Sprint(g); got != want {
-		t.Errorf("Sprint = %s\nwant     %s", got, want)
-	}
-	if got := asJSON(t, g); got != asJSON(t, want) {
-		t.Errorf("JSON = %s", got)
-	}
-}
 
 // What was redacted must not come back as a token.
 func TestGrantIsNotReadFromJSON(t *testing.T) {

@@ -157,6 +157,8 @@ type Config struct {
 // access tokens. It is safe for concurrent use, and any number of Managers, in
 // any number of processes, may work on one [Store].
 type Manager struct {
+	redacted
+
 	clientID     string
 	store        Store
 	refresher    Refresher
@@ -200,6 +202,7 @@ func New(c Config) (*Manager, error) {
 		return nil, errors.New("tokenstore: Config." + wrong)
 	}
 	m := &Manager{
+		redacted:     redacted(fmt.Sprintf("tokenstore.Manager{ClientID: %q}", c.ClientID)),
 		clientID:     c.ClientID,
 		store:        c.Store,
 		refresher:    c.Refresher,
@@ -248,14 +251,3 @@ func (m *Manager) detached(ctx context.Context) (context.Context, context.Cancel
 
 // now is the time as records have it.
 func (m *Manager) now() time.Time { return m.clock.time().UTC().Round(0) }
-
-// Format writes the client ID and no secret, under every verb.
-func (m *Manager) Format(f fmt.State, _ rune) {
-	fmt.Fprintf(f, "tokenstore.Manager{%s}", m.clientID)
-}
-
-// LogValue is the client ID.
-func (m *Manager) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(m)) }
-
-// MarshalJSON writes what Format does.
-func (m *Manager) MarshalJSON() ([]byte, error) { return redactedJSON(m) }

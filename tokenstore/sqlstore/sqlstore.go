@@ -86,6 +86,8 @@ type Config struct {
 // [tokenstore.Lister], [tokenstore.Finder] and [tokenstore.Leaser], and is safe
 // for concurrent use where its DB is ([*sql.DB] is, a transaction is not).
 type Store struct {
+	redacted
+
 	db      DB
 	dialect Dialect
 	table   table
@@ -99,6 +101,9 @@ var (
 	_ tokenstore.Leaser = (*Store)(nil)
 )
 
+// redacted keeps fmt away from the DB: it holds the database's password.
+type redacted = redact.Form
+
 // New returns a Store. It does not talk to the database.
 func New(cfg Config) (*Store, error) {
 	if cfg.DB == nil {
@@ -111,7 +116,7 @@ func New(cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: Config.Table %w", err)
 	}
-	return &Store{db: cfg.DB, dialect: cfg.Dialect, table: t, sql: cfg.Dialect.statements(t)}, nil
+	return &Store{redacted: "sqlstore.Store{[redacted]}", db: cfg.DB, dialect: cfg.Dialect, table: t, sql: cfg.Dialect.statements(t)}, nil
 }
 
 // With returns a Store on the same table that runs its statements on db, such

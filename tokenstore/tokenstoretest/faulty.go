@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"sync"
 	"time"
@@ -199,6 +198,3 @@ func (f *Faulty) faultyRelease(ctx context.Context, key tokenstore.Key, release 
 		}
 	}
 }
-
-// Format writes no grant, under any verb.
-func (f *Faulty) Format(s fmt.State, _ rune) { io.WriteString(s, "tokenstoretest.Faulty{…}") }
