@@ -202,7 +202,7 @@ func TestRetryAfter(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := newServer(t, drivetest.Options{})
-			srv.Inject(drivetest.Fault{Status: 429, Reason: "rateLimitExceeded", RetryAfter: tt.header})
+			srv.Inject(drivetest.Fault{Status: 429, Reason: "rateLimitExceeded", Header: http.Header{"Retry-After": {tt.header}}})
 			inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
 				start := time.Now()
 				_, err := folder.Info(t.Context())

@@ -108,7 +108,7 @@ func TestDelete(t *testing.T) {
 		}
 		twins(srv)
 		add(srv, "b.json", []byte("b"))
-		srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Cut: drivetest.CutAnswer}) // and then it is 404
+		srv.Inject(drivetest.Fault{Op: drivetest.OpDelete, Performed: true, Cut: true}) // and then it is 404
 		if err := folder.Delete(t.Context(), "a.json"); err != nil {
 			t.Error(err)
 		}

@@ -24,7 +24,7 @@ func TestCreateExactlyOnce(t *testing.T) {
 	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
 		for cut := 0; cut < 1200; cut += 13 {
 			name := fmt.Sprint(cut, ".json")
-			srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Cut: drivetest.CutAnswer, CutAt: cut})
+			srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Performed: true, Cut: true, CutAt: cut})
 			file, err := folder.Put(t.Context(), name, strings.NewReader("{}"), drive.PutOptions{})
 			if err != nil || file.Name != name || file.Size != 2 {
 				t.Fatalf("cut at %d: %+v, %v", cut, file, err)
@@ -38,13 +38,13 @@ func TestCreateExactlyOnce(t *testing.T) {
 
 func TestCreateAfterFailures(t *testing.T) {
 	faults := map[string]drivetest.Fault{
-		"request cut":        {Op: drivetest.OpCreate, Cut: drivetest.CutRequest, CutAt: 50},
+		"request cut":        {Op: drivetest.OpCreate, Cut: true, CutAt: 50},
 		"done, but 503":      {Op: drivetest.OpCreate, Status: 503, Performed: true},
 		"done, but 503 x 3":  {Op: drivetest.OpCreate, Status: 503, Performed: true, Times: 3},
 		"not done, 500":      {Op: drivetest.OpCreate, Status: 500},
 		"IDs not to be had":  {Op: drivetest.OpGenerateIDs, Status: 503},
-		"lookup broken off":  {Op: drivetest.OpList, Cut: drivetest.CutAnswer, CutAt: 40},
-		"reset after answer": {Op: drivetest.OpCreate, Cut: drivetest.CutAnswer, Reset: true},
+		"lookup broken off":  {Op: drivetest.OpList, Performed: true, Cut: true, CutAt: 40},
+		"reset after answer": {Op: drivetest.OpCreate, Performed: true, Cut: true, Reset: true},
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -198,9 +198,9 @@ func TestIfRevisionAfterLostAnswer(t *testing.T) {
 		other bool
 		want  error
 	}{
-		{"done", drivetest.Fault{Cut: drivetest.CutAnswer}, false, nil},
+		{"done", drivetest.Fault{Performed: true, Cut: true}, false, nil},
 		{"done, 503", drivetest.Fault{Status: 503, Performed: true}, false, nil},
-		{"not done", drivetest.Fault{Cut: drivetest.CutRequest}, false, nil},
+		{"not done", drivetest.Fault{Cut: true}, false, nil},
 		{"not done, and overtaken", drivetest.Fault{Status: 503, Delay: time.Second}, true, drive.ErrConflict},
 	}
 	for _, tt := range tests {

@@ -73,11 +73,11 @@ func TestReaderIsAReader(t *testing.T) {
 func TestReaderResumes(t *testing.T) {
 	content := random(50 * kib)
 	faults := map[string][]drivetest.Fault{
-		"once":               {{Cut: drivetest.CutAnswer, CutAt: 20 * kib}},
-		"many times":         {{Cut: drivetest.CutAnswer, CutAt: 5 * kib, Times: 8}},
-		"reset":              {{Cut: drivetest.CutAnswer, CutAt: 20 * kib, Reset: true}},
-		"in the header":      {{Cut: drivetest.CutAnswer, CutAt: 30}},
-		"then 503":           {{Cut: drivetest.CutAnswer, CutAt: 20 * kib}, {Nth: 2, Status: 503}},
+		"once":               {{Performed: true, Cut: true, CutAt: 20 * kib}},
+		"many times":         {{Performed: true, Cut: true, CutAt: 5 * kib, Times: 8}},
+		"reset":              {{Performed: true, Cut: true, CutAt: 20 * kib, Reset: true}},
+		"in the header":      {{Performed: true, Cut: true, CutAt: 30}},
+		"then 503":           {{Performed: true, Cut: true, CutAt: 20 * kib}, {Nth: 2, Status: 503}},
 		"before any content": {{Status: 503, Times: 2}},
 		"rate limited":       {{Status: 403, Reason: "userRateLimitExceeded"}},
 	}
@@ -112,8 +112,8 @@ func TestReaderResumes(t *testing.T) {
 func TestReaderGivesUp(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
 	add(srv, "a.bin", random(50*kib))
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Cut: drivetest.CutAnswer, CutAt: 20 * kib})
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Nth: 2, Cut: drivetest.CutAnswer, Times: -1})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Performed: true, Cut: true, CutAt: 20 * kib})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Nth: 2, Performed: true, Cut: true, Times: -1})
 	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
 		_, err := io.ReadAll(openReader(t, folder, "a.bin"))
 		if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -177,7 +177,7 @@ func TestReaderVerifiesWhatItResumes(t *testing.T) {
 	folder, srv := newFolder(t)
 	content := random(50 * kib)
 	add(srv, "a.bin", content)
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Cut: drivetest.CutAnswer, CutAt: 20 * kib})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Performed: true, Cut: true, CutAt: 20 * kib})
 	r := openReader(t, folder, "a.bin")
 	if _, err := io.ReadFull(r, make([]byte, kib)); err != nil {
 		t.Fatal(err)

@@ -112,7 +112,7 @@ func TestBrokenAtEveryByte(t *testing.T) {
 	inBubble(t, counted, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
 		for cut, whole := 0, 0; whole < 3; cut++ {
 			requests.Store(0)
-			srv.Inject(drivetest.Fault{Op: drivetest.OpList, Cut: drivetest.CutAnswer, CutAt: cut})
+			srv.Inject(drivetest.Fault{Op: drivetest.OpList, Performed: true, Cut: true, CutAt: cut})
 			if _, err := folder.Stat(t.Context(), "a.json"); err != nil {
 				t.Fatalf("cut at byte %d: %v", cut, err)
 			}
@@ -147,7 +147,7 @@ func TestBrokenRefusals(t *testing.T) {
 				step = 1
 			}
 			for cut, whole := 0, 0; whole < 3; cut += step {
-				srv.Inject(drivetest.Fault{Op: op, Status: 403, Reason: "insufficientPermissions", Cut: drivetest.CutAnswer, CutAt: cut})
+				srv.Inject(drivetest.Fault{Op: op, Status: 403, Reason: "insufficientPermissions", Cut: true, CutAt: cut})
 				err := do(t, folder)
 				switch {
 				case errors.Is(err, drive.ErrScope):

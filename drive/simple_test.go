@@ -14,10 +14,10 @@ import (
 // A replacement whose answer is lost is not made twice.
 func TestReplaceOnce(t *testing.T) {
 	faults := map[string]drivetest.Fault{
-		"answer lost":      {Cut: drivetest.CutAnswer},
+		"answer lost":      {Performed: true, Cut: true},
 		"done, but 503":    {Status: 503, Performed: true},
 		"not done, 503":    {Status: 503},
-		"cut on the way":   {Cut: drivetest.CutRequest},
+		"cut on the way":   {Cut: true},
 		"lost three times": {Status: 503, Times: 3},
 	}
 	for name, fault := range faults {

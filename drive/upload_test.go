@@ -132,10 +132,10 @@ func TestInterruptedChunks(t *testing.T) {
 		"503":             {Status: 503},
 		"429":             {Status: 429, Reason: "rateLimitExceeded"},
 		"rate limit":      {Status: 403, Reason: "userRateLimitExceeded"},
-		"cut at once":     {Cut: drivetest.CutRequest},
-		"cut in chunk":    {Cut: drivetest.CutRequest, CutAt: chunk / 2},
-		"answer lost":     {Cut: drivetest.CutAnswer},
-		"answer in half":  {Cut: drivetest.CutAnswer, CutAt: 30},
+		"cut at once":     {Cut: true},
+		"cut in chunk":    {Cut: true, CutAt: chunk / 2},
+		"answer lost":     {Performed: true, Cut: true},
+		"answer in half":  {Performed: true, Cut: true, CutAt: 30},
 		"503, but stored": {Status: 503, Performed: true},
 	}
 	for name, fault := range faults {
@@ -218,7 +218,7 @@ func TestLostLastAnswerOfEndedSession(t *testing.T) {
 				opts.IfRevision = put(t, folder, "a.bin", "before").Revision
 			}
 			srv.Inject(
-				drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Cut: drivetest.CutAnswer},
+				drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Performed: true, Cut: true},
 				drivetest.Fault{Op: drivetest.OpUploadStatus, Status: 404, Reason: "notFound"})
 			if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); err != nil {
 				t.Fatalf("conditional %v: %v", conditional, err)
@@ -562,7 +562,7 @@ func TestErrorsDoNotShowTheSession(t *testing.T) {
 	var fields struct{ URL string }
 	json.Unmarshal(session, &fields)
 	_, secret, _ := strings.Cut(fields.URL, "upload_id=")
-	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Times: -1, Cut: drivetest.CutAnswer})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Times: -1, Performed: true, Cut: true})
 	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
 	defer cancel()

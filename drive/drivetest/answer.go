@@ -3,6 +3,7 @@ package drivetest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -17,6 +18,15 @@ type answer struct {
 
 func newAnswer(status int) *answer {
 	return &answer{status: status, header: http.Header{}}
+}
+
+// with returns the answer with more headers. The answer itself may be one that a
+// session keeps.
+func (a *answer) with(header http.Header) *answer {
+	changed := *a
+	changed.header = a.header.Clone()
+	maps.Copy(changed.header, header)
+	return &changed
 }
 
 func jsonAnswer(status int, v any, pretty bool) *answer {

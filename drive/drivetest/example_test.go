@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"net/http"
 	"strings"
 
 	gdrive "google.golang.org/api/drive/v3"
@@ -41,8 +42,8 @@ func ExampleServer_Inject() {
 	srv := drivetest.NewServer(drivetest.Options{})
 	defer srv.Close()
 	srv.Inject(
-		drivetest.Fault{Op: drivetest.OpGet, Status: 429, Reason: "rateLimitExceeded", RetryAfter: "1"},
-		drivetest.Fault{Op: drivetest.OpGet, Nth: 2, Cut: drivetest.CutAnswer, CutAt: 20},
+		drivetest.Fault{Op: drivetest.OpGet, Status: 429, Reason: "rateLimitExceeded", Header: http.Header{"Retry-After": {"1"}}},
+		drivetest.Fault{Op: drivetest.OpGet, Nth: 2, Performed: true, Cut: true, CutAt: 20},
 	)
 	for range 3 {
 		res, err := srv.Client().Get(srv.Endpoint() + "files/appDataFolder")

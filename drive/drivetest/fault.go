@@ -2,6 +2,7 @@ package drivetest
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net"
@@ -9,44 +10,50 @@ import (
 	"time"
 )
 
-// A Cut says where a request loses its connection.
-type Cut int
-
-const (
-	NoCut      Cut = iota
-	CutRequest     // in the request: it has no effect, except that a session keeps what arrived
-	CutAnswer      // in the answer: the request has its effect
-)
-
 // A Fault is something that goes wrong with one request or several.
+//
+//	Fault{Status: 503}                                // refused, without effect
+//	Fault{Status: 503, Performed: true}               // done, and refused all the same
+//	Fault{Cut: true}                                  // the connection breaks, without effect
+//	Fault{Cut: true, Performed: true}                 // done, and the answer is lost
+//	Fault{Cut: true, Performed: true, CutAt: 40}      // done, and 40 bytes of the answer arrive
+//	Fault{Op: OpUploadChunk, Cut: true, CutAt: 1<<20} // a MiB of the chunk arrives
+//	Fault{Op: OpList, Nth: 2, Delay: time.Second}     // the second list comes late
 type Fault struct {
 	Op    Op  // the kind of request; empty: any
 	Nth   int // of those from now on, the first that is hit; zero: the next one, as 1
 	Times int // how many in a row; zero: one; negative: all from then on
 
-	// Delay is waited first, for as long as the client stays.
+	// Delay passes before anything else, but not longer than the client stays.
 	Delay time.Duration
+
 	// Hang gives no answer: the request has no effect and ends when the client,
 	// or the server, goes away.
 	Hang bool
 
-	// Status is answered instead of what the request asks for, with Google's JSON
-	// for Reason (default "backendError"), or with Body if that is not empty.
-	Status     int
-	Reason     string
-	Body       string
-	RetryAfter string      // the header's value; empty: none
-	Header     http.Header // of the answer, beside the usual ones
-	// Performed lets the request have its effect in spite of Status.
+	// Status and Body are answered in place of what the request asks for. Without a
+	// Status, a Body has 200. Without a Body, a Status has Google's JSON of an error
+	// for Reason; the default Reason is "backendError".
+	Status int
+	Reason string
+	Body   string
+
+	// Header is set in the answer, whether it is the fault's own or not.
+	Header http.Header
+
+	// Performed lets the request have its effect although its answer is replaced or
+	// lost.
 	Performed bool
 
-	// Cut breaks the connection after CutAt bytes: of the request's body with
-	// CutRequest, of the whole answer, status line and header included, with
-	// CutAnswer. What a session keeps of a broken chunk is a multiple of 256 KiB.
-	Cut   Cut
+	// Cut breaks the connection after CutAt bytes. Where there is an answer, by
+	// Performed, Status or Body, they are bytes of that, status line and header
+	// included. Otherwise they are bytes of the request's body, and the request has
+	// no effect, except that a session keeps the whole multiples of 256 KiB of them.
+	Cut   bool
 	CutAt int
-	// Reset breaks it by a TCP reset instead of an orderly close. Of what was sent
-	// before, some may then not arrive.
+
+	// Reset makes Cut break it by a TCP reset instead of an orderly close. Some of
+	// what was sent before may then not arrive.
 	Reset bool
 
 	// Keep, if positive, lets a session keep no more than that many bytes of a
@@ -65,6 +72,19 @@ type scripted struct {
 func (s *Server) Inject(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.inject(faults)
+}
+
+// Script replaces the faults that wait: without any, everything goes well from
+// now on.
+func (s *Server) Script(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = nil
+	s.inject(faults)
+}
+
+func (s *Server) inject(faults []Fault) {
 	for _, f := range faults {
 		f.Header = f.Header.Clone()
 		s.faults = append(s.faults, &scripted{Fault: f})
@@ -94,23 +114,21 @@ func (f *scripted) hits() bool {
 	return f.seen >= first && (times < 0 || f.seen < first+times)
 }
 
-// answer is what a fault with a Status sends.
+// answers reports whether the fault has an answer of its own.
+func (f *Fault) answers() bool { return f.Status != 0 || f.Body != "" }
+
+// cutsRequest reports whether the connection breaks before there is an answer.
+func (f *Fault) cutsRequest() bool { return f.Cut && !f.Performed && !f.answers() }
+
+// answer returns the fault's own answer.
 func (f *Fault) answer() *answer {
-	reason := f.Reason
-	if reason == "" {
-		reason = "backendError"
+	status, reason := cmp.Or(f.Status, http.StatusOK), cmp.Or(f.Reason, "backendError")
+	if f.Body == "" {
+		return fail(status, reason, http.StatusText(status)).answer()
 	}
-	a := fail(f.Status, reason, http.StatusText(f.Status)).answer()
-	if f.Body != "" {
-		a.body = []byte(f.Body)
-		a.header.Set("Content-Type", http.DetectContentType(a.body))
-	}
-	for name, values := range f.Header {
-		a.header[name] = values
-	}
-	if f.RetryAfter != "" {
-		a.header.Set("Retry-After", f.RetryAfter)
-	}
+	a := newAnswer(status)
+	a.body = []byte(f.Body)
+	a.header.Set("Content-Type", http.DetectContentType(a.body))
 	return a
 }
 

@@ -29,12 +29,16 @@ func TestFaultAnswers(t *testing.T) {
 		{"status alone", drivetest.Fault{Status: 503}, 503, "backendError", nil},
 		{"reason", drivetest.Fault{Status: 403, Reason: "rateLimitExceeded"}, 403, "rateLimitExceeded",
 			func(r *reply) bool { return strings.Contains(string(r.body), `"domain": "usageLimits"`) }},
-		{"Retry-After", drivetest.Fault{Status: 429, RetryAfter: "7"}, 429, "backendError",
+		{"Retry-After", drivetest.Fault{Status: 429, Header: http.Header{"Retry-After": {"7"}}}, 429, "backendError",
 			func(r *reply) bool { return r.header.Get("Retry-After") == "7" }},
 		{"body", drivetest.Fault{Status: 502, Body: "<html>bad gateway"}, 502, "",
 			func(r *reply) bool {
 				return string(r.body) == "<html>bad gateway" && strings.HasPrefix(r.header.Get("Content-Type"), "text/html")
 			}},
+		{"body without status", drivetest.Fault{Body: `{"id":"other"}`}, 200, "",
+			func(r *reply) bool { return string(r.body) == `{"id":"other"}` }},
+		{"header of the right answer", drivetest.Fault{Header: http.Header{"Etag": {"e"}}}, 200, "",
+			func(r *reply) bool { return r.header.Get("ETag") == "e" && r.str("kind") == "drive#file" }},
 		{"header", drivetest.Fault{Status: 500, Header: http.Header{"Content-Type": {"text/plain"}}}, 500, "backendError",
 			func(r *reply) bool { return r.header.Get("Content-Type") == "text/plain" }},
 	} {
@@ -60,6 +64,7 @@ func TestFaultsHit(t *testing.T) {
 		{"third", []drivetest.Fault{{Status: 503, Nth: 3}}, "200 200 503 200 200"},
 		{"two in a row", []drivetest.Fault{{Status: 503, Nth: 2, Times: 2}}, "200 503 503 200 200"},
 		{"for ever", []drivetest.Fault{{Status: 503, Nth: 4, Times: -1}}, "200 200 200 503 503"},
+		{"408, as any other", []drivetest.Fault{{Status: 408}}, "408 200 200 200 200"},
 		{"another kind", []drivetest.Fault{{Status: 503, Op: drivetest.OpList}}, "200 200 200 200 200"},
 		{"one after the other", []drivetest.Fault{{Status: 503}, {Status: 500, Nth: 2}}, "503 500 200 200 200"},
 		{"both at once", []drivetest.Fault{{Status: 503, Op: drivetest.OpGet}, {Status: 500, Times: 2}}, "503 500 200 200 200"},
@@ -71,7 +76,7 @@ func TestFaultsHit(t *testing.T) {
 			for range 5 {
 				got = append(got, http.StatusText(c.send("GET", folderPath, "").status))
 			}
-			want := strings.NewReplacer("200", "OK", "503", "Service Unavailable", "500", "Internal Server Error").Replace(strings.ReplaceAll(tt.want, " ", ","))
+			want := strings.NewReplacer("408", "Request Timeout", "200", "OK", "503", "Service Unavailable", "500", "Internal Server Error").Replace(strings.ReplaceAll(tt.want, " ", ","))
 			if strings.Join(got, ",") != want {
 				t.Errorf("got %s, want %s", strings.Join(got, ","), want)
 			}
@@ -88,13 +93,16 @@ func TestFaultAndEffect(t *testing.T) {
 	}{
 		{"refused", drivetest.Fault{Status: 503}, 0, 503},
 		{"refused, but performed", drivetest.Fault{Status: 503, Performed: true}, 1, 503},
-		{"cut in the request", drivetest.Fault{Cut: drivetest.CutRequest}, 0, 0},
-		{"cut after the request", drivetest.Fault{Cut: drivetest.CutRequest, CutAt: 1 << 20}, 0, 0},
-		{"answer lost", drivetest.Fault{Cut: drivetest.CutAnswer}, 1, 0},
-		{"answer lost by a reset", drivetest.Fault{Cut: drivetest.CutAnswer, Reset: true}, 1, 0},
-		{"answer cut in its header", drivetest.Fault{Cut: drivetest.CutAnswer, CutAt: 30}, 1, 0},
-		{"refusal lost", drivetest.Fault{Status: 503, Cut: drivetest.CutAnswer}, 0, 0},
-		{"answer whole", drivetest.Fault{Cut: drivetest.CutAnswer, CutAt: 1 << 20}, 1, 200},
+		{"cut in the request", drivetest.Fault{Cut: true}, 0, 0},
+		{"cut after the request", drivetest.Fault{Cut: true, CutAt: 1 << 20}, 0, 0},
+		{"answer lost", drivetest.Fault{Performed: true, Cut: true}, 1, 0},
+		{"answer lost by a reset", drivetest.Fault{Performed: true, Cut: true, Reset: true}, 1, 0},
+		{"answer cut in its header", drivetest.Fault{Performed: true, Cut: true, CutAt: 30}, 1, 0},
+		{"refusal lost", drivetest.Fault{Status: 503, Cut: true}, 0, 0},
+		{"replaced, and that lost", drivetest.Fault{Status: 503, Performed: true, Cut: true}, 1, 0},
+		{"body in place of it", drivetest.Fault{Body: "{}"}, 0, 200},
+		{"half a body", drivetest.Fault{Body: "{}", Cut: true, CutAt: 20}, 0, 0},
+		{"answer whole", drivetest.Fault{Performed: true, Cut: true, CutAt: 1 << 20}, 1, 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, drivetest.Options{})
@@ -113,6 +121,43 @@ func TestFaultAndEffect(t *testing.T) {
 	}
 }
 
+func TestScript(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	c.srv.Inject(drivetest.Fault{Status: 500, Times: -1}, drivetest.Fault{Status: 501, Nth: 2, Times: -1})
+	c.refused(500, "backendError", "GET", folderPath, "")
+	c.srv.Script(drivetest.Fault{Status: 502}, drivetest.Fault{Status: 503, Nth: 2})
+	c.refused(502, "backendError", "GET", folderPath, "")
+	c.refused(503, "backendError", "GET", folderPath, "")
+	c.ok("GET", folderPath, "")
+	c.srv.Inject(drivetest.Fault{Status: 500, Times: -1})
+	c.srv.Script()
+	c.ok("GET", folderPath, "")
+}
+
+// A fault's header stays out of what a session answers the next time.
+func TestFaultHeaderOnce(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	location := c.start()
+	c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Header: http.Header{"X-Once": {"yes"}}})
+	for _, want := range []string{"yes", ""} {
+		if got := c.ok("PUT", location, "hello").header.Get("X-Once"); got != want {
+			t.Errorf("header %q, want %q", got, want)
+		}
+	}
+}
+
+// 408 on a session's start and on a chunk leaves the session as it was.
+func TestRequestTimeoutInSession(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStart, Status: 408}, drivetest.Fault{Op: drivetest.OpUploadChunk, Status: 408})
+	c.refused(408, "backendError", "POST", uploadPath+"?uploadType=resumable", `{`+inFolder+`}`)
+	location := c.start()
+	c.refused(408, "backendError", "PUT", location, "hello")
+	c.expect308(c.send("PUT", location, "", "Content-Range: bytes */5"), "")
+	c.ok("PUT", location, "hello")
+	c.stored("hello")
+}
+
 // At every byte of an answer: what arrived is the beginning of the whole.
 func TestCutAnswerAnywhere(t *testing.T) {
 	c := newClient(t, drivetest.Options{})
@@ -120,7 +165,7 @@ func TestCutAnswerAnywhere(t *testing.T) {
 	const contentAt = 7
 	whole := 0
 	for at := 0; whole == 0; at++ {
-		c.srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Cut: drivetest.CutAnswer, CutAt: at})
+		c.srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Performed: true, Cut: true, CutAt: at})
 		r, err := c.try("GET", filesPath+"/"+id+"?alt=media", "")
 		if err == nil {
 			if string(r.body) != "content" {
@@ -142,7 +187,7 @@ func TestCutChunk(t *testing.T) {
 	}{{0, ""}, {unit - 1, ""}, {unit, "bytes=0-262143"}, {2*unit + 5, "bytes=0-524287"}} {
 		c := newClient(t, drivetest.Options{})
 		location := c.start()
-		c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Cut: drivetest.CutRequest, CutAt: tt.at})
+		c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Cut: true, CutAt: tt.at})
 		if _, err := c.try("PUT", location, content, "Content-Range: bytes 0-1048575/1048576"); err == nil {
 			t.Errorf("cut at %d: an answer", tt.at)
 		}

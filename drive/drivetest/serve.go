@@ -78,7 +78,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 	c := &call{srv: s, r: r, op: op, entry: logEntry(op, r)}
 	fault := c.arrive()
 	r.Body = &countingReader{ReadCloser: r.Body, call: c}
-	if fault.Cut == CutRequest {
+	if fault.cutsRequest() {
 		r.Body = &cutReader{ReadCloser: r.Body, n: int64(fault.CutAt)}
 	}
 	if !fault.wait(r) {
@@ -86,13 +86,14 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 	}
 	c.r = decoded(r)
 	a := c.perform(h, &fault)
-	if fault.Cut == CutRequest {
+	if fault.cutsRequest() {
 		fault.breakConnection(w, r, nil)
 		return
 	}
 	io.Copy(io.Discard, r.Body) // or the client is refused before it has sent it all
+	a = a.with(fault.Header)
 	c.leave(a)
-	if fault.Cut == CutAnswer {
+	if fault.Cut {
 		fault.breakConnection(w, r, a)
 		return
 	}
@@ -118,18 +119,18 @@ func (c *call) leave(a *answer) {
 
 // perform lets the call have its effect, unless a fault prevents it.
 func (c *call) perform(h handler, fault *Fault) *answer {
-	if fault.Cut == CutRequest && c.op != OpUploadChunk {
+	if fault.cutsRequest() && c.op != OpUploadChunk {
 		io.Copy(io.Discard, c.r.Body)
 		return nil
 	}
-	if fault.Status != 0 && !fault.Performed {
+	if fault.answers() && !fault.Performed {
 		return fault.answer()
 	}
 	a, refusal := c.authorized(h)
 	if refusal != nil {
 		a = refusal.answer()
 	}
-	if fault.Status != 0 {
+	if fault.answers() {
 		return fault.answer()
 	}
 	return a

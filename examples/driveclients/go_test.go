@@ -107,9 +107,9 @@ func TestGoRepeatsChunks(t *testing.T) {
 		"503":                 {Status: 503},
 		"429":                 {Status: 429, Reason: "rateLimitExceeded"},
 		"stored, but 503":     {Status: 503, Performed: true},
-		"answer lost":         {Cut: drivetest.CutAnswer, Reset: true},
-		"chunk cut":           {Cut: drivetest.CutRequest, CutAt: unit / 2},
-		"chunk cut after 2/3": {Cut: drivetest.CutRequest, CutAt: 2 * unit},
+		"answer lost":         {Performed: true, Cut: true, Reset: true},
+		"chunk cut":           {Cut: true, CutAt: unit / 2},
+		"chunk cut after 2/3": {Cut: true, CutAt: 2 * unit},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := start(t, drivetest.Options{})

@@ -89,9 +89,9 @@ func TestPutAnd308(t *testing.T) {
 		"nothing wrong":    {Op: drivetest.OpDelete},
 		"503":              {Status: 503},
 		"stored, but 503":  {Status: 503, Performed: true},
-		"answer lost":      {Cut: drivetest.CutAnswer},
-		"last answer lost": {Cut: drivetest.CutAnswer, Nth: 3},
-		"chunk cut":        {Cut: drivetest.CutRequest, CutAt: unit + 100},
+		"answer lost":      {Performed: true, Cut: true},
+		"last answer lost": {Performed: true, Cut: true, Nth: 3},
+		"chunk cut":        {Cut: true, CutAt: unit + 100},
 		"part kept":        {Keep: unit},
 	} {
 		t.Run(name, func(t *testing.T) {
