@@ -35,7 +35,7 @@ func (c *Client) ExchangeCallback(ctx context.Context, callback url.Values, req 
 		return nil, err
 	}
 	t := a.tokens()
-	if t.Scopes == nil {
+	if t.Scopes == nil && req.Scopes != nil {
 		t.Scopes = scope.Set(req.Scopes...)
 		// Those who read the scopes of &t.Token find them there.
 		extra := maps.Clone(a.fields)
