@@ -5,112 +5,281 @@ package browser
 import (
 	"crypto/rand"
 	"fmt"
+	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
-const appdata = "https://www.googleapis.com/auth/drive.appdata"
+const (
+	appdata  = "https://www.googleapis.com/auth/drive.appdata"
+	calendar = "https://www.googleapis.com/auth/calendar.readonly"
+	john     = "john.roe@example.com"
+)
 
-var asked = []string{"openid", "email", appdata, "https://www.googleapis.com/auth/calendar.readonly"}
+var asked = []string{"openid", "email", appdata, calendar}
 
-// startApp starts a fake Google and, beside it, an app whose users sign in with
-// it at /login. Its pages have one paragraph.
-func startApp(t *testing.T) (app *httptest.Server) {
-	t.Helper()
-	mux := http.NewServeMux()
-	app = httptest.NewServer(mux)
-	t.Cleanup(app.Close)
-	callback := app.URL + "/callback"
-	google := exchangetest.NewServer(exchangetest.Options{
-		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{callback}}},
-	})
-	t.Cleanup(google.Close)
-	client, err := exchange.New(exchange.Config{
-		ClientID: google.ClientID(), ClientSecret: google.ClientSecret(),
-		RedirectURIs: []string{callback}, Endpoint: google.Endpoint(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	keys, err := idtoken.StaticKeys(google.Issuer().JWKS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{google.ClientID()}, Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
+// An app has users who sign in with a fake Google, below a path: at /login, and
+// with a return path at any other page. Its pages have one paragraph.
+type app struct {
+	*testing.T
+	URL    string // https, with the path
+	google *exchangetest.Server
 
-	var sessions sync.Map // of *exchange.AuthRequest, by cookie
-	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
-		request, err := client.NewAuthRequest(callback, exchange.AuthParams{Scopes: asked})
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		id := rand.Text()
-		sessions.Store(id, request)
-		http.SetCookie(w, &http.Cookie{Name: "session", Value: id, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-		http.Redirect(w, r, request.URL, http.StatusFound)
-	})
-	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
-		request := &exchange.AuthRequest{}
-		if cookie, err := r.Cookie("session"); err == nil {
-			if found, ok := sessions.LoadAndDelete(cookie.Value); ok {
-				request = found.(*exchange.AuthRequest)
-			}
-		}
-		tokens, err := client.ExchangeCallback(r.Context(), r.URL.Query(), request)
-		if err != nil {
-			fmt.Fprintf(w, "<p>not signed in, %d", exchange.HTTPStatus(err))
-			return
-		}
-		user, err := verifier.Verify(r.Context(), tokens.IDToken, idtoken.Nonce(request.Nonce))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		fmt.Fprintf(w, "<p>%s, without %s", user.Email, strings.Join(tokens.Missing(asked...), " "))
-	})
-	return app
+	mu    sync.Mutex
+	users map[string]string // email addresses and what is missing, by session
+
+	requests chan string // path and Sec-Purpose
 }
 
-const john = "john.roe@example.com"
+func startApp(t *testing.T, path string) *app {
+	t.Helper()
+	a := &app{T: t, users: make(map[string]string), requests: make(chan string, 1000)}
+	mux := http.NewServeMux()
+	srv := httptest.NewUnstartedServer(a.recorded(mux))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	a.URL = srv.URL + path
+	callback := a.URL + "/callback"
+	a.google = exchangetest.NewServer(exchangetest.Options{
+		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{callback}}},
+	})
+	t.Cleanup(a.google.Close)
+	client, err := exchange.New(exchange.Config{
+		ClientID: a.google.ClientID(), ClientSecret: a.google.ClientSecret(),
+		RedirectURIs: []string{callback}, Endpoint: a.google.Endpoint(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := make([]byte, 32)
+	rand.Read(key)
+	redirect, err := client.NewRedirect(exchange.RedirectConfig{
+		URI: callback, Keys: [][]byte{key}, Home: path + "/",
+		Params: exchange.AuthParams{Scopes: asked},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := idtoken.StaticKeys(a.google.Issuer().JWKS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{a.google.ClientID()}, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
 
-func TestSignInDecliningOneScope(t *testing.T) {
-	b := startBrowser(t)
-	app := startApp(t)
-	b.goTo(app.URL + "/login")
+	mux.HandleFunc("GET "+path+"/login", func(w http.ResponseWriter, r *http.Request) { redirect.Start(w, r, r.FormValue("to")) })
+	mux.Handle("GET "+path+"/callback", redirect.Handler(func(w http.ResponseWriter, r *http.Request, tokens *exchange.Tokens, returnPath string) {
+		user, err := verifier.Verify(r.Context(), tokens.IDToken, idtoken.AccessToken(tokens.AccessToken))
+		if err != nil {
+			redirect.Fail(w, r, err)
+			return
+		}
+		a.startSession(w, user.Email+", without "+strings.Join(tokens.Missing(asked...), " "))
+		http.Redirect(w, r, returnPath, http.StatusSeeOther)
+	}))
+	mux.HandleFunc("GET "+path+"/logout", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "__Host-session", Path: "/", Secure: true, HttpOnly: true, MaxAge: -1})
+		fmt.Fprint(w, "<p>signed out")
+	})
+	// A page with links that the browser is to prefetch, or to prerender.
+	mux.HandleFunc("GET "+path+"/links", func(w http.ResponseWriter, r *http.Request) {
+		to := r.FormValue("to")
+		fmt.Fprintf(w, "<p>links</p><link rel=prefetch href='%s'>", html.EscapeString(to))
+		for _, how := range []string{"prefetch", "prerender"} {
+			fmt.Fprintf(w, `<script type=speculationrules>{%q:[{"source":"list","urls":[%q]}]}</script>`, how, to+"&"+how)
+		}
+	})
+	mux.HandleFunc("GET "+path+"/", a.page)
+	return a
+}
+
+func (a *app) recorded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		select {
+		case a.requests <- strings.TrimSpace(r.URL.Path + " " + r.Header.Get("Sec-Purpose")):
+		default:
+			a.Error("more than 1000 requests")
+		}
+	})
+}
+
+// waitFor waits until a request has been answered.
+func (a *app) waitFor(request string) {
+	a.Helper()
+	late := time.After(30 * time.Second)
+	for {
+		select {
+		case got := <-a.requests:
+			if got == request {
+				return
+			}
+		case <-late:
+			a.Fatalf("the browser has not sent %q", request)
+		}
+	}
+}
+
+func (a *app) startSession(w http.ResponseWriter, user string) {
+	id := rand.Text()
+	a.mu.Lock()
+	a.users[id] = user
+	a.mu.Unlock()
+	http.SetCookie(w, &http.Cookie{Name: "__Host-session", Value: id, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}
+
+func (a *app) page(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	user := "nobody"
+	if cookie, err := r.Cookie("__Host-session"); err == nil {
+		a.mu.Lock()
+		user = a.users[cookie.Value]
+		a.mu.Unlock()
+	}
+	fmt.Fprintf(w, "<p>%s, at %s", user, r.URL.RequestURI())
+}
+
+// mustBe waits for a page of the app, and looks at the address.
+func (b *browser) mustBe(a *app, user, path string) {
+	b.t.Helper()
+	at := strings.TrimPrefix(a.URL, "https://")
+	at = at[strings.IndexAny(at+"/", "/"):] + path
+	b.mustSee("p", user+", at "+at)
+	if got := b.address(); got != a.URL+path {
+		b.t.Errorf("the address is %s, want %s", got, a.URL+path)
+	}
+}
+
+func (b *browser) chooseJohn() { b.t.Helper(); b.click("//button[contains(., '" + john + "')]") }
+func (b *browser) agree()      { b.t.Helper(); b.click("//button[.='Continue']") }
+
+func TestSignIn(t *testing.T) {
+	b := startBrowser(t, cookies)
+	for name, test := range map[string]func(*testing.T, *browser){
+		"declining one scope": declineOneScope, "in tabs": signInInTabs, "and go back": goBack,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.call("DELETE", "/cookie", nil, nil)
+			test(t, &browser{t, b.session})
+		})
+	}
+}
+
+func declineOneScope(t *testing.T, b *browser) {
+	a := startApp(t, "")
+	b.goTo(a.URL + "/login?to=/list")
 	b.mustSee("h1", "Choose an account")
-	b.click("//button[contains(., '" + john + "')]")
+	b.chooseJohn()
 	b.mustSee("h1", "Notes wants access to your Google Account")
 	b.mustSee("span", john)
 	b.click("//input[@value='" + appdata + "']")
-	b.click("//button[.='Continue']")
-	b.mustSee("p", john+", without "+appdata)
+	b.agree()
+	b.mustBe(a, john+", without "+appdata, "/list")
 
-	b.goTo(app.URL + "/login")
-	b.click("//button[contains(., '" + john + "')]")
+	b.goTo(a.URL + "/login")
+	b.chooseJohn()
 	b.mustSee("h1", "Notes wants access to your Google Account") // for what was declined
-	b.click("//button[.='Continue']")
-	b.mustSee("p", john+", without")
+	b.agree()
+	b.mustBe(a, john+", without ", "/")
 
-	b.goTo(app.URL + "/login")
-	b.click("//button[contains(., '" + john + "')]")
-	b.mustSee("p", john+", without") // consent is remembered
+	b.goTo(a.URL + "/login")
+	b.chooseJohn()
+	b.mustBe(a, john+", without ", "/") // consent is remembered
 }
 
-func TestDeny(t *testing.T) {
-	b := startBrowser(t)
-	b.goTo(startApp(t).URL + "/login")
-	b.click("//button[contains(., '" + john + "')]")
+// Two tabs sign in at the same time, a third one says no.
+func signInInTabs(t *testing.T, b *browser) {
+	a := startApp(t, "/notes")
+	first := b.thisTab()
+	b.goTo(a.URL + "/login?to=/notes/1")
+	b.chooseJohn()
+	second := b.newTab()
+	b.goTo(a.URL + "/login?to=/notes/2")
+	b.chooseJohn()
+	b.newTab()
+	b.goTo(a.URL + "/login?to=/notes/3")
+	b.chooseJohn()
 	b.click("//button[.='Cancel']")
-	b.mustSee("p", "not signed in, 403")
+	b.mustSee("p", "You are not signed in. You or an administrator did not agree, or this account cannot be used here.")
+	if got, want := b.address(), a.URL+"/callback?failed=denied&return=%2Fnotes%2F3"; got != want {
+		t.Errorf("denied: the address is %s, want %s", got, want)
+	}
+	b.click("//a[.='Back']")
+	b.mustBe(a, "nobody", "/3")
+
+	b.toTab(first)
+	b.agree()
+	b.mustBe(a, john+", without ", "/1")
+	b.toTab(second)
+	b.agree()
+	b.mustBe(a, john+", without ", "/2")
+}
+
+// What the browser fetches before its user asks for it changes nothing.
+func TestPrefetch(t *testing.T) {
+	b := startBrowser(t, cookies|javaScript)
+	a := startApp(t, "")
+	b.goTo(a.URL + "/login?to=/list")
+	callback, err := a.google.Authorize(b.address(), exchangetest.Choice{User: john})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{callback.String(), a.URL + "/login?to=/"} {
+		at, err := url.Parse(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.goTo(a.URL + "/links?to=" + url.QueryEscape(to))
+		b.mustSee("p", "links")
+		a.waitFor(at.Path + " prefetch")
+		a.waitFor(at.Path + " prefetch")
+		a.waitFor(at.Path + " prefetch;prerender")
+	}
+	var kept []struct{ Name string }
+	b.call("GET", "/cookie", nil, &kept)
+	if len(kept) != 1 {
+		t.Errorf("%d cookies, want that of one sign-in", len(kept))
+	}
+	b.goTo(callback.String())
+	b.mustBe(a, john+", without ", "/list")
+	b.goTo(a.URL + "/login?to=/")
+	b.mustSee("h1", "Choose an account")
+}
+
+func TestCookiesBlocked(t *testing.T) {
+	b := startBrowser(t, 0)
+	a := startApp(t, "")
+	b.goTo(a.URL + "/login?to=/list")
+	b.chooseJohn()
+	b.agree()
+	b.mustSee("p", "Signing in was not completed. This happens when it takes longer than ten minutes, or when cookies are blocked. Please try again.")
+	if got, want := b.address(), a.URL+"/callback?failed=not_started&return=%2F"; got != want {
+		t.Errorf("the address is %s, want %s", got, want)
+	}
+}
+
+// Going back shows no page of a user who has signed out, and signs nobody in.
+func goBack(t *testing.T, b *browser) {
+	a := startApp(t, "")
+	b.goTo(a.URL + "/start")
+	b.goTo(a.URL + "/login?to=/list")
+	b.chooseJohn()
+	b.agree()
+	b.mustBe(a, john+", without ", "/list")
+	b.goTo(a.URL + "/logout")
+	b.mustSee("p", "signed out")
+	b.back()
+	b.mustBe(a, "nobody", "/list")
 }

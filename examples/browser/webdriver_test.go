@@ -11,17 +11,23 @@ import (
 	"testing"
 )
 
-// browser is headless Chromium with JavaScript switched off, driven through
-// chromedriver by the W3C WebDriver protocol (https://www.w3.org/TR/webdriver2/),
-// which is JSON over HTTP.
+// browser is headless Chromium, driven through chromedriver by the W3C WebDriver
+// protocol (https://www.w3.org/TR/webdriver2/), which is JSON over HTTP.
 type browser struct {
 	t       *testing.T
 	session string // address of the session
 }
 
-// startBrowser starts chromedriver and through it Chromium; both end with the
-// test. It skips the test on a machine that does not have them.
-func startBrowser(t *testing.T) *browser {
+// What a site may use.
+const (
+	javaScript = 1 << iota
+	cookies
+)
+
+// startBrowser starts chromedriver and through it Chromium, where sites may use
+// what is allowed. Both end with the test. It skips the test on a machine that
+// does not have them.
+func startBrowser(t *testing.T, allowed int) *browser {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
@@ -49,26 +55,35 @@ func startBrowser(t *testing.T) *browser {
 	if b.session == "" {
 		t.Fatal("chromedriver did not start")
 	}
-	b.open()
+	b.open(allowed)
 	return b
 }
 
 // open starts Chromium.
-func (b *browser) open() {
+func (b *browser) open(allowed int) {
 	b.t.Helper()
+	setting := func(what int) int {
+		if allowed&what != 0 {
+			return 1
+		}
+		return 2
+	}
 	var opened struct {
 		ID string `json:"sessionId"`
 	}
 	b.call("POST", "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
-		"browserName": "chrome",
-		"timeouts":    map[string]int{"implicit": 30_000}, // milliseconds
+		"browserName": "chrome", "acceptInsecureCerts": true,
+		"timeouts": map[string]int{"implicit": 30_000}, // milliseconds
 		"goog:chromeOptions": map[string]any{
 			"args": []string{
 				"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
 				"--disable-background-networking", "--disable-component-update", "--disable-sync",
 				"--user-data-dir=" + b.t.TempDir(),
 			},
-			"prefs": map[string]any{"profile.managed_default_content_settings.javascript": 2},
+			"prefs": map[string]any{
+				"profile.managed_default_content_settings.javascript": setting(javaScript),
+				"profile.managed_default_content_settings.cookies":    setting(cookies),
+			},
 		},
 	}}}, &opened)
 	b.session += "/" + opened.ID
@@ -134,4 +149,39 @@ func (b *browser) click(xpath string) {
 func (b *browser) mustSee(name, text string) {
 	b.t.Helper()
 	b.element(fmt.Sprintf("//%s[normalize-space()='%s']", name, text))
+}
+
+// address returns the address of the page.
+func (b *browser) address() string {
+	b.t.Helper()
+	var at string
+	b.call("GET", "/url", nil, &at)
+	return at
+}
+
+// tab is a tab of the browser; newTab opens one and goes there.
+type tab string
+
+func (b *browser) newTab() tab {
+	b.t.Helper()
+	var opened struct{ Handle tab }
+	b.call("POST", "/window/new", map[string]string{"type": "tab"}, &opened)
+	b.toTab(opened.Handle)
+	return opened.Handle
+}
+
+func (b *browser) toTab(t tab) {
+	b.t.Helper()
+	b.call("POST", "/window", map[string]tab{"handle": t}, nil)
+}
+
+func (b *browser) thisTab() (t tab) {
+	b.t.Helper()
+	b.call("GET", "/window", nil, &t)
+	return t
+}
+
+func (b *browser) back() {
+	b.t.Helper()
+	b.call("POST", "/back", struct{}{}, nil)
 }

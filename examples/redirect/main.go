@@ -9,9 +9,8 @@
 //
 //	go run -C examples ./redirect -client-secret "$PWD/client_secret.json"
 //
-// Between the requests of a sign-in the site keeps state, nonce and PKCE
-// verifier in a sealed cookie; with -server-sessions it keeps them in its memory
-// and gives the browser a random name for them.
+// With -base-url https://example.com/notes -listen localhost:8080 it runs behind a
+// proxy that speaks https and forwards /notes, with or without that prefix.
 package main
 
 import (
@@ -39,23 +38,19 @@ func main() {
 	clientSecret := flag.String("client-secret", "", "client_secret_*.json of a web client; none: a fake Google")
 	base := flag.String("base-url", "http://localhost:8080", "where browsers find this site")
 	listen := flag.String("listen", "", "address to listen on; none: the base URL's")
-	serverSessions := flag.Bool("server-sessions", false, "keep sign-ins under way in memory instead of in a cookie")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *clientSecret, strings.TrimSuffix(*base, "/"), *listen, *serverSessions); err != nil {
+	if err := run(ctx, *clientSecret, *base, *listen); err != nil {
 		fmt.Fprintln(os.Stderr, "redirect:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, clientSecret, base, listen string, serverSessions bool) error {
-	at, err := url.Parse(base)
-	if err != nil || at.Host == "" {
-		return errors.New("-base-url is not an absolute URL")
-	}
-	if listen == "" {
-		listen = address(at)
+func run(ctx context.Context, clientSecret, baseURL, listen string) error {
+	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
+	if err != nil || base.Host == "" || base.RawQuery != "" || base.Fragment != "" {
+		return errors.New("-base-url is not the absolute URL of a site")
 	}
 	var cfg exchange.Config
 	var keys idtoken.KeySource // nil: Google's
@@ -69,20 +64,11 @@ func run(ctx context.Context, clientSecret, base, listen string, serverSessions 
 	if err != nil {
 		return err
 	}
-	secure := at.Scheme == "https"
-	kept, err := newSealedCookies(newKey(), secure)
+	site, err := newSite(base, cfg, keys, newKey(), newSessions(base.Scheme == "https"))
 	if err != nil {
 		return err
 	}
-	var s sessions = kept
-	if serverSessions {
-		s = newServerSessions(secure)
-	}
-	site, err := newSite(base, cfg, keys, s)
-	if err != nil {
-		return err
-	}
-	return serve(ctx, listen, site.routes(), base)
+	return serve(ctx, cmp.Or(listen, address(base)), site.routes(), base)
 }
 
 // address is what a base URL says to listen on; the port may be "http" or "https".
@@ -90,17 +76,17 @@ func address(base *url.URL) string {
 	return net.JoinHostPort(base.Hostname(), cmp.Or(base.Port(), base.Scheme))
 }
 
-// newKey is for a site that may forget the sign-ins under way, and who is signed
-// in, when it restarts. One of several instances needs the key of the others.
+// newKey is for a site that may forget the sign-ins under way when it restarts.
+// Several instances need the same key.
 func newKey() []byte {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return key
 }
 
-func fakeGoogle(base string) *exchangetest.Server {
+func fakeGoogle(base *url.URL) *exchangetest.Server {
 	return exchangetest.NewServer(exchangetest.Options{
-		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{base + callbackPath}}},
+		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{base.String() + callbackPath}}},
 	})
 }
 
@@ -115,7 +101,7 @@ func configOf(google *exchangetest.Server) (exchange.Config, idtoken.KeySource, 
 	return cfg, keys, err
 }
 
-func serve(ctx context.Context, listen string, h http.Handler, base string) error {
+func serve(ctx context.Context, listen string, h http.Handler, base *url.URL) error {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err

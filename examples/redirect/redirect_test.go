@@ -12,9 +12,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
 func TestMain(m *testing.M) {
@@ -24,59 +26,63 @@ func TestMain(m *testing.M) {
 
 const jane = "jane.doe@gmail.com"
 
-// kinds are the two ways to keep a sign-in under way.
-var kinds = map[string]func(t *testing.T) sessions{
-	"sealed cookies": func(t *testing.T) sessions {
-		s, err := newSealedCookies(newKey(), false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	},
-	"server sessions": func(*testing.T) sessions { return newServerSessions(false) },
-}
-
 // A world is the site, the fake Google, and one browser.
 type world struct {
 	*testing.T
-	google *exchangetest.Server
-	base   string
-	site   *site
-	serve  *http.Handler
-	jar    *cookiejar.Jar
+	google   *exchangetest.Server
+	base     *url.URL
+	sessions *sessions
+	key      []byte
+	site     *site
+	serve    atomic.Pointer[http.Handler]
+	jar      *cookiejar.Jar
 }
 
-func newWorld(t *testing.T, s sessions) *world {
+// newWorld starts a site below a prefix, which may be empty. If stripped, a proxy
+// in front removes it.
+func newWorld(t *testing.T, prefix string, stripped bool) *world {
 	t.Helper()
-	w := &world{T: t, serve: new(http.Handler)}
+	w := &world{T: t, sessions: newSessions(false), key: newKey()}
 	srv := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		(*w.serve).ServeHTTP(rw, r)
+		h := *w.serve.Load()
+		if stripped {
+			h = http.StripPrefix(prefix, h)
+		}
+		h.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(srv.Close)
-	w.base = srv.URL
-	w.google = fakeGoogle(srv.URL)
+	var err error
+	if w.base, err = url.Parse(srv.URL + prefix); err != nil {
+		t.Fatal(err)
+	}
+	w.google = fakeGoogle(w.base)
 	t.Cleanup(w.google.Close)
 	w.jar, _ = cookiejar.New(nil)
-	w.restart(s)
+	w.restart()
 	return w
 }
 
 // restart is a site that has lost its refresh tokens.
-func (w *world) restart(s sessions) {
+func (w *world) restart() {
 	w.Helper()
 	cfg, keys, err := configOf(w.google)
 	if err != nil {
 		w.Fatal(err)
 	}
-	if w.site, err = newSite(w.base, cfg, keys, s); err != nil {
+	if w.site, err = newSite(w.base, cfg, keys, w.key, w.sessions); err != nil {
 		w.Fatal(err)
 	}
-	*w.serve = w.site.routes()
+	h := w.site.routes()
+	w.serve.Store(&h)
 }
 
-// do is one request of the browser, which follows no redirect.
+// do is one request of the browser, which follows no redirect. address may be
+// relative to the site.
 func (w *world) do(method, address string) (status int, location, body string) {
 	w.Helper()
+	if !strings.HasPrefix(address, "http") {
+		address = w.base.String() + address
+	}
 	r, err := http.NewRequest(method, address, nil)
 	if err != nil {
 		w.Fatal(err)
@@ -91,114 +97,134 @@ func (w *world) do(method, address string) (status int, location, body string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	if got := resp.Header.Get("Cache-Control"); got != "no-store" {
+		w.Errorf("%s %s: Cache-Control %q, want no-store", method, address, got)
+	}
 	return resp.StatusCode, resp.Header.Get("Location"), string(b)
 }
 
-// signIn goes from /login to the end, and returns the prompt parameter of each
-// visit to Google, and where it has ended.
-func (w *world) signIn(c exchangetest.Choice) (prompts []string, status int, location string) {
+// signIn goes from a login address to the end, and returns the prompt parameter of
+// each visit to Google, and where it has ended.
+func (w *world) signIn(login string, c exchangetest.Choice) (prompts []string, end string) {
 	w.Helper()
-	_, location, _ = w.do("GET", w.base+"/login")
+	c.User = jane
+	_, end, _ = w.do("GET", login)
 	for range 5 {
-		to, err := url.Parse(location)
+		to, err := url.Parse(end)
 		if err != nil {
 			w.Fatal(err)
 		}
 		prompts = append(prompts, to.Query().Get("prompt"))
-		back, err := w.google.Authorize(location, c)
+		back, err := w.google.Authorize(end, c)
 		if err != nil {
 			w.Fatal(err)
 		}
-		status, location, _ = w.do("GET", back.String())
-		if status != http.StatusFound || location == "/" {
-			return prompts, status, location
+		if _, end, _ = w.do("GET", back.String()); !strings.HasPrefix(end, w.google.URL) {
+			return prompts, end
 		}
 	}
 	w.Fatal("the redirects do not end")
-	return nil, 0, ""
+	return nil, ""
 }
 
 func (w *world) mustSignIn(prompts ...string) {
 	w.Helper()
-	got, status, location := w.signIn(exchangetest.Choice{User: jane})
-	if status != http.StatusFound || location != "/" || !slices.Equal(got, prompts) {
-		w.Errorf("signed in with prompts %q: %d to %q; want prompts %q and home", got, status, location, prompts)
+	if got, end := w.signIn("/login", exchangetest.Choice{}); end != w.base.Path+"/" || !slices.Equal(got, prompts) {
+		w.Errorf("signed in with prompts %q, to %q; want prompts %q and home", got, end, prompts)
 	}
 }
 
 func (w *world) mustSee(want string) {
 	w.Helper()
-	if _, _, page := w.do("GET", w.base+"/"); !strings.Contains(page, want) {
+	if _, _, page := w.do("GET", "/"); !strings.Contains(page, want) {
 		w.Errorf("home page %q, want %q in it", page, want)
 	}
 }
 
 func TestConsentOnlyWhenNeeded(t *testing.T) {
-	for name, kind := range kinds {
-		t.Run(name, func(t *testing.T) {
-			s := kind(t)
-			w := newWorld(t, s)
-			w.mustSee("Sign in with Google")
-			w.mustSignIn("") // Google asks a new user by itself
-			w.mustSee(jane + " is signed in")
-			w.mustSee("granted")
-			w.mustSignIn("") // nothing to ask again
+	w := newWorld(t, "", false)
+	w.mustSee("Sign in with Google")
+	w.mustSignIn("") // Google asks a new user by itself
+	w.mustSee(jane + " is signed in")
+	w.mustSee("granted")
+	w.mustSignIn("") // nothing to ask again
 
-			w.restart(s) // the refresh token is lost
-			w.mustSee("ended")
-			w.mustSignIn("consent") // and it is known whose
+	w.restart() // the refresh token is lost
+	w.mustSee("ended")
+	w.mustSignIn("consent") // and it is known whose
 
-			w.do("POST", w.base+"/logout")
-			w.mustSee("Sign in with Google")
-			w.restart(s)
-			w.mustSignIn("", "consent") // only SignIn can tell
-			w.mustSee("granted")
-			w.mustSignIn("")
+	w.do("POST", "/logout")
+	w.mustSee("Sign in with Google")
+	w.restart()
+	w.mustSignIn("", "consent") // only SignIn can tell
+	w.mustSee("granted")
+	w.mustSignIn("")
 
-			w.google.RemoveAccess(jane)
-			w.site.grants.Invalidate(subjectOf(t, w))
-			w.mustSee("ended")
-			w.mustSignIn("consent")
-			w.mustSee("granted")
-		})
-	}
+	w.google.RemoveAccess(jane)
+	w.site.grants.Invalidate(w.subject())
+	w.mustSee("ended")
+	w.mustSignIn("consent")
+	w.mustSee("granted")
 }
 
-func subjectOf(t *testing.T, w *world) string {
-	t.Helper()
-	r := httptest.NewRequest("GET", w.base+"/", nil)
-	at, err := url.Parse(w.base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range w.jar.Cookies(at) {
+// subject returns who is signed in.
+func (w *world) subject() string {
+	w.Helper()
+	r := httptest.NewRequest("GET", w.base.String(), nil)
+	for _, c := range w.jar.Cookies(w.base) {
 		r.AddCookie(c)
 	}
-	var u user
-	if !w.site.sessions.get(r, userName, &u) {
-		t.Fatal("nobody is signed in")
+	u, ok := w.sessions.user(r)
+	if !ok {
+		w.Fatal("nobody is signed in")
 	}
 	return u.Subject
 }
 
 func TestDeclinedScope(t *testing.T) {
-	w := newWorld(t, newServerSessions(false))
-	w.signIn(exchangetest.Choice{User: jane, Declined: []string{folderScope}})
+	w := newWorld(t, "", false)
+	w.signIn("/login", exchangetest.Choice{Declined: []string{folderScope}})
 	w.mustSee("declined")
 	w.mustSignIn("") // Google asks again for what was not granted
 	w.mustSee("granted")
 }
 
+// Below a prefix every link and redirect stays below it, and a proxy may remove it.
+func TestPrefix(t *testing.T) {
+	for _, stripped := range []bool{false, true} {
+		w := newWorld(t, "/notes", stripped)
+		w.mustSee(`href="/notes/login"`)
+		w.mustSignIn("")
+		w.mustSee(`action="/notes/disconnect"`)
+		if status, end, _ := w.do("POST", "/logout"); status != http.StatusSeeOther || end != "/notes/" {
+			t.Errorf("logout: %d to %q", status, end)
+		}
+		if _, end := w.signIn("/login?to=/notes/list", exchangetest.Choice{}); end != "/notes/list" {
+			t.Errorf("return path %q", end)
+		}
+		w.google.RemoveAccess(jane)
+		_, end := w.signIn("/login", exchangetest.Choice{Deny: true})
+		if status, _, page := w.do("GET", end); status != http.StatusForbidden || !strings.Contains(page, `href="/notes/"`) {
+			t.Errorf("denied: %d %q", status, page)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	for _, serverSessions := range []bool{false, true} {
-		if err := run(ctx, "", "http://localhost:8080", "127.0.0.1:0", serverSessions); err != nil {
-			t.Error(err)
+	for _, base := range []string{"http://localhost:8080", "https://example.com/notes/"} {
+		if err := run(ctx, "", base, "127.0.0.1:0"); err != nil {
+			t.Errorf("%s: %v", base, err)
 		}
 	}
-	if run(ctx, "", "localhost", "", false) == nil || run(ctx, filepath.Join(t.TempDir(), "x"), "http://localhost:8080", "127.0.0.1:0", false) == nil {
-		t.Error("a wrong flag is no error")
+	for _, base := range []string{"localhost", "http://localhost:8080/?a=b", "http://example.com"} {
+		if run(ctx, "", base, "127.0.0.1:0") == nil {
+			t.Errorf("base URL %s is no error", base)
+		}
+	}
+	if run(ctx, filepath.Join(t.TempDir(), "x"), "http://localhost:8080", "127.0.0.1:0") == nil {
+		t.Error("a file that is not there is no error")
 	}
 }
 
@@ -232,18 +258,18 @@ func TestOpenIsSaidWhenItIs(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	const base = "http://localhost:8080"
-	if err := run(ctx, "", base, taken.Addr().String(), false); err == nil || said.Len() > 0 {
+	if err := run(ctx, "", base, taken.Addr().String()); err == nil || said.Len() > 0 {
 		t.Errorf("on an address that is taken: error %v, log %q", err, said.String())
 	}
-	if err := run(ctx, "", base, "127.0.0.1:0", false); err != nil || !strings.HasSuffix(said.String(), "open "+base+"/\n") {
+	if err := run(ctx, "", base, "127.0.0.1:0"); err != nil || !strings.HasSuffix(said.String(), "open "+base+"/\n") {
 		t.Errorf("error %v, log %q", err, said.String())
 	}
 }
 
 func TestDisconnect(t *testing.T) {
-	w := newWorld(t, newServerSessions(false))
+	w := newWorld(t, "", false)
 	w.mustSignIn("")
-	if status, _, _ := w.do("POST", w.base+"/disconnect"); status != http.StatusSeeOther {
+	if status, _, _ := w.do("POST", "/disconnect"); status != http.StatusSeeOther {
 		t.Errorf("status %d, want 303", status)
 	}
 	w.mustSee("Sign in with Google")
@@ -251,37 +277,25 @@ func TestDisconnect(t *testing.T) {
 }
 
 func TestSignInFails(t *testing.T) {
-	for name, kind := range kinds {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, kind(t))
-			if _, status, _ := w.signIn(exchangetest.Choice{User: jane, Deny: true}); status != http.StatusForbidden {
-				t.Errorf("denied: status %d, want 403", status)
-			}
-			authorized := func() string {
-				_, location, _ := w.do("GET", w.base+"/login")
-				back, err := w.google.Authorize(location, exchangetest.Choice{User: jane})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return back.String()
-			}
-			refused := func(what, address string) {
-				t.Helper()
-				if status, _, body := w.do("GET", address); status != http.StatusBadRequest || body != "Signing in has failed. Please try again.\n" {
-					t.Errorf("%s: %d %q, want 400", what, status, body)
-				}
-			}
-			refused("another state", strings.Replace(authorized(), "state=", "state=x", 1))
-			of := authorized()
-			authorized() // a second tab
-			refused("the first tab", of)
-			of = authorized()
-			w.do("GET", of)
-			refused("the second time", of)
-			of = authorized()
-			w.jar, _ = cookiejar.New(nil)
-			refused("another browser", of)
-			w.mustSee("Sign in with Google")
-		})
+	w := newWorld(t, "", false)
+	mustFail := func(end string, want int) {
+		t.Helper()
+		if status, _, _ := w.do("GET", end); status != want || strings.Contains(end, "state=") {
+			t.Errorf("ended at %s with %d, want %d", end, status, want)
+		}
 	}
+	_, end := w.signIn("/login", exchangetest.Choice{Deny: true})
+	mustFail(end, http.StatusForbidden)
+	_, end, _ = w.do("GET", callbackPath+"?code=x&state=x")
+	mustFail(end, http.StatusBadRequest)
+	_, keys, err := configOf(w.google)
+	if err == nil {
+		w.site.verifier, err = idtoken.New(idtoken.Config{Audiences: []string{"another client"}, Keys: keys})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, end = w.signIn("/login", exchangetest.Choice{})
+	mustFail(end, http.StatusInternalServerError)
+	w.mustSee("Sign in with Google")
 }

@@ -1,49 +1,79 @@
 package main
 
 import (
+	"crypto/rand"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// A sessions keeps values for a browser between its requests, where others
-// cannot read them and the browser cannot change them.
-type sessions interface {
-	// put keeps v, by its JSON, for the browser that gets w. There is one value
-	// under a name: a sign-in in a second tab takes the place of the first.
-	put(w http.ResponseWriter, name string, v any, ttl time.Duration) error
+const sessionTime = 7 * 24 * time.Hour
 
-	// get reads what put has kept into v, and reports whether it was there.
-	get(r *http.Request, name string, v any) bool
+// A user is signed in to this site.
+type user struct{ Subject, Email string }
 
-	// drop forgets it.
-	drop(w http.ResponseWriter, r *http.Request, name string)
+// sessions keeps who is signed in, in memory. A real site has its own sessions,
+// in its database.
+type sessions struct {
+	https bool
+	mu    sync.Mutex
+	kept  map[string]session // by the value of the cookie
 }
 
-// cookies are how both kinds of sessions know a browser again.
-type cookies struct {
-	secure bool // the site is served by https
+type session struct {
+	user
+	ends time.Time
 }
 
-func (c cookies) name(name string) string {
-	if c.secure {
-		return "__Host-" + name // no sibling domain can set it
-	}
-	return name
+func newSessions(https bool) *sessions {
+	return &sessions{https: https, kept: make(map[string]session)}
 }
 
-// set sets a cookie, or deletes it if ttl is negative. SameSite is Lax because
-// Google's redirect comes from another site.
-func (c cookies) set(w http.ResponseWriter, name, value string, ttl time.Duration) {
-	http.SetCookie(w, &http.Cookie{
-		Name: c.name(name), Value: value, Path: "/", MaxAge: int(ttl / time.Second),
-		Secure: c.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
-}
-
-func (c cookies) get(r *http.Request, name string) string {
-	cookie, err := r.Cookie(c.name(name))
+// user returns the user of the browser that has sent r.
+func (s *sessions) user(r *http.Request) (u user, ok bool) {
+	c, err := r.Cookie(s.name())
 	if err != nil {
-		return ""
+		return user{}, false
 	}
-	return cookie.Value
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.kept[c.Value]
+	return found.user, time.Now().Before(found.ends)
+}
+
+// start begins a session with a new ID, which nobody can have planted.
+func (s *sessions) start(w http.ResponseWriter, u user) {
+	id, now := rand.Text(), time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, k := range s.kept {
+		if now.After(k.ends) {
+			delete(s.kept, id)
+		}
+	}
+	s.kept[id] = session{u, now.Add(sessionTime)}
+	s.set(w, id, sessionTime)
+}
+
+func (s *sessions) end(w http.ResponseWriter, r *http.Request) {
+	if c, err := r.Cookie(s.name()); err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.kept, c.Value)
+	}
+	s.set(w, "", -time.Second)
+}
+
+func (s *sessions) name() string {
+	if s.https {
+		return "__Host-session"
+	}
+	return "session"
+}
+
+func (s *sessions) set(w http.ResponseWriter, id string, ttl time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.name(), Value: id, Path: "/", MaxAge: int(ttl / time.Second),
+		Secure: s.https, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
 }

@@ -6,20 +6,22 @@ import (
 	"html/template"
 	"log"
 	"net/http"
-	"time"
+	"net/url"
+	"strings"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-const callbackPath = "/oauth2/callback"
+const (
+	callbackPath = "/oauth2/callback"
+	folderScope  = "https://www.googleapis.com/auth/drive.appdata"
+)
 
-// scopes are what the site asks for: who the user is, and a folder in their
-// Drive that it can reach when they are away.
-var scopes = []string{"openid", "email", folderScope}
-
-const folderScope = "https://www.googleapis.com/auth/drive.appdata"
+// asked is what the site asks for: who the user is, and a folder in their Drive
+// that it can reach when they are away.
+var asked = exchange.AuthParams{Scopes: []string{"openid", "email", folderScope}}
 
 // A site signs users in:
 //
@@ -33,19 +35,32 @@ const folderScope = "https://www.googleapis.com/auth/drive.appdata"
 // scopes, and sends a refresh token then. The second visit is for users who have,
 // and whose refresh token this site does not have, or not any more. They do not
 // see an account chooser in between: the login hint says who they are.
-//
-// A user who is signed in here, and whose refresh token has died, is sent to the
-// consent screen at once.
 type site struct {
-	callbackURL string
-	client      *exchange.Client
-	verifier    *idtoken.Verifier
-	grants      *tokenstore.Manager
-	sessions    sessions
+	prefix   string // of all paths: that of the base URL
+	redirect *exchange.Redirect
+	verifier *idtoken.Verifier
+	grants   *tokenstore.Manager
+	sessions *sessions
 }
 
-func newSite(base string, cfg exchange.Config, keys idtoken.KeySource, s sessions) (*site, error) {
+// newSite returns the site that browsers find at base. key seals its cookies.
+func newSite(base *url.URL, cfg exchange.Config, keys idtoken.KeySource, key []byte, s *sessions) (*site, error) {
+	cfg.OnError = func(r *http.Request, err error) {
+		log.Printf("%s: %v", r.URL.Path, err)
+		if e, ok := errors.AsType[*exchange.Error](err); ok {
+			log.Print(e.Hint())
+		}
+	}
 	client, err := exchange.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	redirect, err := client.NewRedirect(exchange.RedirectConfig{
+		URI:    base.String() + callbackPath,
+		Keys:   [][]byte{key},
+		Params: asked,
+		Home:   base.Path + "/",
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -62,97 +77,66 @@ func newSite(base string, cfg exchange.Config, keys idtoken.KeySource, s session
 	if err != nil {
 		return nil, err
 	}
-	return &site{base + callbackPath, client, verifier, grants, s}, nil
+	return &site{base.Path, redirect, verifier, grants, s}, nil
 }
 
+// routes answers under the prefix, and without it, because some proxies remove it.
 func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.home)
 	mux.HandleFunc("GET /login", s.login)
-	mux.HandleFunc("GET "+callbackPath, s.callback)
+	mux.Handle("GET "+callbackPath, s.redirect.Handler(s.signedIn))
 	mux.HandleFunc("POST /logout", s.logout)
 	mux.HandleFunc("POST /disconnect", s.disconnect)
-	return http.NewCrossOriginProtection().Handler(mux)
+	site := http.NewCrossOriginProtection().Handler(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store") // or a proxy may show one user's page to another
+		if strings.HasPrefix(r.URL.Path, s.prefix+"/") {
+			http.StripPrefix(s.prefix, site).ServeHTTP(w, r)
+			return
+		}
+		site.ServeHTTP(w, r)
+	})
 }
-
-// A visit to Google is under way: what its callback is measured by.
-type visit struct {
-	Request *exchange.AuthRequest
-	Consent bool // the consent screen was asked for
-}
-
-// A user is signed in to this site.
-type user struct{ Subject, Email string }
-
-const (
-	visitName, visitTime = "signin", 10 * time.Minute
-	userName, userTime   = "user", 7 * 24 * time.Hour
-)
 
 func (s *site) login(w http.ResponseWriter, r *http.Request) {
-	var u user
-	var p exchange.AuthParams
-	if s.sessions.get(r, userName, &u) {
+	p := asked
+	if u, ok := s.sessions.user(r); ok { // connect Google again, with consent if it is needed
 		_, err := s.grants.Token(r.Context(), u.Subject)
 		p.ForceConsent = errors.Is(err, tokenstore.ErrNeedsConsent)
 		p.LoginHint = u.Subject
 	}
-	s.visitGoogle(w, r, p)
+	s.redirect.StartWith(w, r, r.FormValue("to"), p)
 }
 
-func (s *site) visitGoogle(w http.ResponseWriter, r *http.Request, p exchange.AuthParams) {
-	p.Scopes = scopes
-	req, err := s.client.NewAuthRequest(s.callbackURL, p)
+func (s *site) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens, returnPath string) {
+	who, err := s.verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))
 	if err == nil {
-		err = s.sessions.put(w, visitName, visit{req, p.ForceConsent}, visitTime)
+		_, err = s.grants.SignIn(r.Context(), who.Subject, &t.Token)
 	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
+	switch {
+	case errors.Is(err, tokenstore.ErrNeedsConsent):
+		p := asked
+		p.ForceConsent, p.LoginHint = true, who.Subject
+		s.redirect.StartWith(w, r, returnPath, p)
+	case err != nil:
+		s.redirect.Fail(w, r, err)
+	default:
+		s.sessions.start(w, user{who.Subject, who.Email})
+		http.Redirect(w, r, returnPath, http.StatusSeeOther)
 	}
-	http.Redirect(w, r, req.URL, http.StatusFound)
-}
-
-func (s *site) callback(w http.ResponseWriter, r *http.Request) {
-	var v visit // without a request, if none is under way: ErrState
-	s.sessions.get(r, visitName, &v)
-	s.sessions.drop(w, r, visitName)
-	ctx := context.WithoutCancel(r.Context()) // from here on a closed tab would cost the user's consent
-	t, err := s.client.ExchangeCallback(ctx, r.URL.Query(), v.Request)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	who, err := s.verifier.Verify(ctx, t.IDToken, idtoken.Nonce(v.Request.Nonce), idtoken.AccessToken(t.AccessToken))
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	_, err = s.grants.SignIn(ctx, who.Subject, &t.Token)
-	if errors.Is(err, tokenstore.ErrNeedsConsent) && !v.Consent { // else it would go on for ever
-		s.visitGoogle(w, r, exchange.AuthParams{ForceConsent: true, LoginHint: who.Subject})
-		return
-	}
-	if err == nil {
-		err = s.sessions.put(w, userName, user{who.Subject, who.Email}, userTime)
-	}
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	http.Redirect(w, r, "/", http.StatusFound)
 }
 
 func (s *site) logout(w http.ResponseWriter, r *http.Request) {
-	s.sessions.drop(w, r, userName) // and nothing at Google: the user may come back
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	s.sessions.end(w, r) // and nothing at Google: the user may come back
+	http.Redirect(w, r, s.prefix+"/", http.StatusSeeOther)
 }
 
 func (s *site) disconnect(w http.ResponseWriter, r *http.Request) {
-	var u user
-	if s.sessions.get(r, userName, &u) {
+	if u, ok := s.sessions.user(r); ok {
 		if err := s.grants.Disconnect(r.Context(), u.Subject); err != nil {
-			s.fail(w, r, err)
+			log.Printf("%s: %v", r.URL.Path, err)
+			http.Error(w, "Google could not be disconnected. Please try again.", exchange.HTTPStatus(err))
 			return
 		}
 	}
@@ -160,9 +144,8 @@ func (s *site) disconnect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *site) home(w http.ResponseWriter, r *http.Request) {
-	var u user
-	var page struct{ Email, Access string }
-	if s.sessions.get(r, userName, &u) {
+	page := struct{ Prefix, Email, Access string }{Prefix: s.prefix}
+	if u, ok := s.sessions.user(r); ok {
 		page.Email, page.Access = u.Email, s.access(r.Context(), u.Subject)
 	}
 	if err := homePage.Execute(w, page); err != nil {
@@ -192,26 +175,15 @@ func (s *site) access(ctx context.Context, subject string) string {
 }
 
 var homePage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="en">
+<meta name="viewport" content="width=device-width">
 <title>Notes</title>
 {{if .Email}}
 <p>{{.Email}} is signed in. Access to the app's folder in Google Drive: {{.Access}}.
-{{if ne .Access "granted"}}<p><a href="/login">Connect Google again</a>{{end}}
-<form method="post" action="/logout"><button>Sign out</button></form>
-<form method="post" action="/disconnect"><button>Disconnect Google</button></form>
+{{if ne .Access "granted"}}<p><a href="{{.Prefix}}/login">Connect Google again</a>{{end}}
+<form method="post" action="{{.Prefix}}/logout"><button>Sign out</button></form>
+<form method="post" action="{{.Prefix}}/disconnect"><button>Disconnect Google</button></form>
 {{else}}
-<p><a href="/login">Sign in with Google</a>
+<p><a href="{{.Prefix}}/login">Sign in with Google</a>
 {{end}}
 `))
-
-// fail tells the log what went wrong, and the user no more than they need.
-func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
-	log.Printf("%s: %v", r.URL.Path, err)
-	if e, ok := errors.AsType[*exchange.Error](err); ok {
-		log.Print(e.Hint())
-	}
-	text := "Signing in has failed. Please try again."
-	if errors.Is(err, exchange.ErrDenied) {
-		text = "Google says that you, or your administrator, did not agree."
-	}
-	http.Error(w, text, exchange.HTTPStatus(err))
-}
