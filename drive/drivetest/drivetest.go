@@ -60,6 +60,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/loopback"
 )
 
 // DefaultUser is the subject of every request where Options.CheckToken is nil.
@@ -140,8 +142,8 @@ type Server struct {
 	log      []*Request
 }
 
-// NewServer starts a Drive on a loopback port. Close it when done. It panics if
-// it cannot listen.
+// NewServer starts a Drive on a port of 127.0.0.1, or of ::1 where there is no
+// IPv4. Close it when done. It panics if it cannot listen.
 func NewServer(opts Options) *Server {
 	s := &Server{
 		opts:     opts.withDefaults(),
@@ -155,7 +157,7 @@ func NewServer(opts Options) *Server {
 		base:   http.DefaultTransport.(*http.Transport).Clone(),
 		bearer: opts.CheckToken == nil,
 	}}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := loopback.Listen()
 	if err != nil {
 		panic(fmt.Sprintf("drivetest: %v", err))
 	}
@@ -197,7 +199,7 @@ func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
 // now is the server's time, in Google's resolution.
 func (s *Server) now() time.Time {
-	return s.opts.Now().Add(time.Duration(s.ahead.Load())).UTC().Truncate(time.Millisecond)
+	return googleTime(s.opts.Now().Add(time.Duration(s.ahead.Load())))
 }
 
 // SetQuota changes how many bytes of content a user may keep; zero means no limit.

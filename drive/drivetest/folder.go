@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A File is a file of an app-data folder. Times have milliseconds, as Google's.
+// A File is a file of an app-data folder. Times are in UTC and have milliseconds,
+// as Google's.
 type File struct {
 	ID            string
 	Name          string
@@ -51,8 +52,8 @@ func (f *Folder) Add(file File) File {
 		description:   file.Description,
 		properties:    maps.Clone(file.Properties),
 		appProperties: maps.Clone(file.AppProperties),
-		created:       orElse(file.Created, now),
-		modified:      orElse(file.Modified, now),
+		created:       timeOr(file.Created, now),
+		modified:      timeOr(file.Modified, now),
 		revision:      orElse(file.Revision, newRevisionID()),
 		content:       newContent(slices.Clone(file.Content)),
 		folder:        u.folderID,
@@ -126,6 +127,9 @@ func (s *stored) file() File {
 	}
 }
 
+// googleTime is t as Google keeps it: in UTC, with milliseconds.
+func googleTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
 // user returns a user's part of the Drive, made at first sight. The caller holds
 // s.mu, as of the next ones.
 func (s *Server) user(subject string) *user {
@@ -157,12 +161,18 @@ func (u *user) usage() (n int64) {
 	return n
 }
 
-func orElse[T interface{ string | time.Time }](v, otherwise T) T {
-	var zero T
-	if v == zero {
+func orElse(v, otherwise string) string {
+	if v == "" {
 		return otherwise
 	}
 	return v
+}
+
+func timeOr(t, otherwise time.Time) time.Time {
+	if t.IsZero() {
+		return otherwise
+	}
+	return googleTime(t)
 }
 
 // newFileID looks like an ID of a file in an app-data folder.

@@ -1,6 +1,8 @@
 package drivetest_test
 
 import (
+	"encoding/json"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -83,5 +85,36 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	if strings.Contains(srv.Endpoint(), "//drive") {
 		t.Error(srv.Endpoint())
+	}
+}
+
+// TestFolderTimes pins that Add keeps the instant, in UTC, whatever zone the
+// caller is in.
+func TestFolderTimes(t *testing.T) {
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("", 14*3600), time.FixedZone("", -3*3600-1800)} {
+		srv := drivetest.NewServer(drivetest.Options{})
+		defer srv.Close()
+		at := time.Date(2026, 11, 24, 10, 30, 0, 123456789, time.UTC)
+		file := srv.Folder(drivetest.DefaultUser).Add(drivetest.File{ID: "id1", Created: at.In(zone), Modified: at.Add(time.Hour).In(zone)})
+		if want := at.Truncate(time.Millisecond); file.Created != want || file.Modified != want.Add(time.Hour) {
+			t.Errorf("Add returned %v, %v", file.Created, file.Modified)
+		}
+		resp, err := srv.Client().Get(srv.Endpoint() + "files/id1?fields=createdTime,modifiedTime,modifiedByMeTime")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var got map[string]string
+		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{
+			"createdTime":      "2026-11-24T10:30:00.123Z",
+			"modifiedTime":     "2026-11-24T11:30:00.123Z",
+			"modifiedByMeTime": "2026-11-24T11:30:00.123Z",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("from %v: %v, want %v", zone, got, want)
+		}
 	}
 }

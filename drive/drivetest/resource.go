@@ -177,5 +177,5 @@ func anyMap(m map[string]string) any {
 
 func parseTime(s string) (time.Time, bool) {
 	t, err := time.Parse(time.RFC3339, s)
-	return t.UTC().Truncate(time.Millisecond), err == nil
+	return googleTime(t), err == nil
 }

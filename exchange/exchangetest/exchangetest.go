@@ -51,8 +51,8 @@
 package exchangetest
 
 import (
+	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -60,6 +60,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
+	"github.com/seed3a054f9c/googlesignin/internal/loopback"
 )
 
 // A Server is a fake Google on a loopback address. Make one with [NewServer];
@@ -69,8 +70,9 @@ import (
 // It is also an [http.Handler], for those who want to serve it elsewhere; URL
 // then has to be set to where that is.
 type Server struct {
-	// URL is the server's address, of the form http://127.0.0.1:port. It is to
-	// be set, if at all, before the first request.
+	// URL is the server's address, of the form http://127.0.0.1:port, or
+	// http://[::1]:port on a machine without IPv4. It is to be set, if at all,
+	// before the first request.
 	URL string
 
 	options  Options
@@ -82,9 +84,10 @@ type Server struct {
 	log      requestLog
 	ahead    atomic.Int64 // how far Advance has moved the clock
 
-	listener *httptest.Server
-	closed   chan struct{}
-	close    sync.Once
+	listener  *loopback.Server
+	transport *http.Transport // of Client
+	closed    chan struct{}
+	close     sync.Once
 }
 
 // NewServer starts a server. The caller should call Close when finished. It
@@ -95,8 +98,12 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{options: o.withDefaults(), closed: make(chan struct{})}
 	s.ledger = newLedger(s.options, s.Now)
-	s.listener = httptest.NewUnstartedServer(s)
-	s.URL = "http://" + s.listener.Listener.Addr().String()
+	var err error
+	if s.listener, err = loopback.NewServer(s); err != nil {
+		panic(fmt.Sprintf("exchangetest: %v", err))
+	}
+	s.URL = s.listener.URL
+	s.transport = new(http.Transport)
 	s.issuer = o.Issuer
 	if s.issuer == nil {
 		s.issuer = idtokentest.NewIssuer()
@@ -113,6 +120,7 @@ func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.closed)
 		s.listener.Close()
+		s.transport.CloseIdleConnections()
 	})
 }
 
@@ -121,7 +129,7 @@ func (s *Server) Close() {
 // on https://accounts.google.com can be tested as it is. Its connections end
 // with the server's.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &impersonator{server: s, base: s.listener.Client().Transport}}
+	return &http.Client{Transport: &impersonator{server: s, base: s.transport}}
 }
 
 // Endpoint returns the server's addresses, for [exchange.Config].

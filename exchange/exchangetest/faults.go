@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"time"
 )
@@ -56,9 +55,9 @@ type Fault struct {
 //
 //	ErrorFault(400, "internal_failure", "")
 func ErrorFault(status int, code, description string) Fault {
-	answer := httptest.NewRecorder()
+	answer := newRecorder()
 	refuse(answer, &refusal{status: status, code: code, description: description})
-	return Fault{Status: status, Header: answer.Header(), Body: answer.Body.String()}
+	return Fault{Status: status, Header: answer.header, Body: answer.body.String()}
 }
 
 // Script sets what happens to the next requests to an endpoint: the first fault

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 )
@@ -83,7 +82,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := s.script.next(to.endpoint)
-	var answer *httptest.ResponseRecorder
+	var answer *recorder
 	if fault.After {
 		answer = run(to.serve, r)
 	}
@@ -100,18 +99,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if answer == nil {
 		answer = run(to.serve, r)
 	}
-	s.log.answered(entry, answer.Code)
-	maps.Copy(w.Header(), answer.Header())
-	w.WriteHeader(answer.Code)
-	w.Write(answer.Body.Bytes())
+	s.log.answered(entry, answer.status)
+	maps.Copy(w.Header(), answer.header)
+	w.WriteHeader(answer.status)
+	w.Write(answer.body.Bytes())
 }
 
 // run keeps the answer back until the fault has had its say.
-func run(serve http.HandlerFunc, r *http.Request) *httptest.ResponseRecorder {
-	answer := httptest.NewRecorder()
+func run(serve http.HandlerFunc, r *http.Request) *recorder {
+	answer := newRecorder()
 	serve(answer, r)
 	return answer
 }
+
+// A recorder is a ResponseWriter that keeps the response.
+type recorder struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func newRecorder() *recorder { return &recorder{status: http.StatusOK, header: http.Header{}} }
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 
 // cut breaks the connection after what has been written.
 func cut(w http.ResponseWriter) {
