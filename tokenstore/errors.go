@@ -1,6 +1,18 @@
 package tokenstore
 
-import "net/http"
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+)
 
 // What callers branch on, with errors.Is. Each has an HTTPStatus method, which
 // exchange.HTTPStatus honours; the package comment has the table.
@@ -33,3 +45,198 @@ type sentinel struct {
 
 func (s *sentinel) Error() string   { return s.text }
 func (s *sentinel) HTTPStatus() int { return s.status }
+
+// The reasons of a [ConsentError] and of [Grant].Reason that the Manager itself
+// gives. Another one is the error_subtype that came with Google's invalid_grant,
+// or what [Manager.MarkRevoked] was told.
+const (
+	// ReasonNone: no refresh token is kept for the user.
+	ReasonNone = "none_kept"
+	// ReasonInvalidGrant: Google refuses the refresh token: revoked, expired,
+	// or pushed out by newer ones.
+	ReasonInvalidGrant = "invalid_grant"
+	// ReasonInvalidRAPT and ReasonRAPTRequired: the session control of the
+	// user's organisation asks for a new login.
+	ReasonInvalidRAPT  = "invalid_rapt"
+	ReasonRAPTRequired = "rapt_required"
+	// ReasonRevoked: [Manager.MarkRevoked] was told so, without another reason.
+	ReasonRevoked = "revoked"
+)
+
+// A ConsentError says that a user has to sign in with consent again, and why. It
+// Is [ErrNeedsConsent]; where no refresh token is kept, it Is [ErrNotFound] too.
+type ConsentError struct {
+	Subject, Reason string
+
+	absent bool
+}
+
+func noneKept(subject string) error { return &ConsentError{subject, ReasonNone, true} }
+
+func needsConsent(subject, reason string) error { return &ConsentError{subject, reason, false} }
+
+func (e *ConsentError) Error() string {
+	return fmt.Sprintf("tokenstore: %s needs to give consent: %s", e.Subject, e.Reason)
+}
+
+// Is matches [ErrNeedsConsent], and [ErrNotFound] where none is kept.
+func (e *ConsentError) Is(target error) bool {
+	return target == ErrNeedsConsent || target == ErrNotFound && e.absent
+}
+
+// HTTPStatus returns 403.
+func (e *ConsentError) HTTPStatus() int { return http.StatusForbidden }
+
+// What Google's token and revocation endpoints say for good (RFC 6749 section
+// 5.2, RFC 7009 section 2.2.1). No other code, and no description, decides
+// anything here.
+const (
+	codeInvalidGrant = "invalid_grant"
+	codeInvalidToken = "invalid_token"
+)
+
+// oauthError is what exchange.Error and its like say about themselves.
+type oauthError interface {
+	error
+	OAuthError() (code, subtype string)
+}
+
+// oauthCode returns the OAuth error code in err's chain and Google's
+// error_subtype, or nothing.
+func oauthCode(err error) (code, subtype string) {
+	if e, ok := errors.AsType[oauthError](err); ok {
+		return e.OAuthError()
+	}
+	if e, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		var body struct {
+			Subtype string `json:"error_subtype"`
+		}
+		_ = json.Unmarshal(e.Body, &body) // no JSON: no subtype
+		return e.ErrorCode, body.Subtype
+	}
+	return "", ""
+}
+
+// refusal returns why Google refuses a refresh token for good; ok is false for
+// every other failure, which leaves the record alone.
+func refusal(err error) (reason string, ok bool) {
+	code, subtype := oauthCode(err)
+	if code != codeInvalidGrant {
+		return "", false
+	}
+	if isReason(subtype) {
+		return subtype, true
+	}
+	return ReasonInvalidGrant, true
+}
+
+// isReason tells whether a word from elsewhere is fit to be shown as a reason.
+func isReason(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+// withoutBody replaces an error with an [*oauth2.RetrieveError] in its chain,
+// whose text may be the whole response, by one with the code and status only.
+func withoutBody(err error) error {
+	e, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return err
+	}
+	own, tells := errors.AsType[oauthError](err)
+	if tells && len(e.Body) == 0 {
+		return err
+	}
+	clean := &oauth2.RetrieveError{ErrorCode: e.ErrorCode, Response: new(http.Response)}
+	if e.Response != nil {
+		clean.Response.Status, clean.Response.StatusCode = e.Response.Status, e.Response.StatusCode
+	}
+	if !tells {
+		return clean
+	}
+	code, subtype := own.OAuthError()
+	return &codedError{clean, code, subtype}
+}
+
+// codedError keeps what an error has said about itself.
+type codedError struct {
+	error
+	code, subtype string
+}
+
+func (e *codedError) Unwrap() error                      { return e.error }
+func (e *codedError) OAuthError() (code, subtype string) { return e.code, e.subtype }
+
+// failed says what was being done, and for whom or to what.
+func failed(doing, whom string, err error) error {
+	return &failure{doing + " " + whom, withoutBody(err)}
+}
+
+// failure is a wrapped error whose text names the package once, also where the
+// cause is one of its own stores'.
+type failure struct {
+	doing string
+	err   error
+}
+
+func (f *failure) Error() string {
+	return prefix + f.doing + ": " + strings.TrimPrefix(f.err.Error(), prefix)
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+const prefix = "tokenstore: "
+
+// failedForNow is failed for an operation that may succeed later: where err does
+// not say with which HTTP status to answer, it is 503.
+func failedForNow(doing, whom string, err error) error {
+	f := failure{doing + " " + whom, withoutBody(err)}
+	if _, says := errors.AsType[statusError](err); says {
+		return &f
+	}
+	return &unavailable{f}
+}
+
+type statusError interface {
+	error
+	HTTPStatus() int
+}
+
+// unavailable is a failure for now.
+type unavailable struct{ failure }
+
+// HTTPStatus returns 503.
+func (*unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
+
+// ended returns why ctx has ended; nil while it has not.
+func ended(ctx context.Context) error { return ctxerr.Of(ctx) }
+
+// A PausedError says that the Refresher has failed for a user and is not asked
+// again before Until. The pause begins with a failure that does not pass by
+// itself, such as admin_policy_enforced or invalid_client, and otherwise with the
+// second one in a row; it grows from a second to a minute. A success or a sign-in
+// ends it.
+type PausedError struct {
+	Until time.Time
+	Err   error // the failure
+
+	after time.Duration
+}
+
+func (e *PausedError) Error() string {
+	return e.Err.Error() + "; not asked again until " + e.Until.UTC().Format(time.TimeOnly) + " UTC"
+}
+
+// Unwrap returns the failure.
+func (e *PausedError) Unwrap() error { return e.Err }
+
+// RetryAfter returns how long the pause still lasted when the error was returned,
+// for a Retry-After header.
+func (e *PausedError) RetryAfter() time.Duration { return e.after }
+
+// HTTPStatus returns what the failure says, or 503.
+func (e *PausedError) HTTPStatus() int {
+	if says, ok := errors.AsType[statusError](e.Err); ok {
+		return says.HTTPStatus()
+	}
+	return http.StatusServiceUnavailable
+}

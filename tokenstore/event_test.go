@@ -44,15 +44,15 @@ func TestEvents(t *testing.T) {
 		tok := b.google.consent("openid")
 		b.signIn(t, tok)
 		b.signIn(t, b.google.again("openid"))
-		b.Invalidate(jane)
+		b.Invalidate(jane, "")
 		b.token(t)
 		b.google.rotate = true
-		b.Invalidate(jane)
+		b.Invalidate(jane, "")
 		secrets = append(secrets, tok.RefreshToken, tok.AccessToken, b.token(t), b.kept(t).RefreshToken)
 		b.google.fail = func(string) error {
 			return &oauth2.RetrieveError{Response: &http.Response{Status: "503"}, Body: []byte("the-secret-body")}
 		}
-		b.Invalidate(jane)
+		b.Invalidate(jane, "")
 		_, _ = b.Token(t.Context(), jane)
 		b.google.fail = nil
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
@@ -65,10 +65,10 @@ func TestEvents(t *testing.T) {
 		b.token(t)
 		b.store.beforeSave = nil
 		b.google.kill(b.kept(t).RefreshToken)
-		b.Invalidate(jane)
+		b.Invalidate(jane, "")
 		_, _ = b.Token(t.Context(), jane)
 		b.signIn(t, b.google.consent("openid"))
-		if err := b.Revoked(t.Context(), jane, ""); err != nil {
+		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Disconnect(t.Context(), jane); err != nil {

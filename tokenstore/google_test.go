@@ -51,6 +51,12 @@ func (g *google) consent(scope string) *oauth2.Token {
 	return g.token(g.refreshToken(), scope)
 }
 
+// consentAt is consent of jane with an ID token that Google issued at that time.
+func (g *google) consentAt(scope string, at time.Time) *oauth2.Token {
+	claims := fmt.Sprintf(`{"iss":"https://accounts.google.com","sub":%q,"iat":%d}`, jane, at.Unix())
+	return withExtra(g.consent(scope), "id_token", idToken(claims))
+}
+
 // again is a sign-in without the consent screen.
 func (g *google) again(scope string) *oauth2.Token {
 	g.mu.Lock()

@@ -1,6 +1,8 @@
 package tokenstore
 
 import (
+	"crypto/sha512"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strconv"
@@ -44,6 +46,11 @@ type Grant struct {
 	// Scopes are those the refresh token carries, by their canonical names,
 	// sorted. Nil: Google did not say.
 	Scopes []string
+	// Lost are scopes that an earlier sign-in had and the refresh token lacks,
+	// sorted: the user has signed in with fewer, or Google has reported fewer at a
+	// refresh. They stay until a sign-in has them again. After a sign-in without
+	// known scopes they are those that may be lost, until the next refresh.
+	Lost []string
 	// RefreshTokenExpiry is when the refresh token ends. Zero: no end was
 	// announced.
 	RefreshTokenExpiry time.Time
@@ -55,7 +62,7 @@ type Grant struct {
 
 	State State
 	// Reason is why consent is needed: one of the constants beside
-	// [ConsentError], or what [Manager.Revoked] was told. Empty while Active.
+	// [ConsentError], or what [Manager.MarkRevoked] was told. Empty while Active.
 	Reason string
 
 	// CreatedAt is when the user was first kept, UpdatedAt when the record was
@@ -68,36 +75,22 @@ type Grant struct {
 
 	hashes []string // of the refresh token inside a sealed record; else nil
 
-	// The sign-in that the refresh token goes back to, through rotations: its
-	// name, when it was, by the clock of the process that had it, whose record it
-	// replaced, and whether that took the store a second try. Zero: not known, or
-	// none.
-	origin   string
-	signedIn time.Time
-	replaced string
-	late     bool
+	lineage lineage // the sign-in that the refresh token goes back to, through rotations
 
-	told bool // that consent is needed is what Revoked was told, not Google's refusal
+	told bool // consent is needed because MarkRevoked was told so, not because of a refusal
 }
 
 // Missing returns those of scopes that the grant does not have, as they were
 // given and in their order; nil if there are none. "email" and "profile" equal
-// the full names under which Google grants them.
+// the full names under which Google grants them. What was lost is missing too: see
+// Lost.
 func (g *Grant) Missing(scopes ...string) []string {
 	return scope.Missing(g.Scopes, scopes)
 }
 
-// sameOrigin tells whether two records go back to one sign-in, through rotations.
-// Where that is not known, the refresh token has to do.
-func (g Grant) sameOrigin(other Grant) bool {
-	if g.origin == "" || other.origin == "" {
-		return g.RefreshToken == other.RefreshToken
-	}
-	return g.origin == other.origin
-}
-
 func (g Grant) clone() Grant {
 	g.Scopes = slices.Clone(g.Scopes)
+	g.Lost = slices.Clone(g.Lost)
 	g.hashes = slices.Clone(g.hashes)
 	return g
 }
@@ -125,3 +118,35 @@ func (g Grant) MarshalText() ([]byte, error) { return g.redacted().MarshalText()
 // GobEncode returns an error: encoding/gob would use MarshalBinary, which writes
 // the tokens.
 func (g Grant) GobEncode() ([]byte, error) { return g.redacted().GobEncode() }
+
+// prefixLength is how much of a refresh token Google's "prefix" identifier has.
+const prefixLength = 16
+
+// TokenHash returns the hash under which a refresh token is found: standard
+// base64 of SHA-512 of SHA-512 of the token, as Google's token-revoked events
+// write it with "hash_base64_sha512_sha512". An event that gives the first 16
+// characters of the token instead ("prefix") is looked up with TokenHash of
+// those (https://developers.google.com/identity/protocols/risc#supported_event_types).
+func TokenHash(refreshToken string) string {
+	once := sha512.Sum512([]byte(refreshToken))
+	twice := sha512.Sum512(once[:])
+	return base64.StdEncoding.EncodeToString(twice[:])
+}
+
+// PrefixHash returns [TokenHash] of the first 16 bytes of a refresh token.
+func PrefixHash(refreshToken string) string {
+	return TokenHash(refreshToken[:min(len(refreshToken), prefixLength)])
+}
+
+// Hashes returns what a [Store] indexes the grant under so that a [Finder] finds
+// it: [TokenHash] and [PrefixHash] of its refresh token, or nothing where there
+// is none. A sealed record brings along those of the token inside.
+func (g Grant) Hashes() []string {
+	switch {
+	case g.hashes != nil:
+		return append([]string(nil), g.hashes...)
+	case g.RefreshToken != "":
+		return []string{TokenHash(g.RefreshToken), PrefixHash(g.RefreshToken)}
+	}
+	return nil
+}

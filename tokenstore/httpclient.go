@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"golang.org/x/oauth2"
 )
@@ -23,7 +24,7 @@ import (
 //
 // All clients of a Manager share the connections of [Config].Transport.
 func (m *Manager) HTTPClient(subject string) *http.Client {
-	return &http.Client{Transport: &bearer{m, subject}}
+	return &http.Client{Transport: &bearer{m, strings.Clone(subject)}}
 }
 
 // bearer is the transport of one user.
@@ -51,7 +52,9 @@ func (b *bearer) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil || resp.StatusCode != http.StatusUnauthorized {
 		return resp, err
 	}
-	b.m.InvalidateToken(b.subject, tok.AccessToken)
+	if !b.m.replaceRefused(b.subject, tok.AccessToken) {
+		return resp, nil
+	}
 	return b.replay(req, resp)
 }
 

@@ -32,7 +32,7 @@ func TestChangingTheKey(t *testing.T) {
 		}
 		for at, b := range replicas {
 			for _, user := range users {
-				b.Invalidate(user)
+				b.Invalidate(user, "")
 				if _, err := b.Token(t.Context(), user); err != nil {
 					t.Errorf("%s, replica %d: %v", when, at, err)
 				}

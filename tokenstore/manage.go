@@ -3,117 +3,151 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
-// Grant returns what is kept for the user, needing consent or not, refresh token
-// included. None: [ErrNotFound].
+// Grant returns the kept record of the user, needing consent or not, refresh token
+// included. None: [ErrNotFound]. If it shows that the user has signed in, has been
+// disconnected or has other scopes, [Manager.Token] follows.
 func (m *Manager) Grant(ctx context.Context, subject string) (Grant, error) {
-	key, err := m.checked(subject)
+	u, err := m.acquire(subject)
 	if err != nil {
 		return Grant{}, err
 	}
-	_, _ = m.catchUp(ctx, key) // remembered, and the record is true without it
-	g, err := m.read(ctx, key)
+	defer m.release(u)
+	_ = m.settle(ctx, u) // it stays pending, and the record is true without it
+	g, err := m.load(ctx, u)
 	if err != nil {
-		return Grant{}, failed("loading the grant of", subject, err)
+		return Grant{}, failedForNow("loading the grant of", u.subject, err)
 	}
 	return g, nil
 }
 
-// Revoked notes that somebody else says that the user's grant is revoked, such
-// as a Cross-Account Protection event: the grant needs consent from then on, for
+// read is Store.Load. A record that is sealed, and whose Store does not open it,
+// has no refresh token: what stands in its place must not reach Google, who would
+// refuse it.
+func (m *Manager) read(ctx context.Context, key Key) (Grant, error) {
+	g, err := m.store.Load(ctx, key)
+	if err == nil && strings.HasPrefix(g.RefreshToken, sealedMark) {
+		g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
+		err = fmt.Errorf("%w: Config.Store is no Sealed", ErrSealed)
+	}
+	return g, err
+}
+
+// MarkRevoked notes that the user's grant was revoked at that time, as a
+// Cross-Account Protection event says: the grant needs consent from then on, for
 // that reason, and the cached access token is dropped. The refresh token stays in
-// the record, so that [Manager.Disconnect] can still revoke it. If the user signs
-// in meanwhile, the newer grant stays as it is. Where nothing is kept there is
-// nothing to do.
+// the record, so that [Manager.Disconnect] can still revoke it. If at is zero, the
+// grant that is kept now was revoked. If nothing is kept there is nothing to do.
+//
+// Events may come late, again and out of order: one from before the sign-in that
+// is kept is about an older grant, and changes nothing. If the time of that
+// sign-in is not by Google's clock, because no ID token came with it, at may be
+// up to a minute earlier.
 //
 // A reason is up to 64 lower-case letters, digits, hyphens and underscores;
-// anything else is [ReasonRevoked].
-func (m *Manager) Revoked(ctx context.Context, subject, reason string) error {
-	key, err := m.checked(subject)
+// if it is anything else, [ReasonRevoked] is used.
+func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at time.Time) error {
+	u, err := m.acquire(subject)
 	if err != nil {
 		return err
 	}
-	return m.revoked(ctx, key, reason, func(Grant) bool { return true })
+	defer m.release(u)
+	return m.revoked(ctx, u, reason, func(g Grant) bool {
+		signedIn := g.lineage.at
+		if !g.lineage.byGoogle {
+			signedIn = signedIn.Add(-time.Minute)
+		}
+		return at.IsZero() || !at.Before(signedIn)
+	})
 }
 
-// RevokedAt is [Manager.Revoked] as of a time that whoever says so gives, such as
-// the iat of a Cross-Account Protection event. Events may come late, again and out
-// of order: one from before the sign-in that is kept is about an older grant, and
-// changes nothing. Where the two are less than a minute apart, or the time of the
-// sign-in is not known, it is taken to be about the kept one.
-func (m *Manager) RevokedAt(ctx context.Context, subject, reason string, at time.Time) error {
-	key, err := m.checked(subject)
-	if err != nil {
-		return err
-	}
-	return m.revoked(ctx, key, reason, func(g Grant) bool { return g.signedIn.Sub(at) < time.Minute })
-}
-
-// RevokedToken is [Manager.Revoked] for whose refresh token has that hash, as
-// Google's token-revoked events tell it: see [TokenHash] and [PrefixHash]. A
-// grant that has another refresh token by then stays as it is. It needs a Store
-// that is a [Finder]: otherwise the error is [errors.ErrUnsupported]. An event
-// that is delivered again is no harm.
-func (m *Manager) RevokedToken(ctx context.Context, tokenHash, reason string) error {
+// MarkTokenRevoked is [Manager.MarkRevoked] for the grant whose refresh token has
+// that hash, as Google's token-revoked events give it: see [TokenHash] and
+// [PrefixHash]. A grant that has another refresh token by now stays as it is. It
+// needs a Store that is a [Finder]: otherwise the error is
+// [errors.ErrUnsupported]. An event that is delivered again does no harm.
+func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string) error {
 	finder, ok := m.store.(Finder)
 	if !ok {
 		return &failure{"finding a token", errors.ErrUnsupported}
 	}
+	tokenHash = strings.Clone(tokenHash)
 	hasToken := func(g Grant) bool { return slices.Contains(g.Hashes(), tokenHash) }
 	for key, err := range finder.Find(ctx, tokenHash) {
 		if err != nil {
-			return &failure{"finding a token", err}
+			return &unavailable{failure{"finding a token", err}}
 		}
 		if key.ClientID != m.clientID {
 			continue
 		}
-		if err := m.revoked(ctx, key, reason, hasToken); err != nil {
+		if err := m.markFound(ctx, key.Subject, reason, hasToken); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+func (m *Manager) markFound(ctx context.Context, subject, reason string, hasToken func(Grant) bool) error {
+	u, err := m.acquire(subject)
+	if err != nil {
+		return err
+	}
+	defer m.release(u)
+	return m.revoked(ctx, u, reason, hasToken)
+}
+
 // revoked notes a revocation of the grant that is kept, if it is about that.
-func (m *Manager) revoked(ctx context.Context, key Key, reason string, about func(Grant) bool) error {
-	defer m.forget(key.Subject)
-	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
+func (m *Manager) revoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
+	defer u.forget()
+	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
 		return err
 	}
 	if !isReason(reason) {
 		reason = ReasonRevoked
 	}
-	if err := m.markRevoked(ctx, key, reason, about); err != nil {
-		return failed("noting the revocation of", key.Subject, err)
+	reason = strings.Clone(reason)
+	if err := m.saveRevoked(ctx, u, reason, about); err != nil {
+		return failedForNow("noting the revocation of", u.subject, err)
 	}
-	m.event(ctx, slog.LevelInfo, eventRevoked, key.Subject, slog.String("reason", reason))
+	m.event(ctx, slog.LevelInfo, eventRevoked, u.subject, slog.String("reason", reason))
 	return nil
 }
 
-func (m *Manager) markRevoked(ctx context.Context, key Key, reason string, about func(Grant) bool) error {
-	first, err := m.load(ctx, key, false)
+func (m *Manager) saveRevoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
+	first, err := m.loadKept(ctx, u)
 	kept := first
 	for range maxConflicts {
 		switch {
 		case err != nil:
 			return err
-		case !kept.exists || !kept.sameOrigin(first.Grant) || !about(kept.Grant):
+		case !kept.exists || !sameLineage(kept.Grant, first.Grant) || !about(kept.Grant):
 			return nil
 		case kept.State == NeedsConsent && kept.told:
 			return nil
 		}
 		g := withoutAccessToken(kept.Grant)
 		g.State, g.Reason, g.told, g.UpdatedAt = NeedsConsent, reason, true, m.now()
-		if _, err = m.store.Save(ctx, key, g); !errors.Is(err, ErrConflict) {
+		if _, err = m.store.Save(ctx, m.key(u.subject), g); !errors.Is(err, ErrConflict) {
 			return err
 		}
-		kept, err = m.load(ctx, key, false)
+		kept, err = m.loadKept(ctx, u)
 	}
 	return ErrConflict
+}
+
+// loadKept is load where that nothing is kept is no error.
+func (m *Manager) loadKept(ctx context.Context, u *user) (record, error) {
+	g, err := m.load(ctx, u)
+	if errors.Is(err, ErrNotFound) {
+		return record{}, nil
+	}
+	return record{g, true}, err
 }
 
 // Disconnect revokes the user's grant at Google and then deletes the record.
@@ -124,57 +158,63 @@ func (m *Manager) markRevoked(ctx context.Context, key Key, reason string, about
 //
 // If the revocation fails, the record stays and the error says why: call again.
 // A token that Google no longer knows counts as revoked. If the user signs in
-// meanwhile, the newer grant stays and the error is [ErrConflict]. Where nothing
-// is kept there is nothing to do. A record that cannot be unsealed cannot be
-// revoked either: [ErrSealed]; to drop it, delete it in the Store.
+// at the same time, the newer grant stays and the error is [ErrConflict]. If
+// nothing is kept there is nothing to do. A record that cannot be unsealed cannot
+// be revoked either: [ErrSealed]; to drop it, delete it in the Store.
+//
+// This process forgets the user's access token at once. Another one serves its
+// own to its end, an hour at most with Google, or for a minute at most with
+// [Config].ShareAccessTokens; Google's APIs refuse it before.
 func (m *Manager) Disconnect(ctx context.Context, subject string) error {
-	key, err := m.checked(subject)
+	u, err := m.acquire(subject)
 	if err != nil {
 		return err
 	}
-	if _, err := m.catchUp(ctx, key); err != nil && !errors.Is(err, ErrNeedsConsent) {
+	defer m.release(u)
+	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
 		return err
 	}
-	if err := m.revokeAndDelete(ctx, key); err != nil {
-		return failed("disconnecting", subject, err)
+	if err := m.revokeAndDelete(ctx, u); err != nil {
+		return failedForNow("disconnecting", u.subject, err)
 	}
-	m.event(ctx, slog.LevelInfo, eventDisconnected, subject)
+	m.event(ctx, slog.LevelInfo, eventDisconnected, u.subject)
 	return nil
 }
 
-// revokeAndDelete ends what is kept, and what that is rotated to meanwhile, but
-// no newer sign-in.
-func (m *Manager) revokeAndDelete(ctx context.Context, key Key) error {
-	first, err := m.load(ctx, key, false)
+// revokeAndDelete ends the kept grant, and what that is rotated to at the same
+// time, but no newer sign-in.
+func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
+	first, err := m.loadKept(ctx, u)
 	for kept := first; err == nil && kept.exists; {
-		if !kept.sameOrigin(first.Grant) {
+		if !sameLineage(kept.Grant, first.Grant) {
 			return ErrConflict
 		}
 		if err = m.revoke(ctx, kept.RefreshToken); err != nil {
 			return err
 		}
-		m.dead.add(kept.RefreshToken, kept.origin, ReasonRevoked)
-		m.forget(key.Subject)
-		kept, err = m.deleteRevoked(ctx, key, kept)
-		m.forget(key.Subject)
+		m.refused.add(kept.RefreshToken, kept.lineage.id, ReasonRevoked)
+		u.forget()
+		kept, err = m.deleteRevoked(u, kept)
+		u.forget()
 	}
-	if err == nil { // also where somebody else has deleted it
-		m.forget(key.Subject)
+	if err == nil { // also if another process has deleted it
+		u.forget()
+		u.succeeded()
 	}
 	return err
 }
 
 // deleteRevoked deletes the record as long as it holds the token revoked, though
-// the caller may have left by now. It returns what is there instead.
-func (m *Manager) deleteRevoked(ctx context.Context, key Key, revoked record) (record, error) {
-	ctx, cancel := m.detached(ctx)
+// the caller may have left by now. It returns the record that is there instead.
+func (m *Manager) deleteRevoked(u *user, revoked record) (record, error) {
+	ctx, cancel := m.detached()
 	defer cancel()
 	for kept := revoked; ; {
-		err := m.store.Delete(ctx, key, kept.Version)
+		err := m.store.Delete(ctx, m.key(u.subject), kept.Version)
 		if !errors.Is(err, ErrConflict) {
 			return record{}, err
 		}
-		kept, err = m.load(ctx, key, false)
+		kept, err = m.loadKept(ctx, u)
 		if err != nil || !kept.exists || kept.RefreshToken != revoked.RefreshToken {
 			return kept, err
 		}

@@ -35,13 +35,13 @@ func TestGrant(t *testing.T) {
 
 func TestRevoked(t *testing.T) {
 	b := newBench(t)
-	if err := b.Revoked(t.Context(), jane, "hijacking"); err != nil {
+	if err := b.MarkRevoked(t.Context(), jane, "hijacking", time.Time{}); err != nil {
 		t.Errorf("Revoked of nobody: %v", err)
 	}
 	tok := b.google.consent("openid")
 	b.signIn(t, tok)
 	for range 2 { // told twice
-		if err := b.Revoked(t.Context(), jane, ""); err != nil {
+		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -64,14 +64,14 @@ func TestRevokedAt(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
 			at := time.Now().Add(-ago)
-			if err := b.RevokedAt(t.Context(), jane, "tokens-revoked", at); err != nil {
+			if err := b.MarkRevoked(t.Context(), jane, "tokens-revoked", at); err != nil {
 				t.Errorf("RevokedAt of nobody: %v", err)
 			}
 			b.google.rotate = true
 			b.signIn(t, b.google.consent("openid"))
-			b.Invalidate(jane)
+			b.Invalidate(jane, "")
 			b.token(t) // a rotation is no sign-in
-			if err := b.RevokedAt(t.Context(), jane, "tokens-revoked", at); err != nil {
+			if err := b.MarkRevoked(t.Context(), jane, "tokens-revoked", at); err != nil {
 				t.Fatal(err)
 			}
 			if got := b.kept(t); got.State != want {
@@ -81,7 +81,7 @@ func TestRevokedAt(t *testing.T) {
 	}
 	b := newBench(t) // nobody knows when that one was
 	save(t, b.store.Store, janeKey, tokenstore.Grant{RefreshToken: "1//imported"})
-	if err := b.RevokedAt(t.Context(), jane, "", time.Now()); err != nil || b.kept(t).State != tokenstore.NeedsConsent {
+	if err := b.MarkRevoked(t.Context(), jane, "", time.Now()); err != nil || b.kept(t).State != tokenstore.NeedsConsent {
 		t.Errorf("kept %v, %v", b.kept(t), err)
 	}
 }
@@ -106,7 +106,7 @@ func TestRevokedAgainstAConflict(t *testing.T) {
 				c.then(t, other)
 				return nil
 			}
-			if err := b.Revoked(t.Context(), jane, ""); err != nil {
+			if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			if got := b.kept(t); got.State != c.state || !b.google.live[got.RefreshToken] {
@@ -132,7 +132,7 @@ func TestRevokedReasons(t *testing.T) {
 			b.google.rotate = true
 			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
 			b.google.during = func(string) { // a rotation does not undo it
-				if err := b.Revoked(t.Context(), jane, told); err != nil {
+				if err := b.MarkRevoked(t.Context(), jane, told, time.Time{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -170,7 +170,7 @@ func TestRevokedToken(t *testing.T) {
 					c.then(b)
 				}
 			}
-			if err := b.RevokedToken(t.Context(), c.hash(tok.RefreshToken), "token-revoked"); err != nil {
+			if err := b.MarkTokenRevoked(t.Context(), c.hash(tok.RefreshToken), "token-revoked"); err != nil {
 				t.Fatal(err)
 			}
 			if got := load(t, finder, janeKey); got.State != c.want {
@@ -185,7 +185,7 @@ func TestRevokedToken(t *testing.T) {
 		})
 	}
 	b := newBench(t) // its store finds nothing
-	if err := b.RevokedToken(t.Context(), tokenstore.TokenHash("1//x"), ""); !errors.Is(err, errors.ErrUnsupported) {
+	if err := b.MarkTokenRevoked(t.Context(), tokenstore.TokenHash("1//x"), ""); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("RevokedToken: %v", err)
 	}
 }
@@ -211,7 +211,7 @@ func TestRevokedDuringARefresh(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
 	b.google.during = func(string) {
-		if err := b.Revoked(t.Context(), jane, "hijacking"); err != nil {
+		if err := b.MarkRevoked(t.Context(), jane, "hijacking", time.Time{}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -226,7 +226,7 @@ func TestRevokedWithoutTheStore(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
 	b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-	if err := b.Revoked(t.Context(), jane, ""); !errors.Is(err, errDown) {
+	if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); !errors.Is(err, errDown) {
 		t.Errorf("Revoked: %v", err)
 	}
 }
@@ -303,7 +303,7 @@ func TestDisconnectAgainstOthers(t *testing.T) {
 	}{
 		{"a sign-in", func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid email")) }, tokenstore.ErrConflict, false},
 		{"a write that keeps the token", func(t *testing.T, other *bench) {
-			if err := other.Revoked(t.Context(), jane, ""); err != nil {
+			if err := other.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 				t.Error(err)
 			}
 		}, nil, true},

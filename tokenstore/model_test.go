@@ -29,8 +29,7 @@ var (
 //   - a newer sign-in wins, in the store and in the cache;
 //   - after a Disconnect or a Revoked no access token of before is served.
 //
-// Time is that of a synctest bubble. Waits between tries are random beyond the
-// seed, so a seed that failed fails again mostly, not always: read the trace.
+// Time is that of a synctest bubble, and all chance comes from the seed.
 func TestModel(t *testing.T) {
 	if *modelSeed != 0 {
 		runModel(t, *modelSeed)
@@ -106,7 +105,7 @@ func (w *world) run(d *dice) {
 
 // do is one operation. The two subjects keep the locks of the model honest.
 func (p *process) do(own *dice, op int) {
-	ctx := context.WithValue(context.Background(), dice{}, own)
+	ctx := context.Background()
 	subject := jane
 	if own.happens(0.1) {
 		subject = john
@@ -119,9 +118,9 @@ func (p *process) do(own *dice, op int) {
 	case op < 78:
 		p.getToken(ctx, own, subject)
 	case op < 84:
-		p.Invalidate(subject)
+		p.Invalidate(subject, "")
 	case op < 90:
-		p.end(subject, "revoked", func() error { return p.Revoked(ctx, subject, "told") })
+		p.end(subject, "revoked", func() error { return p.MarkRevoked(ctx, subject, "told", time.Time{}) })
 	case op < 95:
 		p.end(subject, "disconnect", func() error { return p.Disconnect(ctx, subject) })
 	default:
@@ -131,12 +130,17 @@ func (p *process) do(own *dice, op int) {
 
 func (p *process) signIn(ctx context.Context, own *dice, subject string) {
 	l, tok := p.consent(subject, p)
+	blind := 0
 	if own.happens(p.faults) {
-		ctx = context.WithValue(ctx, unreadable{}, true)
+		blind = 1
 	}
-	_, err := p.SignIn(context.WithValue(ctx, signingIn{}, l), subject, tok)
+	p.mu.Lock()
+	p.blind += blind
+	p.mu.Unlock()
+	_, err := p.SignIn(ctx, subject, tok)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.blind -= blind
 	l.settled, l.err = time.Now(), err
 	p.logf("process %d: sign-in of lineage %d: %v", p.name, l.id, err)
 }
@@ -230,7 +234,7 @@ func (p *process) checkToken(subject, access string, began time.Time) {
 
 // settle is a quiet moment: what could not be saved is saved.
 func (p *process) settle() {
-	ctx := context.WithValue(context.Background(), dice{}, newDice(p.seed, 1<<40))
+	ctx := context.Background()
 	if err := p.Flush(ctx); err != nil || p.Stats().Unsaved != 0 {
 		p.failf("process %d: Flush: %v, %d unsaved", p.name, err, p.Stats().Unsaved)
 	}
@@ -271,16 +275,8 @@ func (w *world) endedSince(l *lineage) bool {
 func (w *world) checkRecord(subject string, g tokenstore.Grant) {
 	of := w.refresh[g.RefreshToken].of
 	for _, l := range w.lineages {
-		newer := !of.settled.IsZero() && of.settled.Before(l.began)
-		if of.err != nil && (w.skewed && (of.blind || l.retried) || w.endedSince(l) || !l.settled.Before(of.late)) {
-			// It was saved late, by a process that had to go by the clock, or
-			// that found nothing, as it had before; or the newer one had not
-			// been acknowledged then.
-			continue
-		}
-		// A sign-in that failed is saved late, over what it was to replace.
-		failed := l.err != nil && (w.skewed || of.err != nil || l.by.crashed || w.endedSince(l))
-		if l.subject == subject && !failed && !l.settled.IsZero() && newer {
+		saved := !l.settled.IsZero() && (l.err == nil || !l.by.crashed)
+		if l.subject == subject && saved && l.iat.After(of.iat) && !w.endedSince(l) {
 			w.failf("lineage %d is kept, and the newer %d is not", of.id, l.id)
 		}
 	}
@@ -297,7 +293,7 @@ func (w *world) checkRecord(subject string, g tokenstore.Grant) {
 
 // checkRestart: what is kept works for a process that knows nothing else.
 func (w *world) checkRestart(p *process) {
-	ctx := context.WithValue(context.Background(), dice{}, newDice(p.seed, 2<<40))
+	ctx := context.Background()
 	for _, subject := range []string{jane, john} {
 		g, err := w.memory.Load(ctx, tokenstore.Key{ClientID: client, Subject: subject})
 		works := err == nil && g.State == tokenstore.Active && w.refresh[g.RefreshToken].live

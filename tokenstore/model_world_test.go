@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -43,8 +43,7 @@ type lineage struct {
 	head           string    // the refresh token that Google takes now
 	holder         *process  // who was told of head
 	by             *process  // who did the SignIn
-	blind          bool      // it could not load the record, at least once
-	retried        bool      // the store failed it
+	iat            time.Time // of its ID token
 }
 
 type issued struct {
@@ -75,10 +74,11 @@ func (w *world) failf(format string, args ...any) {
 func (w *world) consent(subject string, p *process) (*lineage, *oauth2.Token) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := &lineage{id: len(w.lineages), subject: subject, began: time.Now(), by: p}
+	l := &lineage{id: len(w.lineages), subject: subject, began: time.Now(), by: p, iat: time.Now().Truncate(time.Second)}
 	w.lineages = append(w.lineages, l)
 	w.issue(l, p)
-	return l, w.token(l, l.head)
+	claims := fmt.Sprintf(`{"sub":%q,"iat":%d}`, subject, l.iat.Unix())
+	return l, withExtra(w.token(l, l.head), "id_token", idToken(claims))
 }
 
 // issue gives a lineage its next refresh token; the former one is dead then.
@@ -106,12 +106,14 @@ type process struct {
 	name    int
 	crashed bool
 	dead    map[string]bool // refresh tokens that it was told are dead
+	steps   map[string]int  // by kind
+	blind   int             // > 0: it cannot read the store
 }
 
 var errCrashed = errors.New("the process has crashed")
 
 func (w *world) start(name int, share bool, skew time.Duration) *process {
-	p := &process{world: w, name: name, dead: map[string]bool{}}
+	p := &process{world: w, name: name, dead: map[string]bool{}, steps: map[string]int{}}
 	m, err := tokenstore.New(tokenstore.Config{
 		ClientID: client, Store: storeOf{p}, Refresher: p, Revoker: p,
 		ShareAccessTokens: share,
@@ -134,25 +136,16 @@ func (p *process) crash() {
 // reach is one way to or from somewhere else: it takes time, it may fail, and a
 // process that has crashed gets nowhere.
 func (p *process) reach(ctx context.Context, what string) error {
-	r := ctx.Value(dice{}).(*dice)
+	r := p.chance(what)
 	time.Sleep(r.duration(20 * time.Millisecond))
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := p.obstacle(ctx, r, what)
-	if l, ok := ctx.Value(signingIn{}).(*lineage); ok && err != nil {
-		l.retried = true
-		l.blind = l.blind || strings.HasSuffix(what, "load")
-	}
-	return err
-}
-
-func (p *process) obstacle(ctx context.Context, r *dice, what string) error {
 	switch {
 	case p.crashed:
 		return errCrashed
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case ctx.Value(unreadable{}) != nil && what == "load":
+	case p.blind > 0 && what == "load":
 		return errDown
 	case r.happens(p.faults):
 		p.logf("process %d: %s fails", p.name, what)
@@ -161,14 +154,18 @@ func (p *process) obstacle(ctx context.Context, r *dice, what string) error {
 	return nil
 }
 
-// signingIn is the context's lineage that a SignIn is about.
-type signingIn struct{}
+// chance is the chance of the next step of that kind in the process. A seed gives
+// the same ones at each run.
+func (p *process) chance(what string) *dice {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.steps[what]++
+	h := fnv.New64a()
+	fmt.Fprint(h, p.name, what, p.steps[what])
+	return newDice(p.seed, h.Sum64())
+}
 
-// unreadable marks the context of an operation that cannot read the store.
-type unreadable struct{}
-
-// dice is the chance of one operation, so that a seed gives the same one
-// whatever else goes on.
+// dice is the chance of one operation or step.
 type dice struct {
 	mu sync.Mutex
 	r  *rand.Rand
@@ -199,8 +196,8 @@ func (p *process) Refresh(ctx context.Context, refreshToken string) (*oauth2.Tok
 	if err := p.reach(ctx, "refresh"); err != nil {
 		return nil, err
 	}
-	tok, err := p.decide(ctx, refreshToken)
-	time.Sleep(ctx.Value(dice{}).(*dice).duration(20 * time.Millisecond))
+	tok, err := p.decide(refreshToken)
+	time.Sleep(p.chance("refresh answered").duration(20 * time.Millisecond))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.crashed {
@@ -212,8 +209,8 @@ func (p *process) Refresh(ctx context.Context, refreshToken string) (*oauth2.Tok
 	return tok, err
 }
 
-func (p *process) decide(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
-	rotate := ctx.Value(dice{}).(*dice).happens(p.rotate)
+func (p *process) decide(refreshToken string) (*oauth2.Token, error) {
+	rotate := p.chance("rotate").happens(p.rotate)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	rt := p.refresh[refreshToken]
@@ -268,15 +265,15 @@ func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 	}
 	s.p.mu.Unlock()
 	if lost := s.p.reach(ctx, "answer of save"); lost != nil {
-		return "", s.sentAgain(ctx, lost)
+		return "", s.sentAgain(lost)
 	}
 	return version, err
 }
 
 // sentAgain is a client of the store that repeats what got no answer, and then
 // meets its own write.
-func (s storeOf) sentAgain(ctx context.Context, lost error) error {
-	r := ctx.Value(dice{}).(*dice)
+func (s storeOf) sentAgain(lost error) error {
+	r := s.p.chance("sent again")
 	if errors.Is(lost, errDown) && r.happens(0.5) {
 		time.Sleep(r.duration(3 * time.Second))
 		return tokenstore.ErrConflict

@@ -27,11 +27,11 @@ const (
 	tagUpdatedAt          = 18
 	tagRefreshedAt        = 20
 	tagHashes             = 21
-	tagOrigin             = 23
+	tagLineage            = 23
 	tagSignedIn           = 25
 	tagTold               = 27
-	tagReplaced           = 29
-	tagLate               = 31
+	tagByGoogle           = 29
+	tagLost               = 31
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -41,7 +41,7 @@ const (
 // The form is versioned: every later release of this module reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.origin)+len(g.replaced))
+	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.lineage.id)+64*len(g.Lost))
 	b = append(b, recordFormat)
 	b = appendString(b, tagRefreshToken, g.RefreshToken)
 	b = appendList(b, tagScopes, g.Scopes)
@@ -59,16 +59,19 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	b = appendTime(b, tagUpdatedAt, g.UpdatedAt)
 	b = appendTime(b, tagRefreshedAt, g.RefreshedAt)
 	b = appendList(b, tagHashes, g.hashes)
-	b = appendString(b, tagOrigin, g.origin)
-	b = appendTime(b, tagSignedIn, g.signedIn)
-	if g.told {
-		b = append(b, tagTold, 1, 1)
-	}
-	b = appendString(b, tagReplaced, g.replaced)
-	if g.late {
-		b = append(b, tagLate, 1, 1)
-	}
+	b = appendString(b, tagLineage, g.lineage.id)
+	b = appendTime(b, tagSignedIn, g.lineage.at)
+	b = appendFlag(b, tagTold, g.told)
+	b = appendFlag(b, tagByGoogle, g.lineage.byGoogle)
+	b = appendList(b, tagLost, g.Lost)
 	return b, nil
+}
+
+func appendFlag(b []byte, tag byte, flag bool) []byte {
+	if flag {
+		return append(b, tag, 1, 1)
+	}
+	return b
 }
 
 func appendString(b []byte, tag byte, s string) []byte {
@@ -167,18 +170,16 @@ func (g *Grant) setField(tag uint64, value []byte) (ok bool) {
 		return setTime(&g.RefreshedAt, value)
 	case tagHashes:
 		return setList(&g.hashes, value)
-	case tagOrigin:
-		return setString(&g.origin, value)
+	case tagLineage:
+		return setString(&g.lineage.id, value)
 	case tagSignedIn:
-		return setTime(&g.signedIn, value)
+		return setTime(&g.lineage.at, value)
 	case tagTold:
-		g.told = true
-		return len(value) == 1 && value[0] == 1
-	case tagReplaced:
-		return setString(&g.replaced, value)
-	case tagLate:
-		g.late = true
-		return len(value) == 1 && value[0] == 1
+		return setFlag(&g.told, value)
+	case tagByGoogle:
+		return setFlag(&g.lineage.byGoogle, value)
+	case tagLost:
+		return setList(&g.Lost, value)
 	}
 	return tag%2 == 1
 }
@@ -206,6 +207,11 @@ func cutUvarint(b []byte) (v uint64, rest []byte, ok bool) {
 		return 0, nil, false
 	}
 	return v, b[n:], true
+}
+
+func setFlag(dst *bool, value []byte) bool {
+	*dst = true
+	return len(value) == 1 && value[0] == 1
 }
 
 func setString(dst *string, value []byte) bool {

@@ -199,7 +199,7 @@ func TestKeyValidate(t *testing.T) {
 func TestRecordKeepsWhatDoesNotShow(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
-	if err := b.Revoked(t.Context(), jane, ""); err != nil {
+	if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	want := b.kept(t)

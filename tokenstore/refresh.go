@@ -2,192 +2,389 @@ package tokenstore
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/oauth2"
 )
 
-// maxTurns is how often one flight starts again because the record changed
-// under it.
-const maxTurns = 8
+const week = 7 * 24 * time.Hour
 
-// errAgain: what the attempt was about has changed; read again, decide again.
-var errAgain = errors.New("the grant has changed meanwhile")
-
-// obtain gets an access token for the one flight of a user.
-func (m *Manager) obtain(ctx context.Context, key Key) (landing, error) {
-	for range maxTurns {
-		l, err := m.attempt(ctx, key)
-		if !errors.Is(err, errAgain) {
-			return l, err
-		}
+// attempt gets an access token once, and caches it if nothing has changed the
+// grant since; otherwise the error is errAgain.
+func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
+	if err := m.settle(ctx, u); err != nil {
+		return nil, err
 	}
-	return landing{tick: m.ticks.Add(1)}, failed("refreshing", key.Subject, ErrConflict)
-}
-
-// attempt takes one turn of the state machine, and caches what it found if that
-// still holds.
-func (m *Manager) attempt(ctx context.Context, key Key) (landing, error) {
-	v := m.visit(key.Subject)
-	defer v.end()
-	l := landing{tick: m.ticks.Add(1)}
-	if c := m.cache.get(key.Subject); c.fresh(m.clock.unixNano()) {
-		l.token = c // a sign-in brought it meanwhile
-		return l, nil
+	u.mu.Lock()
+	generation := u.generation
+	if r := u.activity.refresh; r != nil {
+		r.generation = generation // what was settled may have raised it
 	}
-	c, err := m.turn(ctx, key)
-	l.token = c
+	u.mu.Unlock()
+	if c := u.cached.Load(); c.fresh(m.clock.unixNano()) {
+		return c, nil // a sign-in or a pending write brought it
+	}
+	c, read, g, err := m.obtain(ctx, u)
 	switch {
-	case err == nil && v.publish(c):
-		return l, nil
-	case err == nil || v.stale() && ctx.Err() == nil:
-		return l, errAgain
+	case err == nil && m.publish(u, generation, c, m.fingerprint(read), m.fingerprint(g)):
+		return c, nil
+	case err == nil:
+		return nil, errAgain
+	case u.currentGeneration() != generation && ctx.Err() == nil:
+		u.succeeded() // the failure was that of an older grant
+		return nil, errAgain
 	case errors.Is(err, ErrNeedsConsent):
-		v.replace(nil)
+		u.forget()
 	}
-	return l, err
+	return nil, err
 }
 
-func (m *Manager) turn(ctx context.Context, key Key) (*cached, error) {
-	late, err := m.catchUp(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	g, err := m.usable(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	if late != nil && g.RefreshToken == late.answer.refreshToken && late.answer.access.fresh(m.clock.unixNano()) {
-		return late.answer.access, nil
+// obtain returns an access token, the record that it read first, and the grant
+// that the token belongs to.
+func (m *Manager) obtain(ctx context.Context, u *user) (c *accessToken, read, g Grant, err error) {
+	if read, err = m.active(ctx, u); err != nil {
+		return nil, read, read, err
 	}
 	if m.share {
-		return m.refreshShared(ctx, key, g)
+		c, g, err = m.refreshShared(ctx, u, read)
+	} else {
+		c, g, err = m.refresh(ctx, u, read)
 	}
-	return m.refresh(ctx, key, g)
+	return c, read, g, err
 }
 
-// usable loads a grant that the Refresher may be asked with.
-func (m *Manager) usable(ctx context.Context, key Key) (Grant, error) {
-	g, err := m.read(ctx, key)
+// active loads a grant with which the Refresher may be asked.
+func (m *Manager) active(ctx context.Context, u *user) (Grant, error) {
+	g, err := m.load(ctx, u)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return Grant{}, noneKept(key.Subject)
+		return Grant{}, noneKept(u.subject)
 	case err != nil:
-		return Grant{}, failed("loading the grant of", key.Subject, err)
+		return Grant{}, failedForNow("loading the grant of", u.subject, err)
 	case g.State != Active:
-		return Grant{}, needsConsent(key.Subject, g.Reason)
+		return Grant{}, needsConsent(u.subject, g.Reason)
 	case g.RefreshToken == "":
-		return Grant{}, needsConsent(key.Subject, ReasonNone)
+		return Grant{}, needsConsent(u.subject, ReasonNone)
 	}
 	return g, nil
 }
 
-// refresh asks Google with the grant's refresh token. What it answers about that
-// token is in the store before the access token leaves here.
-func (m *Manager) refresh(ctx context.Context, key Key, g Grant) (*cached, error) {
-	if reason, dead := m.dead.reason(g.RefreshToken, g.origin); dead {
-		return nil, m.refused(ctx, key, g, reason, nil)
+// load reads the user's record, and drops the cached access token if it belongs to
+// another grant.
+func (m *Manager) load(ctx context.Context, u *user) (Grant, error) {
+	generation := u.currentGeneration()
+	g, err := m.read(ctx, m.key(u.subject))
+	switch {
+	case err == nil:
+		u.observe(generation, m.fingerprint(g))
+	case errors.Is(err, ErrNotFound):
+		u.observe(generation, m.fingerprint(Grant{State: NeedsConsent}))
+	}
+	return g, err
+}
+
+// fingerprint identifies the grant behind an access token: the sign-in, the state
+// and the scopes of a record. It is never 0.
+func (m *Manager) fingerprint(g Grant) uint64 {
+	var h maphash.Hash
+	h.SetSeed(m.seed)
+	h.WriteByte(byte(g.State))
+	if g.lineage.id != "" {
+		h.WriteString(g.lineage.id)
+	} else {
+		h.WriteString(g.RefreshToken)
+	}
+	for _, scope := range g.Scopes {
+		h.WriteByte(' ')
+		h.WriteString(scope)
+	}
+	return h.Sum64() | 1
+}
+
+// refresh asks Google with the grant's refresh token. What Google says about that
+// token is saved before the access token is returned. The Refresher is called
+// once at a time for a user: a refresh token may work only once. The grant
+// returned is the record afterwards.
+func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
+	unlock, err := u.lock(ctx, askingLock)
+	if err != nil {
+		return nil, g, failedForNow("waiting to refresh", u.subject, err)
+	}
+	defer unlock()
+	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {
+		return nil, g, m.refuse(ctx, u, g, reason, nil)
 	}
 	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
 	if err != nil {
-		return nil, m.refreshFailed(ctx, key, g, err)
+		return nil, g, m.refreshFailed(ctx, u, g, err)
 	}
-	if tok == nil {
-		tok = new(oauth2.Token)
-	}
-	n := m.newsOf(g, refreshed, m.answer(key.Subject, tok))
-	if n.answer.refreshToken != "" && n.answer.refreshToken != n.sent {
-		n.kind = rotated
-		m.dead.add(n.sent, g.origin, ReasonInvalidGrant)
-	}
-	if err := m.accepted(ctx, key, g, n); err != nil {
-		return nil, err
-	}
-	if n.answer.access == nil {
-		m.stats.failed.Add(1)
-		return nil, failed("refreshing", key.Subject, errNoAccessToken)
+	w := m.newWrite(refreshWrite, g, m.newResponse(tok))
+	if r := &w.response; r.refreshToken == "" || r.refreshToken == g.RefreshToken {
+		r.refreshToken = ""
+	} else {
+		w.kind = rotationWrite
+		m.refused.add(g.RefreshToken, g.lineage.id, ReasonInvalidGrant)
 	}
 	m.stats.refreshed.Add(1)
-	m.event(ctx, slog.LevelDebug, eventRefreshed, key.Subject)
-	return n.answer.access, nil
-}
-
-var errNoAccessToken = errors.New("the answer has no access token that is still good")
-
-// accepted saves what a successful refresh says about the refresh token. Where
-// that is nothing but its being alive, a failure costs nobody anything.
-func (m *Manager) accepted(ctx context.Context, key Key, g Grant, n *news) error {
-	switch {
-	case n.kind == rotated:
-		m.stats.rotated.Add(1)
-		m.event(ctx, slog.LevelInfo, eventRotated, key.Subject)
-		ctx, cancel := m.detached(ctx) // the Refresher may have used up all of it
-		defer cancel()
-		got, v, err := m.settle(ctx, key, n)
-		if err != nil {
-			return n.notSaved(key.Subject, err)
-		}
-		if v == superseded || got.State != Active {
-			return errAgain
-		}
-	case m.worthARow(g, n):
-		_, v, err := m.write(ctx, key, n)
-		if err != nil {
-			m.event(ctx, slog.LevelWarn, eventNotNoted, key.Subject, errorAttr(err))
-		} else if v == superseded {
-			return errAgain
-		}
+	if g, err = m.saveRefresh(ctx, u, g, w); err != nil {
+		return nil, g, err
 	}
-	return nil
+	c := w.response.access
+	if c == nil {
+		m.stats.refreshed.Add(^uint64(0))
+		m.stats.failed.Add(1)
+		return nil, g, failed("refreshing", u.subject, errNoAccessToken)
+	}
+	c.refreshedAt = w.at.UnixNano()
+	u.succeeded()
+	m.event(ctx, slog.LevelDebug, eventRefreshed, u.subject)
+	return c, g, nil
 }
 
-// worthARow tells whether a refresh without a new refresh token changes the
+var errNoAccessToken = errors.New("the response has no access token that is still good")
+
+// saveRefresh saves what a successful refresh says about the refresh token, and
+// returns the record. That the token works is worth no failure.
+func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (Grant, error) {
+	switch {
+	case w.kind == rotationWrite:
+		m.stats.rotated.Add(1)
+		m.event(ctx, slog.LevelInfo, eventRotated, u.subject)
+		ctx, cancel := m.detached() // the Refresher may have used all the time of ctx
+		defer cancel()
+		saved, err := m.save(ctx, u, w, &g)
+		switch {
+		case errors.Is(err, errSuperseded), err == nil && saved.State != Active:
+			return g, errAgain
+		case err != nil:
+			return g, m.notSaved(u, w, err)
+		}
+		return saved, nil
+	case m.worthARow(g, w):
+		saved, err := m.trySave(ctx, u, w, &g)
+		if errors.Is(err, errSuperseded) {
+			return g, errAgain
+		}
+		if err != nil {
+			m.event(ctx, slog.LevelWarn, eventNotNoted, u.subject, errorAttr(err))
+			return g, nil
+		}
+		return saved, nil
+	}
+	return g, nil
+}
+
+// worthARow reports whether a refresh without a new refresh token changes the
 // record: once a week, where Google announces another end or other scopes, and
 // where the access token is shared.
-func (m *Manager) worthARow(g Grant, n *news) bool {
-	a := n.answer
-	return m.share && a.access != nil ||
-		n.at.Sub(g.RefreshedAt).Abs() >= week ||
-		a.scopes != nil && !slices.Equal(a.scopes, g.Scopes) ||
-		!a.refreshTokenExpiry.IsZero() && a.refreshTokenExpiry.Sub(g.RefreshTokenExpiry).Abs() > 24*time.Hour
+func (m *Manager) worthARow(g Grant, w *write) bool {
+	r := w.response
+	return m.share && r.access != nil ||
+		w.at.Sub(g.RefreshedAt).Abs() >= week ||
+		r.scopes != nil && !slices.Equal(r.scopes, g.Scopes) ||
+		!r.refreshTokenExpiry.IsZero() && r.refreshTokenExpiry.Sub(g.RefreshTokenExpiry).Abs() > 24*time.Hour
 }
 
-// refreshFailed decides what a failure of the Refresher means. Only a refusal
-// for good changes the record, and only if that still has the token refused.
-func (m *Manager) refreshFailed(ctx context.Context, key Key, g Grant, err error) error {
-	reason, dead := refusal(err)
-	if !dead {
-		m.stats.failed.Add(1)
-		err = failed("refreshing", key.Subject, err)
-		m.event(ctx, slog.LevelWarn, eventRefreshFailed, key.Subject, errorAttr(err))
-		return err
+// refreshFailed decides what a failure of the Refresher means. Only a refusal for
+// good changes the record, and only if that still has the refused token.
+func (m *Manager) refreshFailed(ctx context.Context, u *user, g Grant, err error) error {
+	if reason, refused := refusal(err); refused {
+		m.stats.refused.Add(1)
+		m.refused.add(g.RefreshToken, g.lineage.id, reason)
+		return m.refuse(ctx, u, g, reason, err)
 	}
-	m.stats.refused.Add(1)
-	m.dead.add(g.RefreshToken, g.origin, reason)
-	return m.refused(ctx, key, g, reason, err)
+	m.stats.failed.Add(1)
+	err = failedForNow("refreshing", u.subject, err)
+	m.event(ctx, slog.LevelWarn, eventRefreshFailed, u.subject, errorAttr(err))
+	return m.failedToRefresh(u, err)
 }
 
-// refused notes that a refresh token is dead.
-func (m *Manager) refused(ctx context.Context, key Key, g Grant, reason string, cause error) error {
-	n := m.newsOf(g, refused, answer{})
-	n.reason = reason
-	ctx, cancel := m.detached(ctx)
+// refuse saves that Google refuses the grant's refresh token.
+func (m *Manager) refuse(ctx context.Context, u *user, g Grant, reason string, cause error) error {
+	w := m.newWrite(refusalWrite, g, response{})
+	w.reason = reason
+	ctx, cancel := m.detached()
 	defer cancel()
-	_, v, err := m.settle(ctx, key, n)
-	switch {
-	case err != nil:
-		return n.notSaved(key.Subject, err)
-	case v == superseded:
+	switch _, err := m.save(ctx, u, w, nil); {
+	case errors.Is(err, errSuperseded):
 		return errAgain
+	case err != nil:
+		return m.notSaved(u, w, err)
 	}
-	m.event(ctx, slog.LevelInfo, eventRefused, key.Subject, slog.String("reason", reason))
-	consent := needsConsent(key.Subject, reason)
+	u.succeeded()
+	m.event(ctx, slog.LevelInfo, eventRefused, u.subject, slog.String("reason", reason))
+	consent := needsConsent(u.subject, reason)
 	if cause == nil {
 		return consent
 	}
 	return fmt.Errorf("%w: %w", consent, withoutBody(cause))
+}
+
+// failures are those of the Refresher in a row.
+type failures struct {
+	count    int
+	last     error
+	until    time.Time     // the Refresher is not asked before; zero: it may be
+	ended    chan struct{} // closed when the pause ends early
+	forgetAt int64
+}
+
+const (
+	// firstPause is the longest first pause after failures; it doubles with each
+	// further failure, up to maxPause.
+	firstPause = time.Second
+	maxPause   = time.Minute
+
+	// forgetFailures is how long failures in a row count as such.
+	forgetFailures = 5 * time.Minute
+)
+
+// failedToRefresh notes a failure, and begins a pause if it is not the first one
+// that may pass, or if it is one that does not pass by itself.
+func (m *Manager) failedToRefresh(u *user, err error) error {
+	now := m.clock.time()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := u.act()
+	f := &failures{count: 1, last: err, forgetAt: now.Add(forgetFailures).UnixNano()}
+	if a.failures != nil && now.UnixNano() < a.failures.forgetAt {
+		f.count += a.failures.count
+	}
+	a.failures = f
+	pauses := f.count
+	if code, _ := oauthCode(err); passing(code) {
+		pauses--
+	}
+	if pauses == 0 {
+		return err
+	}
+	d := jittered(min(firstPause<<min(pauses-1, 16), maxPause), now)
+	f.until, f.ended = now.Add(d), make(chan struct{})
+	return &PausedError{Until: f.until, Err: err, after: d}
+}
+
+// passing reports whether a failure with that OAuth error code may pass by itself:
+// one without a code is that of a connection or a server.
+func passing(code string) bool {
+	switch code {
+	case "", "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
+		return true
+	}
+	return false
+}
+
+// succeeded ends the failures in a row, and the pause.
+func (u *user) succeeded() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.endFailures()
+}
+
+// endFailures is succeeded for a caller that holds u.mu.
+func (u *user) endFailures() {
+	if a := u.activity; a != nil && a.failures != nil {
+		if a.failures.ended != nil {
+			close(a.failures.ended)
+		}
+		a.failures = nil
+	}
+}
+
+// waitForPause returns nil when the Refresher may be asked for the user. During a
+// pause it returns the known failure if ctx has a deadline, and else waits.
+func (m *Manager) waitForPause(ctx context.Context, u *user) error {
+	for {
+		if ctx.Err() != nil {
+			return m.gaveUp(ctx, "refreshing", u)
+		}
+		f := u.knownFailures()
+		if f == nil {
+			return nil
+		}
+		after := f.until.Sub(m.clock.time())
+		if after <= 0 {
+			return nil
+		}
+		if _, ok := ctx.Deadline(); ok {
+			return &PausedError{Until: f.until, Err: f.last, after: after}
+		}
+		timer := time.NewTimer(after)
+		select {
+		case <-timer.C:
+		case <-f.ended:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+func (u *user) knownFailures() *failures {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.activity == nil {
+		return nil
+	}
+	return u.activity.failures
+}
+
+// gaveUp returns the error of a caller whose ctx has ended, with the last failure
+// of the Refresher if there was one.
+func (m *Manager) gaveUp(ctx context.Context, doing string, u *user) error {
+	err := ended(ctx)
+	if f := u.knownFailures(); f != nil {
+		err = fmt.Errorf("%w, after: %w", err, f.last)
+	}
+	return failedForNow(doing, u.subject, err)
+}
+
+// refusedTokens remembers, by their hashes, refresh tokens that Google has
+// refused, replaced or revoked, each with its sign-in: after another sign-in the
+// same token may work again. The store says so too, in time; but a record can come
+// back from a slow writer or a backup, and a token that was replaced must not be
+// used again: a provider may take that for theft and revoke its successor
+// (RFC 9700 section 4.14.2).
+type refusedTokens struct {
+	mu      sync.Mutex
+	reasons map[[sha256.Size]byte]string
+	order   [][sha256.Size]byte // a ring, once it is full
+	next    int
+}
+
+const maxRefused = 4096
+
+func refusedKey(refreshToken, signIn string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(signIn + "\n" + refreshToken))
+}
+
+func (r *refusedTokens) add(refreshToken, signIn, reason string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h := refusedKey(refreshToken, signIn)
+	if _, known := r.reasons[h]; known {
+		return
+	}
+	if r.reasons == nil {
+		r.reasons = make(map[[sha256.Size]byte]string)
+	}
+	if len(r.order) < maxRefused {
+		r.order = append(r.order, h)
+	} else {
+		delete(r.reasons, r.order[r.next])
+		r.order[r.next] = h
+		r.next = (r.next + 1) % maxRefused
+	}
+	r.reasons[h] = reason
+}
+
+func (r *refusedTokens) reason(refreshToken, signIn string) (reason string, ok bool) {
+	h := refusedKey(refreshToken, signIn)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	reason, ok = r.reasons[h]
+	return reason, ok
 }

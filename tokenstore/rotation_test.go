@@ -29,7 +29,7 @@ func TestRotatedTokenIsSavedFirst(t *testing.T) {
 		t.Errorf("saved %q, kept %q", saved, b.kept(t).RefreshToken)
 	}
 	second := saved
-	b.Invalidate(jane)
+	b.Invalidate(jane, "")
 	b.token(t)
 	if want := []string{first, second}; !slices.Equal(b.google.asked, want) {
 		t.Errorf("Google was asked with %q, want %q", b.google.asked, want)
@@ -150,7 +150,7 @@ func TestRotationAgainstRevokedElsewhere(t *testing.T) {
 					_, err := other.Token(t.Context(), jane)
 					wantReason(t, err, tokenstore.ReasonInvalidGrant)
 				}
-				if err := other.Revoked(t.Context(), jane, ""); err != nil {
+				if err := other.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -171,7 +171,7 @@ func TestRefreshAgainstRevokedElsewhere(t *testing.T) {
 		time.Sleep(8 * 24 * time.Hour) // so that there is something to write
 		other := join(t, b.google, &hooked{Store: b.store.Store})
 		b.google.during = func(string) {
-			if err := other.Revoked(t.Context(), jane, ""); err != nil {
+			if err := other.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -228,7 +228,7 @@ func TestManagerOverASealedRecord(t *testing.T) {
 	if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) {
 		t.Errorf("Token: %v", err)
 	}
-	if err := b.Revoked(t.Context(), jane, ""); !errors.Is(err, tokenstore.ErrSealed) {
+	if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); !errors.Is(err, tokenstore.ErrSealed) {
 		t.Errorf("Revoked: %v", err)
 	}
 	if err := b.Disconnect(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) {
@@ -515,7 +515,7 @@ func TestManagerWithoutItsSealed(t *testing.T) {
 		"Token":      func() error { _, err := b.Token(ctx, jane); return err },
 		"Grant":      func() error { _, err := b.Grant(ctx, jane); return err },
 		"SignIn":     func() error { _, err := b.SignIn(ctx, jane, b.google.again("openid")); return err },
-		"Revoked":    func() error { return b.Revoked(ctx, jane, "") },
+		"Revoked":    func() error { return b.MarkRevoked(ctx, jane, "", time.Time{}) },
 		"Disconnect": func() error { return b.Disconnect(ctx, jane) },
 	} {
 		if err := call(); !errors.Is(err, tokenstore.ErrSealed) {

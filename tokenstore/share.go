@@ -27,38 +27,46 @@ const (
 )
 
 // refreshShared takes the access token that another process has stored, or
-// refreshes as the one process that does.
-func (m *Manager) refreshShared(ctx context.Context, key Key, g Grant) (*cached, error) {
-	c := m.adopt(key.Subject, g)
+// refreshes as the one process that does. The cached token is as good as long as
+// it belongs to the grant in the record: see [Manager.load].
+func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
+	if now := m.clock.unixNano(); u.cached.Load().lasts(now) {
+		c := u.cached.Load()
+		return c.checkedFrom(c.dueAt), g, nil
+	}
+	c := m.adopt(u, g)
 	if c == nil {
 		var release func()
 		var err error
-		if g, release, err = m.queue(ctx, key, g); err != nil {
-			return nil, err
+		if g, release, err = m.queue(ctx, u, g); err != nil {
+			return nil, g, err
 		}
-		defer func() { go release() }() // nobody waits for that
-		c = m.adopt(key.Subject, g)
+		defer func() { m.background.run(release) }() // no caller waits for that
+		c = m.adopt(u, g)
 	}
 	if c == nil {
-		return m.refresh(ctx, key, g)
+		return m.refresh(ctx, u, g)
 	}
 	m.stats.adopted.Add(1)
-	return c, nil
+	return c, g, nil
 }
+
+// lasts reports whether the token is good and not yet due.
+func (c *accessToken) lasts(now int64) bool { return c.usable(now) && now < c.dueAt }
 
 // adopt returns the grant's access token if there is one that is not due and
 // that no API has refused.
-func (m *Manager) adopt(subject string, g Grant) *cached {
+func (m *Manager) adopt(u *user, g Grant) *accessToken {
 	now := m.clock.time()
-	lifetime := g.Expiry.Sub(g.RefreshedAt) // the row was written when it came
+	lifetime := g.Expiry.Sub(g.RefreshedAt) // the row was written when the token came
 	if lifetime <= 0 || lifetime > year {
 		lifetime = g.Expiry.Sub(now)
 	}
-	c := m.newCached(subject, g.AccessToken, "Bearer", now, g.Expiry, lifetime)
+	c := m.newAccessToken(g.AccessToken, bearerType, now, g.Expiry, lifetime)
 	if !c.fresh(now.UnixNano()) {
 		return nil
 	}
-	if known := m.cache.get(subject); known != nil && known.refreshAt == 0 && known.access == c.access {
+	if known := u.cached.Load(); known != nil && known.refused && known.value == c.value {
 		return nil
 	}
 	return c
@@ -67,11 +75,11 @@ func (m *Manager) adopt(subject string, g Grant) *cached {
 // queue waits for the lease of a refresh, or for another process's token in the
 // record that it returns, or until there is no point in waiting any longer: the
 // lease saves calls, and a call too many is better than none.
-func (m *Manager) queue(ctx context.Context, key Key, g Grant) (Grant, func(), error) {
+func (m *Manager) queue(ctx context.Context, u *user, g Grant) (Grant, func(), error) {
 	none := func() {}
 	poll := firstPoll
 	for giveUp := leaseDeadline(ctx); ; {
-		release, ok, err := m.lease(ctx, key)
+		release, ok, err := m.lease(ctx, u)
 		if err != nil {
 			return g, none, nil
 		}
@@ -81,39 +89,39 @@ func (m *Manager) queue(ctx context.Context, key Key, g Grant) (Grant, func(), e
 			}
 			release = none
 			if err := wait(ctx, poll); err != nil {
-				return g, none, failed("waiting for another process to refresh", key.Subject, err)
+				return g, none, failedForNow("waiting for another process to refresh", u.subject, err)
 			}
 			poll = min(2*poll, lastPoll)
 		}
-		if g, err = m.usable(ctx, key); err != nil {
+		if g, err = m.active(ctx, u); err != nil {
 			release()
 			return g, none, err
 		}
-		if ok || m.adopt(key.Subject, g) != nil {
+		if ok || m.adopt(u, g) != nil {
 			return g, release, nil
 		}
 	}
 }
 
-// leaseDeadline is when waiting for a lease ends: with at least half of the
-// flight's time left for the refresh.
+// leaseDeadline returns when waiting for a lease ends: with at least half of the
+// time left for the refresh.
 func leaseDeadline(ctx context.Context) time.Time {
-	wait := leaseWait
+	longest := leaseWait
 	if deadline, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(deadline)/2)
+		longest = min(longest, time.Until(deadline)/2)
 	}
-	return time.Now().Add(wait)
+	return time.Now().Add(longest)
 }
 
-func (m *Manager) lease(ctx context.Context, key Key) (release func(), ok bool, err error) {
+func (m *Manager) lease(ctx context.Context, u *user) (release func(), ok bool, err error) {
 	if m.leaser == nil {
 		return nil, false, errors.ErrUnsupported
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaserPatience)
 	defer cancel()
-	release, ok, err = m.leaser.Lease(ctx, key, leasePurpose, leaseTTL)
+	release, ok, err = m.leaser.Lease(ctx, m.key(u.subject), leasePurpose, leaseTTL)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		m.event(ctx, slog.LevelWarn, eventLeaseFailed, key.Subject, errorAttr(err))
+		m.event(ctx, slog.LevelWarn, eventLeaseFailed, u.subject, errorAttr(err))
 	}
 	return release, ok, err
 }

@@ -273,12 +273,12 @@ func TestInvalidateInACluster(t *testing.T) {
 		tok := all[0].google.consent("openid")
 		all[0].signIn(t, tok)
 		all[1].token(t)
-		all[1].Invalidate(jane)
+		all[1].Invalidate(jane, "")
 		next := all[1].token(t)
 		if next == tok.AccessToken || all[1].google.calls() != 1 {
 			t.Errorf("Token = %q after %d calls", next, all[1].google.calls())
 		}
-		all[0].Invalidate(jane)
+		all[0].Invalidate(jane, "")
 		if all[0].token(t) != next || all[0].google.calls() != 1 {
 			t.Error("the other process refreshed again instead of taking the new one")
 		}
@@ -289,7 +289,7 @@ func TestInvalidateInACluster(t *testing.T) {
 func TestSharedTokenEndsWithTheGrant(t *testing.T) {
 	all := cluster(t, 2)
 	all[0].signIn(t, all[0].google.consent("openid"))
-	if err := all[1].Revoked(t.Context(), jane, ""); err != nil {
+	if err := all[1].MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := all[0].kept(t); got.AccessToken != "" || !got.Expiry.IsZero() {

@@ -4,96 +4,148 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
-	"slices"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 	"golang.org/x/oauth2"
 )
 
-// SignIn keeps what a sign-in has brought, and returns the grant that is kept
-// then. It saves a refresh token detached from ctx's cancellation: a phone that
-// hangs up must not cost the user's consent.
+// SignIn keeps the tokens of a sign-in, and returns the grant that is kept then.
+// It saves a refresh token detached from ctx's cancellation: a phone that hangs
+// up must not cost the user's consent. If ctx has a deadline, SignIn returns by
+// then, and saving goes on.
 //
 // A refresh token in tok replaces the kept one, with the scopes granted along
-// with it, and ends a need for consent; also where the kept record cannot be
+// with it, and ends a need for consent; also if the kept record cannot be
 // unsealed. If the Store does not take it even after some tries, the error says
 // so, and the Manager keeps it in memory and saves it at the next call for this
 // user ([Manager.Flush]).
 //
+// There is one exception: a refresh token that covers less than an Active kept
+// one, and nothing else, is set aside if a refresh shows that the kept one works.
+// If Google refuses the kept one, or does not answer now, the new one is kept, and
+// [Grant].Lost names the scopes that are gone. [Config].AllowNarrowing switches
+// this off.
+//
 // Google sends a refresh token only when the user has seen the consent screen.
-// Without one the kept record stays as it is. If none is kept, or it is dead,
-// the error is a [*ConsentError]: ask for a code with consent. If it cannot be
+// Without one the kept record stays as it is. If none is kept, or Google refuses
+// it, the error is a [*ConsentError]: ask for a code with consent. If it cannot be
 // unsealed, the error is [ErrSealed], which says when to ask for consent then.
 //
 // Of tok.Extra it reads "scope" (space-separated; absent: not known),
-// "refresh_token_expires_in" (seconds), and "id_token": where there is an ID
-// token whose sub is not subject, the error is [ErrSubject] and nothing is
-// written. The access token is cached if it covers the kept scopes.
+// "refresh_token_expires_in" (seconds), and "id_token". If the ID token's sub is
+// not subject, the error is [ErrSubject] and nothing is written; its iat is the
+// time of the sign-in. Of two sign-ins the later one is kept. The access token is
+// cached if it covers the kept scopes.
 func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token) (Grant, error) {
-	key, err := m.checked(subject)
+	u, err := m.acquire(subject)
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := checkAnswer(tok, subject); err != nil {
-		return Grant{}, failed("signing in", subject, err)
-	}
-	v := m.visit(subject)
-	defer v.end()
-	a := m.answer(subject, tok)
-	if a.refreshToken == "" {
-		return m.signInAgain(ctx, key, v, a)
-	}
-	ctx, cancel := m.detached(ctx)
-	defer cancel()
-	return m.signInAnew(ctx, key, v, a)
-}
-
-func checkAnswer(tok *oauth2.Token, subject string) error {
-	if tok == nil {
-		return errors.New("no token was given")
-	}
-	return checkIDToken(tok, subject)
-}
-
-// signInAnew saves a new refresh token over whatever is there.
-func (m *Manager) signInAnew(ctx context.Context, key Key, v visit, a answer) (Grant, error) {
-	n := m.newsOf(Grant{origin: rand.Text()}, signedIn, a)
-	if old := m.unsaved.of(key.Subject); old != nil && old.kind == signedIn {
-		n.older = append(slices.Clone(old.older), old.origin)
-	}
-	g, verdict, err := m.settle(ctx, key, n)
+	defer m.release(u)
+	now := m.now()
+	issued, err := checkSignIn(tok, u.subject, now)
 	if err != nil {
-		v.replace(nil)
-		return Grant{}, n.notSaved(key.Subject, err)
+		return Grant{}, failed("signing in", u.subject, err)
 	}
-	if verdict == superseded { // by a newer sign-in, or by a Disconnect
-		a.access = nil
+	r := m.newResponse(tok)
+	if r.refreshToken == "" {
+		return m.signInAgain(ctx, u, r)
 	}
-	v.replace(a.access)
-	if verdict == superseded && g.Version == "" {
-		return Grant{}, noneKept(key.Subject)
+	w := m.newWrite(signInWrite, Grant{}, r)
+	w.lineage = lineage{id: rand.Text(), at: now}
+	if !issued.IsZero() {
+		w.lineage.at, w.lineage.byGoogle = issued, true
+	}
+	return m.signInByDeadline(ctx, u, w)
+}
+
+// signInByDeadline saves a sign-in, and returns at ctx's deadline at the latest.
+func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Grant, error) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return m.signInAnew(u, w)
+	}
+	var g Grant
+	err := errExited
+	var thrown *panicked
+	done := make(chan struct{})
+	m.users.retain(u)
+	m.background.run(func() {
+		defer m.release(u)
+		defer close(done)
+		defer func() { thrown = recovered(recover()) }()
+		g, err = m.signInAnew(u, w)
+	})
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		return Grant{}, failedForNow("signing in", u.subject, fmt.Errorf("%w; saving goes on", context.DeadlineExceeded))
+	}
+	thrown.rethrow()
+	return g, err
+}
+
+// signInAnew saves a new refresh token.
+func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
+	ctx, cancel := m.detached()
+	defer cancel()
+	m.background.begin()
+	defer m.background.end()
+	_ = m.settle(ctx, u) // so that w is compared with the newest record
+	generation := u.currentGeneration()
+	g, err := m.save(ctx, u, w, nil)
+	switch {
+	case errors.Is(err, errSuperseded) && g.Version == "":
+		return Grant{}, noneKept(u.subject)
+	case errors.Is(err, errSuperseded):
+		u.succeeded()
+	case err != nil:
+		m.replaceGrant(u, generation, Grant{}, nil)
+		return Grant{}, m.notSaved(u, w, err)
+	default:
+		m.replaceGrant(u, generation, g, w.response.access)
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, key.Subject, slog.Bool("refresh_token", true))
+	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", true))
 	return g, nil
 }
 
-// signInAgain leaves the record alone.
-func (m *Manager) signInAgain(ctx context.Context, key Key, v visit, a answer) (Grant, error) {
-	if _, err := m.catchUp(ctx, key); err != nil {
+// replaceGrant begins a new generation with g and its access token; the zero Grant
+// means that the grant is not known. Where the generation is not the one in which
+// the save began, it is not known which of two writers came last in the store:
+// nothing is cached then.
+func (m *Manager) replaceGrant(u *user, generation uint64, g Grant, c *accessToken) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.endFailures()
+	if u.generation != generation || g.Version == "" {
+		c, u.grant = nil, 0
+	} else {
+		u.grant = m.fingerprint(g)
+	}
+	m.cache(u, c)
+	u.generation++
+}
+
+// signInAgain leaves the record as it is.
+func (m *Manager) signInAgain(ctx context.Context, u *user, r response) (Grant, error) {
+	if err := m.settle(ctx, u); err != nil {
 		return Grant{}, err
 	}
-	g, err := m.usable(ctx, key)
+	generation := u.currentGeneration()
+	g, err := m.active(ctx, u)
 	if err != nil {
 		return Grant{}, err
 	}
-	if a.access != nil && g.Scopes != nil && a.scopes != nil {
-		if scope.Missing(a.scopes, g.Scopes) == nil {
-			v.publish(a.access)
-		}
+	if r.access != nil && g.Scopes != nil && r.scopes != nil && scope.Missing(r.scopes, g.Scopes) == nil {
+		m.publish(u, generation, r.access, m.fingerprint(g), m.fingerprint(g))
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, key.Subject, slog.Bool("refresh_token", false))
+	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", false))
 	return g, nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
-	"golang.org/x/oauth2"
 )
 
 func TestSignInKeepsTheRefreshToken(t *testing.T) {
@@ -63,8 +62,8 @@ func TestSignInAgainWithConsent(t *testing.T) {
 		b := newBench(t)
 		first := b.signIn(t, b.google.consent("openid "+appData))
 		time.Sleep(time.Hour)
-		second := b.signIn(t, b.google.consent("openid"))
-		if second.RefreshToken == first.RefreshToken || !slices.Equal(second.Scopes, []string{"openid"}) {
+		second := b.signIn(t, b.google.consent("openid calendar"))
+		if second.RefreshToken == first.RefreshToken || !slices.Equal(second.Scopes, []string{"calendar", "openid"}) {
 			t.Errorf("SignIn = %v, want the second token with its own scopes", second)
 		}
 		if !second.CreatedAt.Equal(first.CreatedAt) || !second.UpdatedAt.Equal(time.Now()) {
@@ -120,7 +119,7 @@ func TestSignInWithoutRefreshTokenAndNoneKept(t *testing.T) {
 func TestSignInOverADeadGrant(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
-	if err := b.Revoked(t.Context(), jane, "account-disabled"); err != nil {
+	if err := b.MarkRevoked(t.Context(), jane, "account-disabled", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := b.SignIn(t.Context(), jane, b.google.again("openid"))
@@ -307,8 +306,8 @@ func TestUnsavedSignInGivesWay(t *testing.T) {
 	}
 }
 
-// A sign-in of which not even the record before it is known is weighed against
-// the sign-in behind what is kept then, by clocks that may disagree.
+// A sign-in that was saved late, and of which not even the record before it is
+// known, is ordered by Google's clock: those of the two processes may disagree.
 func TestUnsavedSignInByTheClocks(t *testing.T) {
 	refused := func(t *testing.T, other *bench) {
 		other.google.kill(other.kept(t).RefreshToken)
@@ -316,14 +315,14 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 		wantReason(t, err, tokenstore.ReasonInvalidGrant)
 	}
 	refreshed := func(t *testing.T, other *bench) {
-		other.Invalidate(jane)
+		other.Invalidate(jane, "")
 		other.token(t)
 	}
 	rotated := func(t *testing.T, other *bench) {
 		other.google.rotate = true
 		refreshed(t, other)
 	}
-	signedIn := func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) }
+	signedIn := func(t *testing.T, other *bench) { other.signIn(t, other.google.consentAt("openid", time.Now())) }
 	for _, c := range []struct {
 		name  string
 		clock time.Duration // of the process that could not save, against the other's
@@ -335,6 +334,8 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 		{"the former token is refreshed", 0, time.Hour, refreshed, true},
 		{"the former token is rotated", 0, time.Hour, rotated, true},
 		{"a slow clock", -5 * time.Minute, 2 * time.Minute, nil, true},
+		{"a slow clock, close together", -5 * time.Minute, time.Second, nil, true},
+		{"a fast clock, and a newer sign-in", 5 * time.Minute, time.Hour, signedIn, false},
 		{"a slow clock, and the record is written", -5 * time.Minute, time.Hour, refreshed, true},
 		{"a newer sign-in", 0, time.Hour, signedIn, false},
 		{"a newer sign-in by clocks a little apart", -20 * time.Second, time.Hour, signedIn, false},
@@ -350,10 +351,12 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 				b := join(t, other.google, &hooked{Store: other.store.Store}, func(config *tokenstore.Config) {
 					config.Now = func() time.Time { return time.Now().Add(c.clock) }
 				})
-				other.signIn(t, &oauth2.Token{RefreshToken: other.google.consent("openid").RefreshToken})
+				first := other.google.consentAt("openid", time.Now())
+				first.AccessToken = ""
+				other.signIn(t, first)
 				time.Sleep(c.since)
 				b.store.beforeLoad = func(tokenstore.Key) error { return errDown }
-				tok := b.google.consent("openid")
+				tok := b.google.consentAt("openid", time.Now())
 				if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
 					t.Fatalf("SignIn: %v", err)
 				}

@@ -1,6 +1,10 @@
 package tokenstore
 
-import "sync/atomic"
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+)
 
 // Stats counts what a Manager has done since New. Export them as counters,
 // Cached as a gauge, and Unsaved as a gauge with an alarm.
@@ -10,14 +14,14 @@ type Stats struct {
 	// Calls of the Refresher by outcome.
 	Refreshed uint64 // an access token
 	Rotated   uint64 // of those, with a new refresh token
-	Refused   uint64 // the refresh token is dead: consent needed
+	Refused   uint64 // the refresh token is refused for good: consent needed
 	Failed    uint64 // anything else
 
 	Adopted  uint64 // access tokens taken from the store, with ShareAccessTokens
 	Replayed uint64 // requests of an HTTPClient that were sent again after a 401
 
-	// Cached is how many access tokens are in memory, those included that have
-	// expired and are not evicted yet.
+	// Cached is how many users are in memory, mostly with an access token; those
+	// included whose token has expired and who have not been removed yet.
 	Cached int
 
 	// Unsaved is for how many users the Store has not taken what is new: see
@@ -31,6 +35,7 @@ type counters struct {
 
 // Stats returns the counts as they are now.
 func (m *Manager) Stats() Stats {
+	total, pending := m.users.size()
 	return Stats{
 		SignIns:   m.stats.signIns.Load(),
 		Refreshed: m.stats.refreshed.Load(),
@@ -39,7 +44,35 @@ func (m *Manager) Stats() Stats {
 		Failed:    m.stats.failed.Load(),
 		Adopted:   m.stats.adopted.Load(),
 		Replayed:  m.stats.replayed.Load(),
-		Cached:    m.cache.size(),
-		Unsaved:   m.unsaved.size(),
+		Cached:    total,
+		Unsaved:   pending,
 	}
 }
+
+// The messages of Config.Logger, as its doc comment lists them.
+const (
+	eventSignedIn      = "tokenstore.signed_in"
+	eventRefreshed     = "tokenstore.refreshed"
+	eventRotated       = "tokenstore.rotated"
+	eventRefused       = "tokenstore.refused"
+	eventRefreshFailed = "tokenstore.refresh_failed"
+	eventNarrowed      = "tokenstore.narrowed"
+	eventNotRevoked    = "tokenstore.not_revoked"
+	eventNotNoted      = "tokenstore.refresh_not_noted"
+	eventUnsaved       = "tokenstore.unsaved"
+	eventRevoked       = "tokenstore.revoked"
+	eventDisconnected  = "tokenstore.disconnected"
+	eventLeaseFailed   = "tokenstore.lease_failed"
+	eventReplayed      = "tokenstore.replayed"
+)
+
+func (m *Manager) event(ctx context.Context, level slog.Level, name, subject string, attrs ...slog.Attr) {
+	if !m.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs = append(attrs, slog.String("client_id", m.clientID), slog.String("subject", subject))
+	m.logger.LogAttrs(ctx, level, name, attrs...)
+}
+
+// errorAttr is the text of an error without a response body in it.
+func errorAttr(err error) slog.Attr { return slog.String("error", withoutBody(err).Error()) }

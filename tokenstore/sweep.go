@@ -58,15 +58,17 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 
 // sweep looks at one grant, and refreshes it and pauses if it is idle.
 func (m *Manager) sweep(ctx context.Context, key Key, o SweepOptions) error {
-	g, err := m.usable(ctx, key)
+	u := m.users.acquire(key.Subject)
+	defer m.release(u)
+	g, err := m.active(ctx, u)
 	if errors.Is(err, ErrNotFound) {
 		return nil // gone since it was listed
 	}
 	if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
 		return err
 	}
-	m.update(key.Subject, (*cached).due)
-	_, err = m.fly(ctx, key)
-	_ = wait(ctx, o.Pace) // the caller sees to ctx
+	u.change((*accessToken).due)
+	_, err = m.refreshed(ctx, u)
+	_ = wait(ctx, o.Pace) // the caller looks at ctx
 	return err
 }

@@ -43,7 +43,7 @@ func TestSweep(t *testing.T) {
 		signIn("a-idle")
 		b.google.kill(signIn("b-dead"))
 		signIn("c-revoked")
-		if err := b.Revoked(t.Context(), "c-revoked", ""); err != nil {
+		if err := b.MarkRevoked(t.Context(), "c-revoked", "", time.Time{}); err != nil {
 			t.Fatal(err)
 		}
 		flaky := signIn("d-flaky")

@@ -3,6 +3,7 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -13,101 +14,204 @@ const (
 	// that still works.
 	patience = 2 * time.Second
 
-	// pause is how long that one then serves before the next attempt.
-	pause = 30 * time.Second
+	// reuseFor is how long that one is then served before the next try.
+	reuseFor = 30 * time.Second
+
+	// maxAttempts is how often a refresh starts again because the grant has
+	// changed under it.
+	maxAttempts = 8
 )
 
 // Token returns an access token for the user: the cached one, or, from
-// [Config].RefreshAhead before its end, a new one. Callers who need the same
-// user's token at the same time share one call of the Refresher; it goes on when
-// they leave. The token is the caller's own copy, without the refresh token.
+// [Config].RefreshAhead before its expiry, a new one. Callers who need the same
+// user's token at the same time share one refresh; it goes on when they leave,
+// and its context has none of their values. The token is the caller's own copy,
+// without the refresh token.
 //
 // While a cached token works, failures of the Refresher or the Store do not show.
 // Without one they do, wrapped. A [*ConsentError] means that the user has to
 // sign in with consent; as long as the record says so, the Refresher is not
-// called. Where nothing is kept, that error Is [ErrNotFound] too.
+// called. If nothing is kept, that error Is [ErrNotFound] too.
+//
+// After a failure that a retry does not cure at once, the Refresher is not called
+// for the user for a while. If ctx has a deadline, Token then returns a
+// [*PausedError] with the known failure at once; without a deadline it waits and
+// tries again. So give a person's request a deadline, and a job none.
 func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, error) {
-	c := m.cache.get(subject)
-	if c != nil && m.clock.recently() < c.refreshAt {
-		return c.token(), nil
+	if u := m.users.get(subject); u != nil {
+		if c := u.cached.Load(); c != nil && m.clock.recently() < c.checkAt {
+			return c.oauth2(), nil
+		}
 	}
-	c, err := m.newer(ctx, subject, c)
+	u, err := m.acquire(subject)
 	if err != nil {
 		return nil, err
 	}
-	return c.token(), nil
+	defer m.release(u)
+	c, err := m.refreshOrReuse(ctx, u)
+	if err != nil {
+		return nil, err
+	}
+	return c.oauth2(), nil
 }
 
-// newer returns a fresh token, or had where that still works and there is no
-// better one for now.
-func (m *Manager) newer(ctx context.Context, subject string, had *cached) (*cached, error) {
-	key, err := m.checked(subject)
-	if err != nil {
-		return nil, err
+// refreshOrReuse returns a new access token, or the cached one if that works and
+// no better one can be had in time.
+func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, error) {
+	current := u.cached.Load()
+	if !current.usable(m.clock.unixNano()) {
+		return m.refreshed(ctx, u)
 	}
-	if !had.alive(m.clock.unixNano()) {
-		return m.fly(ctx, key)
-	}
-	if ctx.Err() != nil { // it would start nothing, and must not put off what others start
-		return had, nil
+	if ctx.Err() != nil { // it starts nothing, and must not delay what others start
+		return current, nil
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	got, err := m.fly(waiting, key)
+	c, err := m.refreshed(waiting, u)
 	if err == nil || errors.Is(err, ErrNeedsConsent) {
-		return got, err
+		return c, err
 	}
 	now := m.clock.unixNano()
-	switch c := m.cache.get(subject); { // had may be no good any more
-	case c == had && c.alive(now):
-		m.postpone(had, now)
-		return had, nil
-	case c.alive(now):
+	switch c := u.cached.Load(); { // current may be another grant's by now
+	case c == current && c.usable(now):
+		u.change(func(c *accessToken) *accessToken {
+			if c != current {
+				return c
+			}
+			return c.checkedFrom(min(now+int64(reuseFor), c.expiry))
+		})
+		return current, nil
+	case c.usable(now):
 		return c, nil
 	case waiting.Err() != nil && ctx.Err() == nil:
-		return m.fly(ctx, key)
+		return m.refreshed(ctx, u)
 	}
 	return nil, err
 }
 
-// postpone lets had serve for a pause before anybody tries again, unless there
-// is something else cached by now.
-func (m *Manager) postpone(had *cached, now int64) {
-	m.update(had.subject, func(c *cached) *cached {
-		if c != had {
-			return c
-		}
-		p := *had
-		p.refreshAt = min(now+int64(pause), had.expiry)
-		return &p
-	})
+// A sharedRefresh is one refresh for all callers who need it at the same time. The
+// fields behind done are set when that is closed.
+type sharedRefresh struct {
+	generation uint64 // of the user, when it began; other callers do not join it
+	number     uint64 // of the user's shared refreshes
+
+	done     chan struct{}
+	token    *accessToken
+	err      error
+	panicked *panicked
 }
 
-// landing is how a flight ended, and at which tick of Manager.ticks it began to
-// look at the grant for the last time.
-type landing struct {
-	token *cached
-	tick  uint64
+// A panicked is a panic of the Refresher or the Store, to be raised again in each
+// caller that waits, where net/http can recover it.
+type panicked struct{ value any }
+
+func recovered(value any) *panicked {
+	if value == nil {
+		return nil
+	}
+	return &panicked{value}
 }
 
-// fly joins the user's flight or starts it. There is never more than one for a
-// user, so a refresh token is in use once. What a flight says about the grant
-// counts only if it looked after this call had begun; its token is as good as any
-// that is cached, and a failure for now is one for all.
-func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
-	for began := m.ticks.Add(1); ; {
-		l, err := m.flights.Do(ctx, key.Subject, m.timeout, func(ctx context.Context) (landing, error) {
-			return m.obtain(ctx, key)
-		})
-		switch {
-		case l.tick > began || l.tick == 0: // 0: it was not waited for, or has not landed
-			return l.token, err
-		case err == nil && m.cache.get(key.Subject) == l.token:
-			return l.token, nil
-		case err != nil && !errors.Is(err, ErrNeedsConsent) && !errors.Is(err, ErrSealed):
+func (p *panicked) rethrow() {
+	if p != nil {
+		panic(p.value)
+	}
+}
+
+var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
+
+// refreshed joins the user's shared refresh, or starts one. That the user needs to
+// give consent, or that the record cannot be unsealed, counts only from one that
+// began after this call: an earlier one may have read the record before the user
+// signed in elsewhere.
+func (m *Manager) refreshed(ctx context.Context, u *user) (*accessToken, error) {
+	var earlier uint64
+	for attempt := range maxAttempts {
+		if err := m.waitForPause(ctx, u); err != nil {
 			return nil, err
 		}
+		r, start := u.joinRefresh()
+		if attempt == 0 {
+			earlier = r.number - 1
+			if !start {
+				earlier = r.number
+			}
+		}
+		switch {
+		case start && ctx.Done() == nil: // nothing to wait for but the refresh: no goroutine needed
+			m.background.begin()
+			func() {
+				defer m.background.end()
+				m.runRefresh(u, r)
+			}()
+		case start:
+			m.users.retain(u)
+			m.background.run(func() {
+				defer m.release(u)
+				m.runRefresh(u, r)
+			})
+		}
+		if err := m.await(ctx, u, r); err != nil {
+			return nil, err
+		}
+		final := r.number > earlier || !errors.Is(r.err, ErrNeedsConsent) && !errors.Is(r.err, ErrSealed)
+		if final && !errors.Is(r.err, errAgain) {
+			return r.token, r.err
+		}
 	}
+	return nil, failed("refreshing", u.subject, ErrConflict)
+}
+
+// joinRefresh returns the shared refresh under way, or a new one that the caller
+// has to run.
+func (u *user) joinRefresh() (r *sharedRefresh, start bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	a := u.act()
+	if a.refresh != nil && a.refresh.generation == u.generation {
+		return a.refresh, false
+	}
+	a.refreshes++
+	a.refresh = &sharedRefresh{generation: u.generation, number: a.refreshes, done: make(chan struct{})}
+	return a.refresh, true
+}
+
+// await waits for r, or until ctx ends: the refresh then goes on.
+func (m *Manager) await(ctx context.Context, u *user, r *sharedRefresh) error {
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		select { // a result that is already there is worth more than the cancellation
+		case <-r.done:
+		default:
+			return m.gaveUp(ctx, "refreshing", u)
+		}
+	}
+	r.panicked.rethrow()
+	return nil
+}
+
+// runRefresh runs r, detached from its callers.
+func (m *Manager) runRefresh(u *user, r *sharedRefresh) {
+	r.err = errExited
+	defer func() {
+		r.panicked = recovered(recover())
+		u.mu.Lock()
+		if u.activity.refresh == r {
+			u.activity.refresh = nil
+		}
+		u.mu.Unlock()
+		close(r.done)
+	}()
+	ctx, cancel := m.detached()
+	defer cancel()
+	for range maxAttempts {
+		r.token, r.err = m.attempt(ctx, u)
+		if !errors.Is(r.err, errAgain) {
+			return
+		}
+	}
+	r.err = failed("refreshing", u.subject, ErrConflict)
 }
 
 // TokenSource is [Manager.Token] for the user as an [oauth2.TokenSource], for
@@ -116,6 +220,7 @@ func (m *Manager) fly(ctx context.Context, key Key) (*cached, error) {
 // not wrap it in [oauth2.ReuseTokenSource]: that would go on with a token after
 // the user has disconnected.
 func (m *Manager) TokenSource(ctx context.Context, subject string) oauth2.TokenSource {
+	subject = strings.Clone(subject)
 	return tokenSource(func() (*oauth2.Token, error) { return m.Token(ctx, subject) })
 }
 
@@ -123,21 +228,53 @@ type tokenSource func() (*oauth2.Token, error)
 
 func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 
-// Invalidate forgets the access token that is cached for the user now, for a
-// caller whom an API has refused it with 401. The next call gets a new one.
-// Several workers who are refused the same token at about the same time may cost
-// a refresh each: see [Manager.InvalidateToken].
-func (m *Manager) Invalidate(subject string) {
-	m.update(subject, (*cached).refused)
+// Invalidate forgets the cached access token of the user if it is accessToken,
+// which an API has refused with 401; if accessToken is empty, any. The next call
+// gets a new one. Pass the token: of several workers who are refused the same one,
+// only the first then causes a refresh. [Manager.HTTPClient] does this by itself.
+func (m *Manager) Invalidate(subject, accessToken string) {
+	if u := m.users.get(subject); u != nil {
+		u.invalidate(accessToken)
+	}
 }
 
-// InvalidateToken is Invalidate if accessToken, which an API has refused, is the
-// one that is cached; a newer one stays. [Manager.HTTPClient] does this by itself.
-func (m *Manager) InvalidateToken(subject, accessToken string) {
-	m.update(subject, func(c *cached) *cached {
-		if c.access != accessToken {
+func (u *user) invalidate(value string) {
+	u.change(func(c *accessToken) *accessToken {
+		if value != "" && value != c.value {
 			return c
 		}
-		return c.refused()
+		return c.refusedByAPI()
 	})
+}
+
+const (
+	// tooYoung is the age below which a token that a refresh has brought cannot
+	// have ended, so that another refresh is no use.
+	tooYoung = 10 * time.Second
+
+	// onceIn is how often the tokens of one user are replaced because an API
+	// refuses them.
+	onceIn = time.Minute
+)
+
+// replaceRefused is Invalidate for HTTPClient, after a 401. It reports whether
+// sending the request again may help: not with a token that a refresh brought
+// seconds ago, or that has just replaced a refused one.
+func (m *Manager) replaceRefused(subject, value string) bool {
+	u := m.users.get(subject)
+	if u == nil {
+		return true
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	c := u.cached.Load()
+	if c == nil || c.value != value || c.refused {
+		return true // there is a newer one, or soon will be
+	}
+	age := time.Duration(m.clock.unixNano() - c.refreshedAt)
+	if c.refreshedAt != 0 && (age < tooYoung || c.again && age < onceIn) {
+		return false
+	}
+	u.cached.Store(c.refusedByAPI())
+	return true
 }

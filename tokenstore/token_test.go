@@ -400,9 +400,9 @@ func TestInvalidate(t *testing.T) {
 	b := newBench(t)
 	tok := b.google.consent("openid")
 	b.signIn(t, tok)
-	b.Invalidate(jane)
-	b.Invalidate(john)
-	b.Invalidate("")
+	b.Invalidate(jane, "")
+	b.Invalidate(john, "")
+	b.Invalidate("", "")
 	if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
 		t.Error("Token is the one that was invalidated")
 	}
@@ -410,7 +410,7 @@ func TestInvalidate(t *testing.T) {
 	b.google.answer = func(*oauth2.Token) *oauth2.Token {
 		return &oauth2.Token{AccessToken: tok.AccessToken, Expiry: time.Now().Add(time.Hour)}
 	}
-	b.Invalidate(jane)
+	b.Invalidate(jane, "")
 	for range 2 {
 		if b.token(t) != tok.AccessToken || b.google.calls() != 2 {
 			t.Errorf("%d refreshes", b.google.calls())
@@ -424,8 +424,8 @@ func TestInvalidateToken(t *testing.T) {
 	old := b.google.consent("openid")
 	b.signIn(t, old)
 	for range 20 {
-		b.InvalidateToken(jane, old.AccessToken)
-		b.InvalidateToken(john, old.AccessToken)
+		b.Invalidate(jane, old.AccessToken)
+		b.Invalidate(john, old.AccessToken)
 		if b.token(t) == old.AccessToken {
 			t.Error("Token is the one that was refused")
 		}
@@ -466,7 +466,7 @@ func TestInvalidateDuringARefresh(t *testing.T) {
 		for i := range 100 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(i) * 9 * time.Millisecond)
-				b.Invalidate(jane)
+				b.Invalidate(jane, "")
 				if b.token(t) == tok.AccessToken {
 					t.Error("Token is the one that was invalidated")
 				}
@@ -483,9 +483,9 @@ func TestInvalidateDuringARefresh(t *testing.T) {
 // come to its end meanwhile.
 func TestFormerTokenIsNotServedAfterItsEnd(t *testing.T) {
 	for name, end := range map[string]func(*bench, context.Context) error{
-		"Revoked":    func(b *bench, ctx context.Context) error { return b.Revoked(ctx, jane, "") },
+		"Revoked":    func(b *bench, ctx context.Context) error { return b.MarkRevoked(ctx, jane, "", time.Time{}) },
 		"Disconnect": func(b *bench, ctx context.Context) error { return b.Disconnect(ctx, jane) },
-		"Invalidate": func(b *bench, _ context.Context) error { b.Invalidate(jane); return nil },
+		"Invalidate": func(b *bench, _ context.Context) error { b.Invalidate(jane, ""); return nil },
 		"SignIn": func(b *bench, ctx context.Context) error {
 			_, err := b.SignIn(ctx, jane, &oauth2.Token{RefreshToken: b.google.consent("email").RefreshToken})
 			return err
@@ -596,9 +596,9 @@ func TestManyUsers(t *testing.T) {
 				case i%3 != 0:
 					want[subject] = tok.AccessToken
 				case i%2 == 0:
-					b.Invalidate(subject)
+					b.Invalidate(subject, "")
 				default:
-					if err := b.Revoked(t.Context(), subject, ""); err != nil {
+					if err := b.MarkRevoked(t.Context(), subject, "", time.Time{}); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -125,11 +125,11 @@ func TestUnsavedSignInAgainstOneThatWasSaved(t *testing.T) {
 						c.ShareAccessTokens = share
 						c.Now = func() time.Time { return time.Now().Add(-5 * time.Minute) }
 					})
-					newer.signIn(t, b.google.consent("openid"))
+					newer.signIn(t, b.google.consentAt("openid", time.Now()))
 					b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-					_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
+					_, _ = b.SignIn(t.Context(), jane, b.google.consentAt("openid", time.Now()))
 					time.Sleep(time.Minute)
-					newer.signIn(t, b.google.consent("openid email"))
+					newer.signIn(t, b.google.consentAt("openid email", time.Now()))
 					time.Sleep(2 * time.Hour)
 					newer.token(t)
 					want := b.kept(t).RefreshToken
@@ -150,9 +150,11 @@ func TestUnsavedSignInAgainstOneThatWasSaved(t *testing.T) {
 // its own write, and what has come of that meanwhile.
 func TestSignInAgainstItsOwnWrite(t *testing.T) {
 	for name, then := range map[string]func(t *testing.T, other *bench){
-		"kept":     func(*testing.T, *bench) {},
-		"rotated":  func(t *testing.T, other *bench) { other.token(t) },
-		"replaced": func(t *testing.T, other *bench) { other.signIn(t, other.google.consent("openid")) },
+		"kept":    func(*testing.T, *bench) {},
+		"rotated": func(t *testing.T, other *bench) { other.token(t) },
+		"replaced": func(t *testing.T, other *bench) {
+			other.signIn(t, other.google.consentAt("openid", time.Now().Add(time.Minute)))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -165,7 +167,7 @@ func TestSignInAgainstItsOwnWrite(t *testing.T) {
 				want = b.kept(t).RefreshToken
 				return tokenstore.ErrConflict
 			}
-			got := b.signIn(t, b.google.consent("openid"))
+			got := b.signIn(t, b.google.consentAt("openid", time.Now()))
 			if kept := b.kept(t); kept.RefreshToken != want || got.RefreshToken != want {
 				t.Errorf("SignIn = %v, kept %v", got, kept)
 			}
@@ -190,7 +192,7 @@ func TestSignInWithTheKeptToken(t *testing.T) {
 			b := newBench(t)
 			tok := b.google.consent("openid")
 			b.signIn(t, tok)
-			if err := b.Revoked(t.Context(), jane, ""); err != nil {
+			if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 				t.Fatal(err)
 			}
 			b.store.beforeSave = func(tokenstore.Grant) error {
@@ -215,8 +217,8 @@ func TestUnsavedSignInAgainstALaterOne(t *testing.T) {
 			late := join(t, b.google, b.store, func(c *tokenstore.Config) {
 				c.Now = func() time.Time { return time.Now().Add(-5 * time.Minute) }
 			})
-			b.signIn(t, b.google.consent("openid"))
-			tok := b.google.consent("openid")
+			b.signIn(t, b.google.consentAt("openid", time.Now()))
+			tok := b.google.consentAt("openid", time.Now().Add(time.Minute))
 			b.store.afterSave = func(tokenstore.Grant) error {
 				b.store.afterSave = nil
 				if disconnected {
@@ -224,7 +226,7 @@ func TestUnsavedSignInAgainstALaterOne(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				tok = b.google.consent("openid")
+				tok = b.google.consentAt("openid", time.Now().Add(2*time.Minute))
 				if _, err := late.SignIn(t.Context(), jane, tok); err != nil {
 					t.Error(err)
 				}
@@ -269,7 +271,7 @@ func TestDeadTokensStayDead(t *testing.T) {
 			_, _ = b.Token(t.Context(), jane)
 			backup.Version = b.kept(t).Version
 			save(t, b.store.Store, janeKey, backup)
-			b.Invalidate(jane)
+			b.Invalidate(jane, "")
 			_, err := b.Token(t.Context(), jane)
 			wantReason(t, err, tokenstore.ReasonInvalidGrant)
 			if b.google.calls() != 1 {
@@ -292,7 +294,7 @@ func TestManyDeadTokens(t *testing.T) {
 		key := tokenstore.Key{ClientID: client, Subject: subject}
 		backups[i] = load(t, b.store.Store, key)
 		b.google.kill(backups[i].RefreshToken)
-		b.Invalidate(subject)
+		b.Invalidate(subject, "")
 		if _, err := b.Token(t.Context(), subject); !errors.Is(err, tokenstore.ErrNeedsConsent) {
 			t.Fatalf("Token: %v", err)
 		}

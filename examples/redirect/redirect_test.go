@@ -161,7 +161,7 @@ func TestConsentOnlyWhenNeeded(t *testing.T) {
 	w.mustSignIn("")
 
 	w.google.RemoveAccess(jane)
-	w.site.grants.Invalidate(w.subject())
+	w.site.grants.Invalidate(w.subject(), "")
 	w.mustSee("ended")
 	w.mustSignIn("consent")
 	w.mustSee("granted")

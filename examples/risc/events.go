@@ -16,9 +16,9 @@ func (b *backend) handle(ctx context.Context, event risc.Event) error {
 		b.sessions.endAll(e.Subject.ID, e.IssuedAt)
 	case risc.TokensRevoked:
 		b.sessions.endAll(e.Subject.ID, e.IssuedAt)
-		return b.grants.RevokedAt(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt)
+		return b.grants.MarkRevoked(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt)
 	case risc.TokenRevoked: // Google tells the token's hash, and not whose it is
-		return b.grants.RevokedToken(ctx, e.TokenHash, "token-revoked")
+		return b.grants.MarkTokenRevoked(ctx, e.TokenHash, "token-revoked")
 	case risc.AccountDisabled:
 		b.sessions.lock(e.Subject.ID, true, e.IssuedAt)
 		if e.Reason == risc.Hijacking {

@@ -183,7 +183,7 @@ func TestClocksApart(t *testing.T) {
 					t.Fatalf("Token = %v", err)
 				}
 				if _, _, ok := server.CheckAccessToken(token.AccessToken); !ok {
-					m.Invalidate(user) // what HTTPClient does after a 401
+					m.Invalidate(user, token.AccessToken) // what HTTPClient does after a 401
 					wantToken(t, server, m, "after a token that had ended", user)
 				}
 			}

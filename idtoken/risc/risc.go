@@ -11,9 +11,9 @@
 //			case risc.SessionsRevoked:
 //				return sessions.EndAll(ctx, e.Subject.ID)
 //			case risc.TokensRevoked:
-//				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.RevokedAt(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt))
+//				return errors.Join(sessions.EndAll(ctx, e.Subject.ID), grants.MarkRevoked(ctx, e.Subject.ID, "tokens-revoked", e.IssuedAt))
 //			case risc.TokenRevoked:
-//				return grants.RevokedToken(ctx, e.TokenHash, "token-revoked")
+//				return grants.MarkTokenRevoked(ctx, e.TokenHash, "token-revoked")
 //			case risc.AccountDisabled:
 //				if e.Reason == risc.Hijacking {
 //					return sessions.EndAll(ctx, e.Subject.ID)

@@ -1,0 +1,150 @@
+package tokenstore
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+const (
+	year = 365 * 24 * time.Hour
+
+	// assumedLifetime is that of an access token without an expiry: expires_in is
+	// only recommended (RFC 6749 section 5.1).
+	assumedLifetime = 5 * time.Minute
+
+	// lookAgain is how long a process serves an access token without looking at
+	// the record, with Config.ShareAccessTokens.
+	lookAgain = time.Minute
+)
+
+// An accessToken is one in memory. It never changes once other goroutines can
+// see it. Times are nanoseconds since 1970.
+type accessToken struct {
+	value, kind string
+	checkAt     int64 // from then on Token looks whether there is a better one
+	dueAt       int64 // from then on it is replaced
+	expiry      int64
+	refreshedAt int64 // when a refresh brought it; 0: it came otherwise
+	refused     bool  // an API has refused it
+	again       bool  // it replaced one that an API had refused
+}
+
+// newAccessToken decides when a token is due for a refresh: ahead of its expiry
+// by half to all of Config.RefreshAhead, so that tokens of one hour do not all
+// come due at once, and by no more than a fifth of its lifetime. It returns nil
+// if there is no token or it has expired.
+func (m *Manager) newAccessToken(value, kind string, now, expiry time.Time, lifetime time.Duration) *accessToken {
+	if value == "" || !now.Before(expiry) {
+		return nil
+	}
+	ahead := min(jittered(m.refreshAhead, now), lifetime/5)
+	due := expiry.Add(-ahead).UnixNano()
+	return &accessToken{
+		value: strings.Clone(value), kind: kind,
+		checkAt: due, dueAt: due, expiry: expiry.UnixNano(),
+	}
+}
+
+// jittered returns half to all of d. The low digits of the clock are as good as
+// random here, and under a test's clock they can be repeated.
+func jittered(d time.Duration, now time.Time) time.Duration {
+	return d - time.Duration(now.UnixNano()%int64(d/2+1))
+}
+
+// oauth2 returns a copy for the caller to keep.
+func (c *accessToken) oauth2() *oauth2.Token {
+	return &oauth2.Token{AccessToken: c.value, TokenType: c.kind, Expiry: time.Unix(0, c.expiry)}
+}
+
+// fresh reports whether the token can be served without a look at anything.
+func (c *accessToken) fresh(now int64) bool { return c != nil && now < c.checkAt }
+
+// usable reports whether the token can be served if there is no better one.
+func (c *accessToken) usable(now int64) bool { return c != nil && !c.refused && now < c.expiry }
+
+// checkedFrom returns a copy that Token serves until then without a check.
+func (c *accessToken) checkedFrom(at int64) *accessToken {
+	copied := *c
+	copied.checkAt = at
+	return &copied
+}
+
+// refusedByAPI returns a copy that is not served any more. It stays in memory so
+// that the same token is not taken from the store again.
+func (c *accessToken) refusedByAPI() *accessToken {
+	copied := *c
+	copied.refused, copied.checkAt = true, 0
+	return &copied
+}
+
+// due returns a copy that is replaced at the next call, and served if that fails.
+func (c *accessToken) due() *accessToken {
+	copied := *c
+	copied.checkAt, copied.dueAt = 0, 0
+	return &copied
+}
+
+// publish caches c as an access token of the grant with that fingerprint, unless
+// the user's generation is another by now, or a record with neither fingerprint
+// was read meanwhile: c may belong to an older grant then.
+func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, grant uint64) (ok bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.generation != generation || u.grant != read && u.grant != grant && u.grant != 0 {
+		return false
+	}
+	m.cache(u, c)
+	u.grant = grant
+	return true
+}
+
+// cache stores c as the user's access token. The caller holds u.mu.
+func (m *Manager) cache(u *user, c *accessToken) {
+	if c != nil {
+		if old := u.cached.Load(); old != nil && old.refused && old.value != c.value {
+			c.again = true
+		}
+		if m.share {
+			c.checkAt = min(c.checkAt, m.clock.time().Add(jittered(lookAgain, m.clock.time())).UnixNano())
+		}
+	}
+	u.cached.Store(c)
+}
+
+// A clock tells the time to a cache that asks it at every call.
+type clock struct {
+	now    func() time.Time // Config.Now; nil: the machine's
+	recent atomic.Int64     // a reading that is not old yet; 0: there is none
+}
+
+// resolution is how long a reading of the clock counts as recent.
+const resolution = 10 * time.Millisecond
+
+func (c *clock) time() time.Time {
+	if c.now != nil {
+		return c.now()
+	}
+	return time.Now()
+}
+
+func (c *clock) unixNano() int64 { return c.time().UnixNano() }
+
+// recently returns unixNano of now or of up to 10 ms ago. Reading the machine's
+// clock takes longer than everything else that it takes to serve a cached token
+// (BenchmarkToken: 1.1 of the floor with it and 0.7 without, on one core). So a
+// call that finds no recent reading leaves its own, and a timer removes it.
+func (c *clock) recently() int64 {
+	if c.now != nil {
+		return c.unixNano()
+	}
+	if t := c.recent.Load(); t != 0 {
+		return t
+	}
+	t := c.unixNano()
+	c.recent.Store(t)
+	time.AfterFunc(resolution, func() { c.recent.Store(0) })
+	return t
+}

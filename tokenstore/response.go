@@ -1,0 +1,121 @@
+package tokenstore
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+	"golang.org/x/oauth2"
+)
+
+const bearerType = "Bearer"
+
+// A response is the part of a token response that matters here. Its strings are
+// its own.
+type response struct {
+	refreshToken       string
+	scopes             []string // nil: Google did not say
+	refreshTokenExpiry time.Time
+	access             *accessToken // nil: none that could be used
+}
+
+func (m *Manager) newResponse(tok *oauth2.Token) response {
+	if tok == nil {
+		return response{}
+	}
+	now := m.clock.time()
+	return response{
+		refreshToken:       strings.Clone(tok.RefreshToken),
+		scopes:             scopesOf(tok),
+		refreshTokenExpiry: refreshTokenExpiry(tok, now),
+		access:             m.accessTokenOf(tok, now),
+	}
+}
+
+func scopesOf(tok *oauth2.Token) []string {
+	if s, ok := tok.Extra("scope").(string); ok && s != "" {
+		return scope.Parse(strings.Clone(s))
+	}
+	return nil
+}
+
+// refreshTokenExpiry reads Google's refresh_token_expires_in, in seconds.
+func refreshTokenExpiry(tok *oauth2.Token, now time.Time) time.Time {
+	var seconds float64
+	switch v := tok.Extra("refresh_token_expires_in").(type) {
+	case float64:
+		seconds = v
+	case int64:
+		seconds = float64(v)
+	case int:
+		seconds = float64(v)
+	case json.Number:
+		seconds, _ = v.Float64()
+	}
+	if seconds > 0 && seconds < 100*year.Seconds() {
+		return now.Add(time.Duration(seconds * float64(time.Second))).UTC().Round(0)
+	}
+	return time.Time{}
+}
+
+func (m *Manager) accessTokenOf(tok *oauth2.Token, now time.Time) *accessToken {
+	lifetime := assumedLifetime
+	switch {
+	case !tok.Expiry.IsZero():
+		lifetime = tok.Expiry.Sub(now)
+	case tok.ExpiresIn > 0:
+		lifetime = time.Duration(min(tok.ExpiresIn, int64(year.Seconds()))) * time.Second
+	}
+	lifetime = min(lifetime, year)
+	kind := tok.Type()
+	if kind != bearerType {
+		kind = strings.Clone(kind)
+	}
+	return m.newAccessToken(tok.AccessToken, kind, now, now.Add(lifetime), lifetime)
+}
+
+// checkSignIn refuses a token whose ID token names another user, and returns when
+// Google issued the ID token; zero: there is none. To verify an ID token is
+// package idtoken's part: this one came straight from Google's token endpoint.
+func checkSignIn(tok *oauth2.Token, subject string, now time.Time) (issued time.Time, err error) {
+	if tok == nil {
+		return time.Time{}, errors.New("no token was given")
+	}
+	raw, ok := tok.Extra("id_token").(string)
+	if !ok || raw == "" {
+		return time.Time{}, nil
+	}
+	claims := claimsOf(raw)
+	var sub string
+	if json.Unmarshal(claims["sub"], &sub) != nil || sub == "" {
+		return time.Time{}, fmt.Errorf("%w: the ID token names nobody", ErrSubject)
+	}
+	if sub != subject {
+		return time.Time{}, fmt.Errorf("%w: the ID token is another user's", ErrSubject)
+	}
+	var iat float64
+	if json.Unmarshal(claims["iat"], &iat) != nil || iat <= 0 || iat > float64(now.Add(24*time.Hour).Unix()) {
+		return time.Time{}, nil // a time that cannot be is worse than none
+	}
+	return time.Unix(int64(iat), 0).UTC(), nil
+}
+
+// claimsOf returns the claims of an ID token by their exact names: encoding/json
+// would take "SUB" for a struct's sub.
+func claimsOf(idToken string) map[string]json.RawMessage {
+	parts := strings.Split(idToken, ".")
+	if len(parts) != 3 {
+		return nil
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return nil
+	}
+	var claims map[string]json.RawMessage
+	_ = json.Unmarshal(payload, &claims)
+	return claims
+}

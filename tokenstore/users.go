@@ -1,0 +1,276 @@
+package tokenstore
+
+import (
+	"container/heap"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+)
+
+// A user is what this process knows about one user. Reading the cached access
+// token takes no lock. A call that does more holds a reference, so that all calls
+// about one user share one entry: see [users.acquire].
+type user struct {
+	subject string
+	cached  atomic.Pointer[accessToken] // nil: none; written with mu held
+
+	mu         sync.Mutex
+	generation uint64    // raised by a sign-in, a revocation and a Disconnect
+	grant      uint64    // fingerprint of the record that was read or written last; 0: not known
+	activity   *activity // nil: nothing is going on
+
+	// Guarded by users.mu.
+	refs    int32
+	index   int32 // in users.idle; -1: not there
+	leaveAt int64 // when an idle entry is no longer needed
+}
+
+// activity is the part of a user that an idle one does not have.
+type activity struct {
+	refresh   *sharedRefresh // under way; nil: none
+	refreshes uint64         // how many shared refreshes have begun
+	rotation  *write         // pending rotation or refusal of the kept refresh token
+	signIn    *write         // pending sign-in
+	saving    chan struct{}  // held while pending writes are saved
+	asking    chan struct{}  // held from a call of the Refresher until its result is saved
+	failures  *failures      // of the Refresher in a row; nil: none
+}
+
+// act returns the user's activity. The caller holds u.mu.
+func (u *user) act() *activity {
+	if u.activity == nil {
+		u.activity = new(activity)
+	}
+	return u.activity
+}
+
+// currentGeneration returns the user's generation.
+func (u *user) currentGeneration() uint64 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.generation
+}
+
+// lock waits until it holds the lock that which returns, or until ctx ends.
+func (u *user) lock(ctx context.Context, which func(*activity) *chan struct{}) (unlock func(), err error) {
+	u.mu.Lock()
+	held := which(u.act())
+	if *held == nil {
+		*held = make(chan struct{}, 1)
+	}
+	lock := *held
+	u.mu.Unlock()
+	select {
+	case lock <- struct{}{}:
+		return func() { <-lock }, nil
+	case <-ctx.Done():
+		return nil, ctxerr.Of(ctx)
+	}
+}
+
+// forget drops the cached access token and begins a new generation, so that
+// nothing that was read before is cached.
+func (u *user) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.generation++
+	u.cached.Store(nil)
+}
+
+// observe compares the fingerprint of a record, which was read in that
+// generation, with the grant behind the cached access token, and drops the token
+// if it belongs to another grant.
+func (u *user) observe(generation, grant uint64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.generation != generation {
+		return // the record may have changed since it was read
+	}
+	if u.grant != grant && u.grant != 0 {
+		u.cached.Store(nil)
+	}
+	u.grant = grant
+}
+
+// change replaces the cached access token, if there is one, by what f returns.
+func (u *user) change(f func(*accessToken) *accessToken) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c := u.cached.Load(); c != nil {
+		u.cached.Store(f(c))
+	}
+}
+
+// users holds the entries by subject. One without references stays until it is
+// no longer needed or there are too many; those that are needed for the shortest
+// time leave first.
+type users struct {
+	limit int
+
+	mu        sync.RWMutex
+	bySubject map[string]*user
+	idle      idleUsers
+	pending   map[string]*user // those with pending writes
+	queue     []*user          // of pending, in the order in which another Save takes them along
+}
+
+// evictions is how many entries one call removes at most, so that no call pays
+// for all that have expired.
+const evictions = 16
+
+// get returns the entry of subject, for reading its cached token only.
+func (all *users) get(subject string) *user {
+	all.mu.RLock()
+	defer all.mu.RUnlock()
+	return all.bySubject[subject]
+}
+
+// acquire returns the entry of subject with a reference that the caller must
+// release. It makes the entry if there is none.
+func (all *users) acquire(subject string) *user {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	u := all.bySubject[subject]
+	if u == nil {
+		subject = strings.Clone(subject) // some frameworks reuse the memory of a request
+		u = &user{subject: subject, index: -1}
+		all.bySubject[subject] = u
+	}
+	all.hold(u)
+	return u
+}
+
+// retain adds a reference to one that the caller holds.
+func (all *users) retain(u *user) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	u.refs++
+}
+
+// hold adds a reference. The caller holds all.mu.
+func (all *users) hold(u *user) {
+	u.refs++
+	if u.index >= 0 {
+		heap.Remove(&all.idle, int(u.index))
+	}
+}
+
+// release gives a reference back. Without references an entry stays as long as
+// its access token, its pending writes or its failures are of use.
+func (all *users) release(u *user, now int64) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if u.refs--; u.refs > 0 {
+		return
+	}
+	pending, until := u.usefulUntil()
+	switch {
+	case pending:
+	case until <= now:
+		delete(all.bySubject, u.subject)
+	default:
+		u.leaveAt = until
+		heap.Push(&all.idle, u)
+	}
+	for range evictions {
+		if len(all.idle) == 0 || all.idle[0].leaveAt > now && len(all.bySubject) <= all.limit {
+			return
+		}
+		delete(all.bySubject, heap.Pop(&all.idle).(*user).subject)
+	}
+}
+
+// usefulUntil reports whether u has pending writes, and else until when the entry
+// is of use.
+func (u *user) usefulUntil() (pending bool, until int64) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c := u.cached.Load(); c != nil {
+		until = c.expiry
+	}
+	if a := u.activity; a != nil {
+		pending = a.hasPending()
+		if a.failures != nil {
+			until = max(until, a.failures.forgetAt)
+		} else if !pending {
+			u.activity = nil
+		}
+	}
+	return pending, until
+}
+
+// notePending brings the list of users with pending writes up to date.
+func (all *users) notePending(u *user) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	_, listed := all.pending[u.subject]
+	switch pending := u.activity.hasPending(); {
+	case pending && !listed:
+		all.pending[u.subject] = u
+		all.queue = append(all.queue, u)
+	case !pending && listed:
+		delete(all.pending, u.subject)
+	}
+}
+
+// nextPending returns, with a reference, the user whose pending writes have
+// waited longest, and puts it at the end of the queue; nil if there is none.
+func (all *users) nextPending() *user {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for len(all.queue) > 0 {
+		u := all.queue[0]
+		all.queue = all.queue[1:]
+		if all.pending[u.subject] == u {
+			all.queue = append(all.queue, u)
+			all.hold(u)
+			return u
+		}
+	}
+	return nil
+}
+
+// allPending returns the subjects with pending writes, sorted.
+func (all *users) allPending() []string {
+	all.mu.RLock()
+	defer all.mu.RUnlock()
+	return slices.Sorted(maps.Keys(all.pending))
+}
+
+// size returns how many entries there are, and how many with pending writes.
+func (all *users) size() (total, pending int) {
+	all.mu.RLock()
+	defer all.mu.RUnlock()
+	return len(all.bySubject), len(all.pending)
+}
+
+// idleUsers is a heap by leaveAt, for container/heap.
+type idleUsers []*user
+
+func (h idleUsers) Len() int           { return len(h) }
+func (h idleUsers) Less(i, j int) bool { return h[i].leaveAt < h[j].leaveAt }
+func (h idleUsers) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].index, h[j].index = int32(i), int32(j)
+}
+
+func (h *idleUsers) Push(x any) {
+	u := x.(*user)
+	u.index = int32(len(*h))
+	*h = append(*h, u)
+}
+
+func (h *idleUsers) Pop() any {
+	last := len(*h) - 1
+	u := (*h)[last]
+	(*h)[last], *h = nil, (*h)[:last]
+	u.index = -1
+	return u
+}

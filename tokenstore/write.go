@@ -1,0 +1,391 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
+)
+
+// A write is something that Google has said about a user and that the record has
+// to say too. Once it is pending it is changed only by the call that holds
+// activity.saving.
+type write struct {
+	kind     writeKind
+	sent     string // the refresh token that Google was asked with; empty for a sign-in
+	response response
+	reason   string    // of a refusal
+	at       time.Time // when it came in, by this process's clock
+	lineage  lineage   // the sign-in that it is, or that sent goes back to
+
+	// Of a sign-in:
+	before *record // the record that was there first; nil: it could not be read
+	tried  bool    // a Save may have taken it
+	late   bool    // the store has failed it, so that it need not be the newest any more
+}
+
+type writeKind int
+
+const (
+	signInWrite   writeKind = iota // a new refresh token, from a sign-in
+	rotationWrite                  // a new refresh token in place of the one sent
+	refusalWrite                   // the refresh token sent is refused
+	refreshWrite                   // the refresh token sent works
+)
+
+func (k writeKind) String() string {
+	return [...]string{"sign-in", "rotation", "refusal", "refresh"}[k]
+}
+
+// A lineage is a sign-in, and through all rotations what came of it.
+type lineage struct {
+	id string    // empty: not known, as of an imported record
+	at time.Time // of the sign-in
+	// byGoogle says that at is the iat of the ID token that came with the sign-in.
+	// Otherwise it is by the clock of the process that had it.
+	byGoogle bool
+}
+
+// A record is what the store has for a user.
+type record struct {
+	Grant
+	exists bool
+}
+
+// sameLineage reports whether two grants go back to one sign-in. Where that is
+// not known, it compares the refresh tokens.
+func sameLineage(a, b Grant) bool {
+	if a.lineage.id == "" || b.lineage.id == "" {
+		return a.RefreshToken == b.RefreshToken
+	}
+	return a.lineage.id == b.lineage.id
+}
+
+func (m *Manager) newWrite(kind writeKind, g Grant, r response) *write {
+	return &write{kind: kind, sent: g.RefreshToken, lineage: g.lineage, response: r, at: m.now()}
+}
+
+var (
+	// errKnown: the record says so already.
+	errKnown = errors.New("the record says so already")
+	// errSuperseded: the record is about another refresh token by now, or a
+	// newer sign-in.
+	errSuperseded = errors.New("the record is another one by now")
+	// errAgain: what was read has changed; read again and decide again.
+	errAgain = errors.New("the grant has changed")
+)
+
+// A saveError is the failure of a Save whose record needed the write.
+type saveError struct{ error }
+
+func (e saveError) Unwrap() error { return e.error }
+
+const (
+	// saveTries is how often a write is tried before it is pending, and saveWait
+	// the time between the first two tries; it doubles.
+	saveTries = 4
+	saveWait  = 50 * time.Millisecond
+
+	// maxConflicts is how often one try gives way to other writers.
+	maxConflicts = 32
+)
+
+// save brings w into the record and returns the record. If the record is about
+// something else by now, the error is errSuperseded. If the store fails, w is
+// pending. If kept is not nil, the first try is a Save over it.
+func (m *Manager) save(ctx context.Context, u *user, w *write, kept *Grant) (g Grant, err error) {
+	for try := range saveTries {
+		if try > 0 && wait(ctx, saveWait<<(try-1)) != nil {
+			break
+		}
+		g, err = m.trySave(ctx, u, w, kept)
+		kept = nil
+		if err == nil || errors.Is(err, errSuperseded) {
+			m.settled(u, w, err == nil)
+			return g, err
+		}
+		if errors.Is(err, ErrSealed) {
+			break
+		}
+	}
+	w.late = true
+	m.remember(u, w)
+	m.event(ctx, slog.LevelError, eventUnsaved, u.subject, slog.String("what", w.kind.String()), errorAttr(err))
+	return Grant{}, err
+}
+
+// trySave compares w with the record, and saves the record with w in it if it
+// needs it. Where the record changes at the same time, it starts again.
+func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) (Grant, error) {
+	for range maxConflicts {
+		kept := record{exists: true}
+		if known != nil {
+			kept.Grant, known = *known, nil
+		} else {
+			var err error
+			if kept, err = m.loadFor(ctx, u, w); err != nil {
+				w.late = true
+				return Grant{}, err
+			}
+			switch err = m.weigh(ctx, u, w, kept); {
+			case errors.Is(err, errKnown):
+				return kept.Grant, nil
+			case errors.Is(err, errAgain):
+				continue
+			case err != nil:
+				return kept.Grant, err
+			}
+		}
+		g := m.apply(w, kept.Grant)
+		w.tried = true
+		version, err := m.store.Save(ctx, m.key(u.subject), g)
+		if err == nil {
+			g.Version = version
+			m.reportLost(ctx, u, kept.Grant, g)
+			m.takeAlong()
+			return g, nil
+		}
+		if !errors.Is(err, ErrConflict) {
+			w.late = true
+			return Grant{}, saveError{err}
+		}
+	}
+	return Grant{}, ErrConflict
+}
+
+// loadFor reads the record that w is compared with. A sign-in takes one that
+// cannot be unsealed as far as it is readable.
+func (m *Manager) loadFor(ctx context.Context, u *user, w *write) (record, error) {
+	g, err := m.load(ctx, u)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return record{}, nil
+	case w.kind == signInWrite && errors.Is(err, ErrSealed) && g.Version != "":
+		err = nil
+	}
+	return record{g, true}, err
+}
+
+// weigh returns nil if the record needs w, and else errKnown, errSuperseded or
+// why that cannot be decided now.
+func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept record) error {
+	if w.kind == signInWrite {
+		return m.weighSignIn(ctx, u, w, kept)
+	}
+	switch {
+	case !kept.exists:
+		if w.kind == rotationWrite {
+			m.revokeOrphan(ctx, u, w)
+		}
+		return errSuperseded
+	case w.kind == rotationWrite && kept.RefreshToken == w.response.refreshToken:
+		return errKnown // it was saved after all, and the store's response was lost
+	case kept.RefreshToken != w.sent || !sameLineage(kept.Grant, Grant{RefreshToken: w.sent, lineage: w.lineage}):
+		return errSuperseded
+	case w.kind == refusalWrite && kept.State == NeedsConsent:
+		return errKnown
+	case w.kind == refreshWrite && kept.State == NeedsConsent:
+		return errSuperseded
+	}
+	return nil
+}
+
+// revokeOrphan revokes a refresh token that a refresh has brought for a user who
+// was disconnected while it was under way: nobody would know it any more.
+func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
+	m.refused.add(w.response.refreshToken, w.lineage.id, ReasonRevoked)
+	if err := m.revoke(ctx, w.response.refreshToken); err != nil {
+		m.event(ctx, slog.LevelWarn, eventNotRevoked, u.subject, errorAttr(err))
+	}
+}
+
+// weighSignIn decides whether a sign-in replaces the record: the sign-in with the
+// later time is kept, and one that has just come in is the latest unless Google's
+// clock says otherwise. Where the clocks of two processes cannot order them, the
+// one that would be kept must work at Google.
+func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept record) error {
+	if w.before == nil && !w.late {
+		w.before = &kept
+	}
+	switch {
+	case kept.exists && kept.lineage.id == w.lineage.id:
+		return errKnown
+	case !kept.exists && w.late && w.before != nil && w.before.exists:
+		return errSuperseded // the user was disconnected since
+	case !kept.exists && (w.tried || w.late):
+		return m.signInWorks(ctx, u, w) // it may have been saved, and disconnected since
+	case !kept.exists:
+		return nil
+	}
+	if err := m.order(ctx, u, w, kept); err != nil {
+		return err
+	}
+	if m.narrows(w, kept.Grant) {
+		return m.setAside(ctx, u, w, kept.Grant)
+	}
+	return nil
+}
+
+// clockError is how far the clocks of two processes may be apart.
+const clockError = 10 * time.Minute
+
+// order returns nil if w is the later sign-in, and else errSuperseded.
+func (m *Manager) order(ctx context.Context, u *user, w *write, kept record) error {
+	later := w.lineage.at.Sub(kept.lineage.at)
+	switch {
+	case w.lineage.byGoogle && kept.lineage.byGoogle && later != 0:
+		if later < 0 {
+			return errSuperseded
+		}
+		return nil
+	case !w.late, w.before != nil && sameLineage(w.before.Grant, kept.Grant):
+		return nil
+	case later < 0, later == 0 && w.before != nil:
+		works, err := m.keptWorks(ctx, u, kept.Grant)
+		if works {
+			return errSuperseded
+		}
+		return err
+	case later > 0 && later < clockError:
+		return m.signInWorks(ctx, u, w)
+	}
+	return nil
+}
+
+// signInWorks asks Google whether the refresh token of a sign-in still works:
+// errSuperseded if Google refuses it.
+func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
+	unlock, err := u.lock(ctx, askingLock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	refreshToken := w.response.refreshToken
+	if _, refused := m.refused.reason(refreshToken, w.lineage.id); refused {
+		return errSuperseded
+	}
+	tok, err := m.refresher.Refresh(ctx, refreshToken)
+	if reason, refused := refusal(err); refused {
+		m.refused.add(refreshToken, w.lineage.id, reason)
+		return errSuperseded
+	}
+	if err != nil {
+		return failedForNow("refreshing", u.subject, err)
+	}
+	r := m.newResponse(tok)
+	if r.refreshToken != "" && r.refreshToken != refreshToken {
+		m.refused.add(refreshToken, w.lineage.id, ReasonInvalidGrant)
+		w.response.refreshToken = r.refreshToken
+	}
+	w.response.access = r.access
+	return nil
+}
+
+// keptWorks asks Google whether the kept refresh token works, and saves what
+// Google says about it. The error is errAgain if the record has changed by that.
+func (m *Manager) keptWorks(ctx context.Context, u *user, kept Grant) (bool, error) {
+	if kept.State != Active || kept.RefreshToken == "" {
+		return false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, m.timeout/2) // the rest is for the Save
+	defer cancel()
+	generation := u.currentGeneration()
+	c, g, err := m.refresh(ctx, u, kept)
+	switch {
+	case err == nil:
+		m.publish(u, generation, c, m.fingerprint(kept), m.fingerprint(g))
+		return true, nil
+	case errors.Is(err, ErrNeedsConsent):
+		return false, nil
+	}
+	return false, err
+}
+
+// narrows reports whether a sign-in covers less than an Active grant, and nothing
+// that the grant lacks.
+func (m *Manager) narrows(w *write, kept Grant) bool {
+	granted := w.response.scopes
+	return !m.allowNarrowing && kept.State == Active && kept.RefreshToken != "" &&
+		granted != nil && kept.Scopes != nil &&
+		scope.Missing(kept.Scopes, granted) == nil && scope.Missing(granted, kept.Scopes) != nil
+}
+
+// setAside returns errSuperseded if the kept refresh token, which covers more than
+// the one of w, works. Google's users end grants without telling anybody, so that
+// is not known before a refresh. Where it cannot be decided now, the one of w is
+// kept, because it is the one that certainly works.
+func (m *Manager) setAside(ctx context.Context, u *user, w *write, kept Grant) error {
+	works, err := m.keptWorks(ctx, u, kept)
+	if works {
+		return errSuperseded
+	}
+	if errors.Is(err, errAgain) {
+		return err
+	}
+	return nil
+}
+
+// apply returns the record with w in it.
+func (m *Manager) apply(w *write, g Grant) Grant {
+	now := m.now()
+	g.UpdatedAt = now
+	if w.kind == refusalWrite {
+		g.State, g.Reason, g.told = NeedsConsent, w.reason, false
+		return withoutAccessToken(g)
+	}
+	g.RefreshedAt = w.at
+	if w.response.scopes != nil || w.kind == signInWrite {
+		g.Lost = m.lost(w, g)
+		g.Scopes = w.response.scopes
+	}
+	if !w.response.refreshTokenExpiry.IsZero() || w.kind == signInWrite {
+		g.RefreshTokenExpiry = w.response.refreshTokenExpiry
+	}
+	if w.response.refreshToken != "" {
+		g.RefreshToken = w.response.refreshToken
+	}
+	if w.kind == signInWrite {
+		g.lineage = w.lineage
+	}
+	// Google may refuse a refresh token that it has just replaced: a rotation
+	// undoes that. It does not undo what MarkRevoked was told.
+	if w.kind == signInWrite || w.kind == rotationWrite && !g.told {
+		g.State, g.Reason, g.told = Active, "", false
+	}
+	if g.CreatedAt.IsZero() {
+		g.CreatedAt = now
+	}
+	if c := w.response.access; m.share && c != nil && g.State == Active {
+		g.AccessToken, g.Expiry = c.value, time.Unix(0, c.expiry).UTC()
+		return g
+	}
+	return withoutAccessToken(g)
+}
+
+func withoutAccessToken(g Grant) Grant {
+	g.AccessToken, g.Expiry = "", time.Time{}
+	return g
+}
+
+// lost returns the scopes that g has, or has lost before, and w lacks. Where it is
+// not known what w has, all of them may be lost, until a refresh tells.
+func (m *Manager) lost(w *write, g Grant) []string {
+	if w.kind == signInWrite && m.allowNarrowing {
+		return nil
+	}
+	had := scope.Set(slices.Concat(g.Scopes, g.Lost)...)
+	return scope.Missing(w.response.scopes, had)
+}
+
+// reportLost logs the scopes that a record has lost.
+func (m *Manager) reportLost(ctx context.Context, u *user, before, after Grant) {
+	if after.Scopes == nil {
+		return // not known yet
+	}
+	if lost := scope.Missing(before.Lost, after.Lost); lost != nil || before.Scopes == nil && after.Lost != nil {
+		m.event(ctx, slog.LevelWarn, eventNarrowed, u.subject, slog.Any("lost", after.Lost))
+	}
+}
