@@ -51,15 +51,21 @@ type AuthParams struct {
 	Extra url.Values
 }
 
-// An AuthRequest is one user's visit to Google's authorization page: redirect
+// An AuthRequest is one visit of a user to Google's authorization page: redirect
 // the browser to URL, and keep the rest until it comes back to RedirectURI.
+// [Redirect] does both, with cookies.
 //
-// Keep it where the browser cannot change it, and others cannot read it: in a
-// server-side session, or in a cookie that is encrypted and authenticated. It
-// makes the round trip through encoding/json; that form, alone among those of
-// this package's types, has its secrets in it. fmt and slog print it without, but
-// for fmt where it is in an unexported field of another struct: see Security in
-// the package documentation. Use it once: delete it when the callback arrives, whatever comes of it.
+// To keep it in a session on the server, keep one entry for each State: a browser
+// can have several sign-ins under way, one a tab. Look the entry up by the
+// callback's state, give it to [Client.ExchangeCallback], and delete that entry
+// alone. A callback whose state has no entry in the session deletes nothing; it
+// may be a stranger's link. Answer a prefetch (Sec-Purpose) with 204, and look
+// nothing up. Entries older than ten minutes can go.
+//
+// Keep it where the browser cannot change it and others cannot read it. Its JSON
+// form, alone among those of this package's types, has its secrets in it. fmt and
+// slog print it without, but for fmt where it is in an unexported field of another
+// struct: see Security in the package documentation.
 type AuthRequest struct {
 	URL          string   `json:"url"`
 	RedirectURI  string   `json:"redirect_uri"`

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log"
@@ -80,7 +81,53 @@ func ExampleClient_Exchange() {
 	// get a new code: 400
 }
 
-// A browser that is sent to Google and comes back.
+// A site whose users sign in by a redirect.
+func ExampleRedirect() {
+	const callback = "https://example.com/oauth2/callback"
+	google := exchangetest.NewServer(exchangetest.Options{
+		Clients: []exchangetest.Client{{RedirectURIs: []string{callback}}},
+	})
+	defer google.Close()
+	client := newExampleClient(google)
+	key := make([]byte, 32) // from where you keep secrets
+	rand.Read(key)
+
+	redirect, err := client.NewRedirect(exchange.RedirectConfig{
+		URI:    callback,
+		Keys:   [][]byte{key},
+		Params: exchange.AuthParams{Scopes: []string{"openid", "email"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+		redirect.Start(w, r, r.FormValue("to"))
+	})
+	mux.Handle("GET /oauth2/callback", redirect.Handler(
+		func(w http.ResponseWriter, r *http.Request, t *exchange.Tokens, returnPath string) {
+			// Verify t.IDToken, keep t.RefreshToken, start your session.
+			http.Redirect(w, r, returnPath, http.StatusSeeOther)
+		}))
+
+	// What the browser does.
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/login?to=/settings", nil))
+	back, err := google.Authorize(w.Header().Get("Location"), exchangetest.Choice{User: "jane.doe@gmail.com"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", back.String(), nil)
+	r.AddCookie(w.Result().Cookies()[0])
+	w = httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	fmt.Println(w.Code, w.Header().Get("Location"))
+	// Output:
+	// 303 /settings
+}
+
+// A site that keeps sign-ins under way in sessions of its own: one entry a state,
+// and the callback ends the matching one only.
 func ExampleClient_ExchangeCallback() {
 	const callback = "https://example.com/oauth2/callback"
 	google := exchangetest.NewServer(exchangetest.Options{
@@ -88,23 +135,35 @@ func ExampleClient_ExchangeCallback() {
 	})
 	defer google.Close()
 	client := newExampleClient(google)
+	session := make(map[string]*exchange.AuthRequest) // of one browser
 
-	req, err := client.NewAuthRequest(callback, exchange.AuthParams{Scopes: []string{"openid", "email"}})
-	if err != nil {
-		log.Fatal(err)
+	var urls []string
+	for range 2 { // two tabs
+		req, err := client.NewAuthRequest(callback, exchange.AuthParams{Scopes: []string{"openid", "email"}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		session[req.State] = req
+		urls = append(urls, req.URL) // where the browser is redirected to
 	}
-	// Keep req in the browser's session, redirect the browser to req.URL, and
-	// wait for it at the callback.
-	back, err := google.Authorize(req.URL, exchangetest.Choice{User: "jane.doe@gmail.com"})
-	if err != nil {
-		log.Fatal(err)
+	for _, url := range urls {
+		back, err := google.Authorize(url, exchangetest.Choice{User: "jane.doe@gmail.com"})
+		if err != nil {
+			log.Fatal(err)
+		}
+		// The handler of the callback, for which back is r.URL.
+		req := session[back.Query().Get("state")] // nil: ErrState
+		if req != nil {
+			delete(session, req.State)
+		}
+		tokens, err := client.ExchangeCallback(ctx, back.Query(), req)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(tokens.Scopes)
 	}
-	tokens, err := client.ExchangeCallback(ctx, back.Query(), req)
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(tokens.Scopes)
 	// Output:
+	// [https://www.googleapis.com/auth/userinfo.email openid]
 	// [https://www.googleapis.com/auth/userinfo.email openid]
 }
 

@@ -20,9 +20,10 @@
 // Google redeems a code only under the redirect_uri it was issued under, so each
 // exchange says what that was: [App] for Google's SDKs on iOS and Android,
 // [Popup] for Google Identity Services in a page, or the redirect URI itself.
-// For a browser redirect, [Client.NewAuthRequest] makes the address to send the
-// browser to, with state, nonce and PKCE, and [Client.ExchangeCallback] takes
-// what it comes back with.
+// For a browser redirect, [Redirect] is two handlers: one sends the browser to
+// Google with state, nonce and PKCE, the other redeems the code that it comes back
+// with. A site that keeps sign-ins in its own sessions uses
+// [Client.NewAuthRequest] and [Client.ExchangeCallback].
 //
 // # Consent only when it is needed
 //

@@ -21,6 +21,15 @@ const handleTimeout = time.Minute
 // On failure the answer is the [HTTPStatus] of the error and that status's text,
 // and Config.OnError is told why. An app does best to get a new code after any
 // failure: 400 means that nothing else helps, 503 that it should wait first.
+//
+// Behind a proxy that changes Host, a page's request without Sec-Fetch-Site looks
+// like one of another origin and gets 403: let the proxy keep Host, or name the
+// page's origin in Config.CrossOrigin. docs/proxies.md has the lines for usual
+// proxies. Do not put a CrossOriginProtection of your own around the mux: it
+// refuses the POST of Google's button, which comes from another origin.
+// http.TimeoutHandler answers the app earlier and does not end the exchange.
+// signedIn must write a header or a body, because some adapters, for AWS Lambda
+// among them, make 504 of an answer without and lose its cookies.
 func (c *Client) Handler(uri RedirectURI, signedIn func(w http.ResponseWriter, r *http.Request, t *Tokens)) http.Handler {
 	if signedIn == nil {
 		panic("exchange: Handler: signedIn is nil") // now, rather than after a code is spent
