@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net/http"
 )
 
 // Delete deletes the document called name for good, with every file of that
@@ -38,7 +39,7 @@ func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
 			return 0, failed("delete all", "", err)
 		}
 		for _, file := range page {
-			ids = append(ids, file.Id)
+			ids = append(ids, file.ID)
 		}
 	}
 	for n, id := range ids {
@@ -53,12 +54,12 @@ func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
 // it was listed, it stays: it may be another document by now, and its content is
 // not what had lost. Nothing is tried twice: a Put waits for it.
 func (f *AppFolder) fold(ctx context.Context, loser *File) error {
-	_, err := once(ctx, func(ctx context.Context) (struct{}, error) {
-		now, err := fileOf(f.files.Get(loser.ID).Fields(fileFields).Context(ctx).Do())
+	_, err := once(ctx, f, func(ctx context.Context) (struct{}, error) {
+		now, err := f.getOnce(ctx, loser.ID)
 		if err != nil || now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified) {
 			return struct{}{}, err
 		}
-		return struct{}{}, f.files.Delete(loser.ID).Context(ctx).Do()
+		return struct{}{}, f.deleteOnce(ctx, loser.ID)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -69,11 +70,19 @@ func (f *AppFolder) fold(ctx context.Context, loser *File) error {
 // deleteID deletes one file. One that is gone already is fine: the answer to an
 // earlier attempt may have been lost.
 func (f *AppFolder) deleteID(ctx context.Context, id string) error {
-	_, err := try(ctx, func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, f.files.Delete(id).Context(ctx).Do()
+	_, err := try(ctx, f, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, f.deleteOnce(ctx, id)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return err
+}
+
+func (f *AppFolder) deleteOnce(ctx context.Context, id string) error {
+	res, err := f.do(ctx, f.fileCall(http.MethodDelete, id, nil))
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }

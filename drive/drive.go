@@ -62,6 +62,15 @@
 // No error text contains a token, an upload session's address or a response
 // body.
 //
+// # Environment
+//
+// With a TokenSource, requests go over [http.DefaultTransport], which reads
+// HTTPS_PROXY, HTTP_PROXY and NO_PROXY. The variables of Google's own clients
+// (GOOGLE_API_USE_CLIENT_CERTIFICATE, GOOGLE_API_USE_MTLS_ENDPOINT,
+// GOOGLE_CLOUD_QUOTA_PROJECT, GOOGLE_CLOUD_UNIVERSE_DOMAIN and
+// GOOGLE_SDK_GO_LOGGING_LEVEL) are not read. Use the Endpoint and the HTTPClient of
+// [Config] for the same purposes.
+//
 // # What it does not do
 //
 // Drive has no conditional write, so [PutOptions.IfRevision] is checked before the
@@ -75,21 +84,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"math"
 	"net/http"
 	"net/url"
 
 	"golang.org/x/oauth2"
-	gdrive "google.golang.org/api/drive/v3"
-	"google.golang.org/api/option"
 
 	"github.com/seed3a054f9c/googlesignin/internal/redact"
 )
 
 // Scope is the OAuth scope that opens the application-data folder, and nothing
 // else of the user's Drive.
-const Scope = gdrive.DriveAppdataScope
+const Scope = "https://www.googleapis.com/auth/drive.appdata"
 
 // DefaultEndpoint is where Google serves the Drive API.
 const DefaultEndpoint = "https://www.googleapis.com"
@@ -128,8 +133,6 @@ type AppFolder struct {
 	redacted
 
 	client   *http.Client
-	media    *http.Client // for content, however long
-	files    *gdrive.FilesService
 	endpoint *url.URL
 	chunk    int
 	ids      idPool
@@ -147,19 +150,9 @@ func New(cfg Config) (*AppFolder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("drive: Config.Endpoint: %w", err)
 	}
-	client := newHTTPClient(cfg, endpoint, maxAnswer)
-	service, err := gdrive.NewService(context.Background(),
-		option.WithHTTPClient(client),
-		option.WithEndpoint(endpoint.JoinPath("drive/v3/").String()),
-		option.WithLogger(slog.New(slog.DiscardHandler))) // it would log whole answers
-	if err != nil {
-		return nil, fmt.Errorf("drive: %w", err)
-	}
 	return &AppFolder{
 		redacted: redacted(fmt.Sprintf("drive.AppFolder{%s}", endpoint.Host)),
-		client:   client,
-		media:    newHTTPClient(cfg, endpoint, math.MaxInt64),
-		files:    service.Files,
+		client:   newHTTPClient(cfg, endpoint),
 		endpoint: endpoint,
 		chunk:    cfg.ChunkSize,
 	}, nil
@@ -172,11 +165,22 @@ func (f *AppFolder) Info(ctx context.Context) (*File, error) {
 	return file, failed("info", "", err)
 }
 
-// get returns the file that has id.
+// get returns the file that has id, as it is now.
 func (f *AppFolder) get(ctx context.Context, id string) (*File, error) {
-	return try(ctx, func(ctx context.Context) (*File, error) {
-		return fileOf(f.files.Get(id).Fields(fileFields).Context(ctx).Do())
-	})
+	return try(ctx, f, func(ctx context.Context) (*File, error) { return f.getOnce(ctx, id) })
+}
+
+func (f *AppFolder) getOnce(ctx context.Context, id string) (*File, error) {
+	return f.fetchFile(ctx, f.fileCall(http.MethodGet, id, fields(fileFields)))
+}
+
+// fetchFile sends c, whose answer is a file.
+func (f *AppFolder) fetchFile(ctx context.Context, c call) (*File, error) {
+	res, err := f.do(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return readFile(res)
 }
 
 // redacted is embedded by types without exported fields.

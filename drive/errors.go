@@ -137,16 +137,26 @@ func statusOf(err error) int {
 	return 0
 }
 
-// newError reads what the generated client made of an answer.
+// newError reads a refusal.
 func newError(api *googleapi.Error) *Error {
 	e := &Error{
 		Status:     api.Code,
 		Reason:     reasonOf(api),
 		RetryAfter: retry.After(api.Header, time.Now()),
-		api:        &googleapi.Error{Code: api.Code, Message: api.Message, Errors: slices.Clone(api.Errors)},
+		api:        &googleapi.Error{Code: api.Code, Message: api.Message, Errors: api.Errors, Header: harmless(api.Header)},
 	}
 	e.kind = kindOf(e.Status, e.Reason)
 	return e
+}
+
+// harmless returns the header of a refusal without the fields that may hold a
+// session or a cookie.
+func harmless(h http.Header) http.Header {
+	kept := h.Clone()
+	for _, name := range []string{"Location", "Set-Cookie", "X-Guploader-Uploadid"} {
+		kept.Del(name)
+	}
+	return kept
 }
 
 func kindOf(status int, reason string) error {

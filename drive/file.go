@@ -1,10 +1,8 @@
 package drive
 
 import (
+	"net/url"
 	"time"
-
-	gdrive "google.golang.org/api/drive/v3"
-	"google.golang.org/api/googleapi"
 )
 
 // A File is what Drive knows about a document at one moment.
@@ -21,40 +19,71 @@ type File struct {
 	Properties  map[string]string // set by this application; nil: none
 }
 
-// fileFields are the fields of Drive's that make a [File]: it sends no others,
-// and not all of these unless asked.
-const fileFields googleapi.Field = "id,name,mimeType,headRevisionId,md5Checksum,sha256Checksum,size,createdTime,modifiedTime,appProperties"
+// fileFields are the fields of Drive's files resource that make a [File]. Drive
+// sends only some of them unless asked, and no others if asked.
+const fileFields = "id,name,mimeType,headRevisionId,md5Checksum,sha256Checksum,size,createdTime,modifiedTime,appProperties"
 
 const folderType = "application/vnd.google-apps.folder"
 
-// isFile reports whether f is one of Drive's files, all of which have an ID.
-func isFile(f *gdrive.File) bool { return f != nil && f.Id != "" }
-
-// fileOf is what a call has answered.
-func fileOf(f *gdrive.File, err error) (*File, error) {
-	switch {
-	case err != nil:
-		return nil, err
-	case !isFile(f):
-		return nil, errBadAnswer
-	}
-	return newFile(f), nil
+// A resource is a file as Drive's JSON describes it
+// (https://developers.google.com/workspace/drive/api/reference/rest/v3/files).
+type resource struct {
+	ID             string            `json:"id"`
+	Name           string            `json:"name"`
+	MIMEType       string            `json:"mimeType"`
+	HeadRevisionID string            `json:"headRevisionId"`
+	MD5Checksum    string            `json:"md5Checksum"`
+	SHA256Checksum string            `json:"sha256Checksum"`
+	Size           int64             `json:"size,string"`
+	CreatedTime    string            `json:"createdTime"`
+	ModifiedTime   string            `json:"modifiedTime"`
+	AppProperties  map[string]string `json:"appProperties"`
 }
 
-// newFile gives the zero time for one that is not RFC 3339.
-func newFile(f *gdrive.File) *File {
-	created, _ := time.Parse(time.RFC3339, f.CreatedTime)
-	modified, _ := time.Parse(time.RFC3339, f.ModifiedTime)
+// isFile reports whether r is one of Drive's files: all of them have an ID.
+func (r *resource) isFile() bool { return r != nil && r.ID != "" }
+
+// file returns r as a File. A time that is not RFC 3339 becomes the zero time.
+func (r *resource) file() *File {
+	created, _ := time.Parse(time.RFC3339, r.CreatedTime)
+	modified, _ := time.Parse(time.RFC3339, r.ModifiedTime)
 	return &File{
-		ID:          f.Id,
-		Name:        f.Name,
-		ContentType: f.MimeType,
-		Revision:    f.HeadRevisionId,
-		MD5:         f.Md5Checksum,
-		SHA256:      f.Sha256Checksum,
-		Size:        f.Size,
+		ID:          r.ID,
+		Name:        r.Name,
+		ContentType: r.MIMEType,
+		Revision:    r.HeadRevisionID,
+		MD5:         r.MD5Checksum,
+		SHA256:      r.SHA256Checksum,
+		Size:        r.Size,
 		Created:     created,
 		Modified:    modified,
-		Properties:  f.AppProperties,
+		Properties:  r.AppProperties,
 	}
 }
+
+// A change is what a request says about a file. A field that is empty or nil stays
+// as it is.
+type change struct {
+	ID            string             `json:"id,omitempty"`
+	Name          string             `json:"name,omitempty"`
+	MIMEType      string             `json:"mimeType,omitempty"`
+	Parents       []string           `json:"parents,omitempty"`
+	AppProperties map[string]*string `json:"appProperties,omitempty"` // nil removes a property
+}
+
+// setProperties adds properties to c. An empty value removes one.
+func (c *change) setProperties(properties map[string]string) {
+	if len(properties) == 0 {
+		return
+	}
+	c.AppProperties = make(map[string]*string, len(properties))
+	for key, value := range properties {
+		c.AppProperties[key] = nil
+		if value != "" {
+			c.AppProperties[key] = &value
+		}
+	}
+}
+
+// fields returns the parameter that asks for them.
+func fields(list string) url.Values { return url.Values{"fields": {list}} }

@@ -2,10 +2,11 @@ package drive
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"sync"
-
-	gdrive "google.golang.org/api/drive/v3"
 )
 
 // idBatch is how many IDs are fetched at once: enough to spare most creates the
@@ -42,15 +43,25 @@ func (f *AppFolder) newID(ctx context.Context) (string, error) {
 	if id, ok := f.ids.take(); ok {
 		return id, nil
 	}
-	generated, err := try(ctx, func(ctx context.Context) (*gdrive.GeneratedIds, error) {
-		return f.files.GenerateIds().Space(alias).Type("files").Count(idBatch).Fields("ids").Context(ctx).Do()
-	})
+	ids, err := try(ctx, f, f.generateIDs)
 	if err != nil {
 		return "", err
 	}
-	if generated == nil || len(generated.Ids) == 0 || slices.Contains(generated.Ids, "") {
-		return "", errBadAnswer
+	f.ids.add(ids[1:])
+	return ids[0], nil
+}
+
+// generateIDs returns new IDs, at least one.
+func (f *AppFolder) generateIDs(ctx context.Context) ([]string, error) {
+	var answer struct {
+		IDs []string `json:"ids"`
 	}
-	f.ids.add(generated.Ids[1:])
-	return generated.Ids[0], nil
+	query := url.Values{"space": {alias}, "type": {"files"}, "count": {strconv.Itoa(idBatch)}, "fields": {"ids"}}
+	if err := f.fetch(ctx, f.newCall(http.MethodGet, query, "drive/v3/files/generateIds"), &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.IDs) == 0 || slices.Contains(answer.IDs, "") {
+		return nil, errBadAnswer
+	}
+	return answer.IDs, nil
 }

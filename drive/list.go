@@ -5,13 +5,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	gdrive "google.golang.org/api/drive/v3"
-	"google.golang.org/api/googleapi"
 )
 
 // An Order is that in which Drive lists files.
@@ -58,7 +58,7 @@ func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
 				return
 			}
 			for _, item := range page {
-				if file := newFile(item); q.matches(file) && !yield(file, nil) {
+				if file := item.file(); q.matches(file) && !yield(file, nil) {
 					return
 				}
 			}
@@ -68,20 +68,17 @@ func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
 
 // pages yields the answers to a search in the folder's space. The fields must
 // include the ID.
-func (f *AppFolder) pages(ctx context.Context, search string, order Order, fields googleapi.Field) iter.Seq2[[]*gdrive.File, error] {
-	return func(yield func([]*gdrive.File, error) bool) {
-		for token := ""; ; {
-			list, err := try(ctx, func(ctx context.Context) (*gdrive.FileList, error) {
-				call := f.files.List().Spaces(alias).Q(search).PageSize(pageSize).
-					Fields("nextPageToken,files(" + fields + ")").Context(ctx)
-				if order != "" {
-					call.OrderBy(string(order))
-				}
-				if token != "" {
-					call.PageToken(token)
-				}
-				return listOf(call.Do())
-			})
+func (f *AppFolder) pages(ctx context.Context, search string, order Order, wanted string) iter.Seq2[[]*resource, error] {
+	return func(yield func([]*resource, error) bool) {
+		query := fields("nextPageToken,files(" + wanted + ")")
+		query.Set("spaces", alias)
+		query.Set("q", search)
+		query.Set("pageSize", strconv.Itoa(pageSize))
+		if order != "" {
+			query.Set("orderBy", string(order))
+		}
+		for {
+			list, err := try(ctx, f, func(ctx context.Context) (*page, error) { return f.page(ctx, query) })
 			if err != nil {
 				yield(nil, err)
 				return
@@ -89,18 +86,27 @@ func (f *AppFolder) pages(ctx context.Context, search string, order Order, field
 			if !yield(list.Files, nil) || list.NextPageToken == "" {
 				return
 			}
-			token = list.NextPageToken
+			query.Set("pageToken", list.NextPageToken)
 		}
 	}
 }
 
-// listOf is what a search has answered.
-func listOf(list *gdrive.FileList, err error) (*gdrive.FileList, error) {
-	notFile := func(f *gdrive.File) bool { return !isFile(f) }
-	if err == nil && (list == nil || slices.ContainsFunc(list.Files, notFile)) {
+// A page is one answer to a search.
+type page struct {
+	Files         []*resource `json:"files"`
+	NextPageToken string      `json:"nextPageToken"`
+}
+
+func (f *AppFolder) page(ctx context.Context, query url.Values) (*page, error) {
+	var answer *page
+	if err := f.fetch(ctx, f.newCall(http.MethodGet, query, "drive/v3/files"), &answer); err != nil {
+		return nil, err
+	}
+	notFile := func(r *resource) bool { return !r.isFile() }
+	if answer == nil || slices.ContainsFunc(answer.Files, notFile) {
 		return nil, errBadAnswer
 	}
-	return list, err
+	return answer, nil
 }
 
 // inFolder finds documents: no folders, and nothing inside a folder that somebody

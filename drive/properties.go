@@ -2,10 +2,10 @@ package drive
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-
-	gdrive "google.golang.org/api/drive/v3"
+	"net/http"
 )
 
 // SetProperties merges properties into those of the document called name; a key
@@ -23,16 +23,20 @@ func (f *AppFolder) setProperties(ctx context.Context, name string, properties m
 	if err != nil {
 		return nil, err
 	}
-	change := new(gdrive.File)
-	setProperties(change, properties)
-	return f.update(ctx, file.ID, change)
+	var c change
+	c.setProperties(properties)
+	return f.update(ctx, file.ID, c)
 }
 
 // update changes the metadata of a file.
-func (f *AppFolder) update(ctx context.Context, id string, change *gdrive.File) (*File, error) {
-	return try(ctx, func(ctx context.Context) (*File, error) {
-		return fileOf(f.files.Update(id, change).Fields(fileFields).Context(ctx).Do())
-	})
+func (f *AppFolder) update(ctx context.Context, id string, c change) (*File, error) {
+	metadata, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	call := f.fileCall(http.MethodPatch, id, fields(fileFields))
+	call.setBody("application/json", metadata)
+	return try(ctx, f, func(ctx context.Context) (*File, error) { return f.fetchFile(ctx, call) })
 }
 
 // maxProperty and maxProperties are Drive's limits
@@ -53,20 +57,4 @@ func checkProperties(properties map[string]string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// setProperties adds a change of properties to file: null removes one, which is
-// encoded only where the whole field is.
-func setProperties(file *gdrive.File, properties map[string]string) {
-	for key, value := range properties {
-		if value == "" {
-			file.NullFields = append(file.NullFields, "AppProperties."+key)
-			file.ForceSendFields = []string{"AppProperties"}
-			continue
-		}
-		if file.AppProperties == nil {
-			file.AppProperties = make(map[string]string, len(properties))
-		}
-		file.AppProperties[key] = value
-	}
 }

@@ -11,8 +11,6 @@ import (
 	"path"
 	"strings"
 	"unicode"
-
-	gdrive "google.golang.org/api/drive/v3"
 )
 
 // Absent as [PutOptions.IfRevision] refuses to replace a document.
@@ -278,11 +276,11 @@ func (p *put) progress(done int64) {
 }
 
 // metadata is what an upload says about the file, beside its content.
-func (p *put) metadata() *gdrive.File {
-	file := &gdrive.File{MimeType: p.opts.ContentType}
-	setProperties(file, p.opts.Properties)
+func (p *put) metadata() change {
+	c := change{MIMEType: p.opts.ContentType}
+	c.setProperties(p.opts.Properties)
 	if p.target == nil {
-		file.Id, file.Name, file.Parents = p.id, p.name, []string{alias}
+		c.ID, c.Name, c.Parents = p.id, p.name, []string{alias}
 	}
-	return file
+	return c
 }

@@ -3,8 +3,6 @@ package drive
 import (
 	"context"
 	"slices"
-
-	gdrive "google.golang.org/api/drive/v3"
 )
 
 // Rename calls the document from by the name to. The file keeps its ID and
@@ -43,5 +41,5 @@ func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) 
 			return nil, err
 		}
 	}
-	return f.update(ctx, files[0].ID, &gdrive.File{Name: to})
+	return f.update(ctx, files[0].ID, change{Name: to})
 }

@@ -1,7 +1,6 @@
 package drive
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,7 +29,7 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	state := p.opts.Resume.get()
 	p.id, p.wrote = state.FileID, &File{ID: state.FileID}
 	session := &session{folder: p.folder, url: state.URL}
-	now, err := try(ctx, func(ctx context.Context) (answer, error) { return session.ask(ctx, state.Size) })
+	now, err := try(ctx, p.folder, func(ctx context.Context) (answer, error) { return session.ask(ctx, state.Size) })
 	if err != nil {
 		return nil, ended(err)
 	}
@@ -79,18 +78,13 @@ func (p *put) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	res, err := try(ctx, func(ctx context.Context) (*http.Response, error) {
-		req, err := p.request(ctx, "resumable", bytes.NewReader(metadata))
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Content-Type", "application/json; charset=UTF-8")
-		req.Header.Set("X-Upload-Content-Type", p.opts.ContentType)
-		if p.src.size >= 0 {
-			req.Header.Set("X-Upload-Content-Length", strconv.FormatInt(p.src.size, 10))
-		}
-		return p.folder.do(req)
-	})
+	call := p.call("resumable")
+	call.setBody("application/json; charset=UTF-8", metadata)
+	call.header.Set("X-Upload-Content-Type", p.opts.ContentType)
+	if p.src.size >= 0 {
+		call.header.Set("X-Upload-Content-Length", strconv.FormatInt(p.src.size, 10))
+	}
+	res, err := try(ctx, p.folder, func(ctx context.Context) (*http.Response, error) { return p.folder.do(ctx, call) })
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +143,7 @@ func (p *put) complete(file *File) error {
 // and returns that if the window has to move.
 func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
 	from, end, interrupted := p.src.at, p.src.end(), false
-	return try(ctx, func(ctx context.Context) (answer, error) {
+	return try(ctx, p.folder, func(ctx context.Context) (answer, error) {
 		if interrupted {
 			now, err := s.ask(ctx, p.src.size)
 			if err != nil || now.file != nil || now.stored < p.src.at || now.stored >= end && !p.src.last() {

@@ -2,33 +2,32 @@ package drive
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/oauth2"
-	"google.golang.org/api/googleapi"
 
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
 // try runs op until it succeeds or fails for good. The errors that it returns
 // are fit to be shown.
-func try[T any](ctx context.Context, op func(context.Context) (T, error)) (T, error) {
-	return retry.Do(ctx, retry.Policy{}, func() (T, error) { return once(ctx, op) }, again)
+func try[T any](ctx context.Context, f *AppFolder, op func(context.Context) (T, error)) (T, error) {
+	return retry.Do(ctx, retry.Policy{}, func() (T, error) { return once(ctx, f, op) }, again)
 }
 
 // once runs op a single time, as try does each time.
-func once[T any](ctx context.Context, op func(context.Context) (T, error)) (T, error) {
-	var a attempt
-	v, err := op(a.trace(ctx))
+func once[T any](ctx context.Context, f *AppFolder, op func(context.Context) (T, error)) (T, error) {
+	a := attempt{folder: f}
+	v, err := op(httptrace.WithClientTrace(ctx, a.trace()))
 	return v, a.explain(ctx, err)
 }
 
@@ -42,136 +41,149 @@ func again(err error) (time.Duration, bool) {
 	return 0, broken
 }
 
-// An attempt is one request. Its zero value is ready.
+// An attempt follows one request to Drive, in order to tell a broken connection
+// from the same failure further inside the HTTP client: of a request for a token, or
+// of a database.
 type attempt struct {
-	reached atomic.Bool // a connection was asked for
+	folder *AppFolder
+	state  atomic.Int32
 }
 
-func (a *attempt) trace(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { a.reached.Store(true) },
-	})
+// The states of an attempt.
+const (
+	elsewhere = iota // no connection to Drive has been asked for, as far as known
+	dialing          // one has
+	connected        // the request has got one
+)
+
+// trace keeps the state. A request to another host, made on the way, sets it back.
+func (a *attempt) trace() *httptrace.ClientTrace {
+	return &httptrace.ClientTrace{
+		GetConn: func(hostPort string) {
+			a.state.Store(elsewhere)
+			if hostPort == a.folder.hostPort() {
+				a.state.Store(dialing)
+			}
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			if a.state.Load() == dialing || a.isToDrive(info.Conn) {
+				a.state.Store(connected)
+			}
+		},
+	}
 }
 
-// explain turns what a request failed with into an error of ours: a refusal of
-// Drive's into an [*Error], a broken connection into a *brokenError.
+// isToDrive recognizes a connection through a proxy, which is asked for under the
+// proxy's name.
+func (a *attempt) isToDrive(conn net.Conn) bool {
+	secured, ok := conn.(*tls.Conn)
+	return ok && secured.ConnectionState().ServerName == a.folder.endpoint.Hostname()
+}
+
+// hostPort returns the address of Drive as net/http spells it.
+func (f *AppFolder) hostPort() string {
+	port := f.endpoint.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[f.endpoint.Scheme]
+	}
+	return net.JoinHostPort(f.endpoint.Hostname(), port)
+}
+
+// explain makes the error of a request fit to be shown, and marks a broken
+// connection as a *brokenError.
 func (a *attempt) explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	if api, ok := errors.AsType[*googleapi.Error](err); ok {
-		return newError(api)
-	}
-	if e, ok := errors.AsType[*json.SyntaxError](err); ok && e.Error() == endOfJSON {
-		err = io.ErrUnexpectedEOF
-	}
-	if isDecoding(err) {
-		return errBadAnswer // its text would quote the answer
-	}
-	sent, ok := errors.AsType[*url.Error](err)
-	if ok { // without the query: an upload session's is a capability
-		path, _, _ := strings.Cut(sent.URL, "?")
+	sent, ofClient := errors.AsType[*url.Error](err)
+	_, broken := errors.AsType[*bodyError](err)
+	switch {
+	case ofClient:
+		broken = a.isBroken(sent.Err)
+		path, _, _ := strings.Cut(sent.URL, "?") // the query of an upload session is a capability
 		err = &url.Error{Op: sent.Op, URL: path, Err: withoutBody(sent.Err)}
+	case !broken:
+		return err
 	}
-	if ctx.Err() == nil && a.isBroken(err) {
+	if broken && !isConnectionError(err) { // net/http may quote what the server has sent
+		err = &quietError{err}
+	}
+	if broken && ctx.Err() == nil {
 		return &brokenError{err}
 	}
 	return err
 }
 
-// endOfJSON is what encoding/json says of half an answer.
-const endOfJSON = "unexpected end of JSON input"
-
-func isDecoding(err error) bool {
-	_, syntax := errors.AsType[*json.SyntaxError](err)
-	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
-	return syntax || kind || strings.HasPrefix(err.Error(), "json: ")
-}
-
-// isBroken reports whether the connection to Drive, or the attempt to get one,
-// is why there is no answer or only half of one. The same cause further inside
-// the HTTP client (a token that could not be refreshed, a database that is
-// down) is not: such an error has a request of its own in its chain, or comes
-// before a connection was asked for.
-func (a *attempt) isBroken(err error) bool {
-	cause := err
-	if sent, ok := err.(*url.Error); ok {
-		cause = sent.Err
-	}
-	if foreign(cause) {
+// isBroken reports whether cause, with which the HTTP client failed, is a failure of
+// the connection to Drive or of the attempt to get one.
+func (a *attempt) isBroken(cause error) bool {
+	if isForeign(cause) {
 		return false
 	}
-	if !a.reached.Load() { // a RoundTripper that does not tell
-		_, bare := cause.(*net.OpError)
-		return bare || cause == io.EOF || cause == io.ErrUnexpectedEOF
+	switch a.state.Load() {
+	case dialing:
+		return isConnectionError(cause)
+	case connected: // what else can go wrong from here on is foreign
+		return true
 	}
-	return isConnectionError(cause)
+	return isBareConnectionError(cause)
 }
 
-func foreign(err error) bool {
+// isForeign reports whether err is of the token source, of the content, of a
+// request inside the HTTP client, or knows its HTTP status: no error of net/http does.
+func isForeign(err error) bool {
 	_, ofTokens := errors.AsType[*tokenError](err)
 	_, ofContent := errors.AsType[*contentError](err)
+	_, ofRedirect := errors.AsType[*redirectError](err)
 	_, ofOAuth := errors.AsType[*oauth2.RetrieveError](err)
 	_, ofRequest := errors.AsType[*url.Error](err)
-	return ofTokens || ofContent || ofOAuth || ofRequest
+	_, known := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	return ofTokens || ofContent || ofRedirect || ofOAuth || ofRequest || known
 }
 
-// isConnectionError knows the ways in which net and net/http say that a
-// connection was lost, refused or too slow.
+// isConnectionError reports whether net or net/http says by err that a connection
+// was lost, refused or too slow. The system's error numbers don't matter: they
+// differ between systems.
 func isConnectionError(err error) bool {
-	for _, cause := range []error{
-		io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
-		syscall.ECONNRESET, syscall.ECONNREFUSED, syscall.ECONNABORTED, syscall.EPIPE,
-	} {
-		if errors.Is(err, cause) {
-			return true
-		}
-	}
-	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) {
 		return true
 	}
-	if _, ok := errors.AsType[streamError](err); ok {
-		return true
+	if _, refused := errors.AsType[tls.AlertError](err); refused {
+		return false
 	}
-	text := err.Error() // net/http has neither type nor value for these
-	return strings.Contains(text, http1Broken) || strings.HasPrefix(text, malformed) ||
-		strings.HasSuffix(text, "server closed idle connection") ||
-		strings.Contains(text, "http2: client connection lost") ||
-		strings.Contains(text, "GOAWAY")
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return false
+	}
+	_, ofNet := errors.AsType[*net.OpError](err)
+	return ofNet || isTimeout(err)
 }
 
-// streamError is what net/http fills in, by the names of the fields, where an
-// HTTP/2 stream was reset.
-type streamError struct {
-	StreamID uint32
-	Code     uint32
-	Cause    error
+func isTimeout(err error) bool {
+	slow, ok := errors.AsType[net.Error](err)
+	return ok && slow.Timeout()
 }
 
-func (e streamError) Error() string { return "http2: stream reset" }
+// isBareConnectionError is isConnectionError for an error that may come from anywhere
+// inside the HTTP client: only those of a transport are not wrapped.
+func isBareConnectionError(err error) bool {
+	switch err.(type) {
+	case *net.OpError, net.Error:
+		return isConnectionError(err)
+	}
+	return err == io.EOF || err == io.ErrUnexpectedEOF
+}
 
-// http1Broken and malformed begin texts of net/http that go on with a piece of the
-// answer. It is there that ours end.
-const (
-	http1Broken = "transport connection broken"
-	malformed   = "malformed "
-)
-
-// brokenError marks a failure of the connection to Drive.
+// A brokenError is a failure of the connection to Drive.
 type brokenError struct{ err error }
 
-func (e *brokenError) Error() string {
-	text := e.err.Error()
-	if before, _, ok := strings.Cut(text, http1Broken); ok {
-		return before + http1Broken
-	}
-	if before, _, ok := strings.Cut(text, malformed); ok {
-		return before + malformed + "answer"
-	}
-	return text
-}
-
+func (e *brokenError) Error() string { return e.err.Error() }
 func (e *brokenError) Unwrap() error { return e.err }
 
 // HTTPStatus is 502: Drive did not answer.
-func (e *brokenError) HTTPStatus() int { return 502 }
+func (e *brokenError) HTTPStatus() int { return http.StatusBadGateway }
+
+// A quietError keeps the text of its cause to itself.
+type quietError struct{ err error }
+
+func (e *quietError) Error() string { return "the connection to Drive has broken" }
+func (e *quietError) Unwrap() error { return e.err }

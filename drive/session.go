@@ -42,14 +42,8 @@ func (s *session) send(ctx context.Context, src *source, from int64) (answer, er
 // put makes one request of the session. body gives length bytes, as often as it
 // is called.
 func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int64, contentRange string) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, s.url, body())
-	if err != nil {
-		return answer{}, err
-	}
-	req.GetBody = func() (io.ReadCloser, error) { return body(), nil }
-	req.ContentLength = length
-	req.Header.Set("Content-Range", contentRange)
-	res, err := s.folder.client.Do(req)
+	header := http.Header{"Content-Range": {contentRange}}
+	res, err := s.folder.do(ctx, call{verb: http.MethodPut, url: s.url, header: header, body: body, length: length})
 	if err != nil {
 		return answer{}, err
 	}
@@ -57,9 +51,6 @@ func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int
 		res.Body.Close()
 		stored, err := storedOf(res.Header.Get("Range"))
 		return answer{stored: stored}, err
-	}
-	if err := checkResponse(res); err != nil {
-		return answer{}, err
 	}
 	file, err := readFile(res)
 	return answer{file: file}, err

@@ -6,12 +6,8 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-
-	gdrive "google.golang.org/api/drive/v3"
-	"google.golang.org/api/googleapi"
 )
 
 // sendSimple uploads metadata and content, which is all in the window, in one
@@ -25,25 +21,18 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	call := p.call("multipart")
+	call.setBody("multipart/related; boundary="+boundary, body)
 	p.wrote = p.writes()
 	repeated := false
-	return try(ctx, func(ctx context.Context) (*File, error) {
+	return try(ctx, p.folder, func(ctx context.Context) (*File, error) {
 		if repeated {
 			if file, err := p.recheck(ctx); file != nil || err != nil {
 				return file, err
 			}
 		}
 		repeated = true
-		req, err := p.request(ctx, "multipart", bytes.NewReader(body))
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Content-Type", "multipart/related; boundary="+boundary)
-		res, err := p.folder.do(req)
-		if err != nil {
-			return nil, err
-		}
-		return readFile(res)
+		return p.folder.fetchFile(ctx, call)
 	})
 }
 
@@ -55,7 +44,7 @@ func (p *put) recheck(ctx context.Context) (*File, error) {
 	if p.target == nil {
 		return nil, nil
 	}
-	file, err := fileOf(p.folder.files.Get(p.target.ID).Fields(fileFields).Context(ctx).Do())
+	file, err := p.folder.getOnce(ctx, p.target.ID)
 	switch {
 	case err != nil:
 		return nil, err
@@ -82,46 +71,28 @@ func (p *put) multipart() (body []byte, boundary string, err error) {
 	return b.Bytes(), boundary, nil
 }
 
-// request makes the first or only request of an upload: a create or an update.
-func (p *put) request(ctx context.Context, uploadType string, body io.Reader) (*http.Request, error) {
-	method, at := http.MethodPost, uploadsAt(p.folder.endpoint)
+// call returns the first or only call of an upload: a create or an update.
+func (p *put) call(uploadType string) call {
+	verb, path := http.MethodPost, []string{uploads}
 	if p.target != nil {
-		method, at = http.MethodPatch, at.JoinPath(p.target.ID)
+		verb, path = http.MethodPatch, append(path, url.PathEscape(p.target.ID))
 	}
-	at.RawQuery = url.Values{
-		"uploadType":  {uploadType},
-		"fields":      {string(fileFields)},
-		"prettyPrint": {"false"},
-	}.Encode()
-	return http.NewRequestWithContext(ctx, method, at.String(), body)
+	query := fields(fileFields)
+	query.Set("uploadType", uploadType)
+	return p.folder.newCall(verb, query, path...)
 }
 
-// uploadsAt is where uploads and their sessions have their addresses.
-func uploadsAt(endpoint *url.URL) *url.URL { return endpoint.JoinPath("upload/drive/v3/files") }
+// uploads is the path of uploads and of their sessions.
+const uploads = "upload/drive/v3/files"
 
-// do sends req. An answer that is not a success is an error, its body closed.
-func (f *AppFolder) do(req *http.Request) (*http.Response, error) {
-	res, err := f.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	return res, checkResponse(res)
-}
-
-// checkResponse closes the body of an answer that is not a success.
-func checkResponse(res *http.Response) error {
-	err := googleapi.CheckResponse(res)
-	if err != nil {
-		res.Body.Close()
-	}
-	return err
-}
-
+// readFile reads an answer that is a file.
 func readFile(res *http.Response) (*File, error) {
-	defer res.Body.Close()
-	file := new(gdrive.File)
-	if err := json.NewDecoder(res.Body).Decode(file); err != nil {
+	var answer *resource
+	if err := decode(res, &answer); err != nil {
 		return nil, err
 	}
-	return fileOf(file, nil)
+	if !answer.isFile() {
+		return nil, errBadAnswer
+	}
+	return answer.file(), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
@@ -35,7 +36,7 @@ func (s *stream) next(p []byte) (int, error) {
 			return n, nil
 		}
 	}
-	return try(s.ctx, func(ctx context.Context) (int, error) {
+	return try(s.ctx, s.folder, func(ctx context.Context) (int, error) {
 		s.Close()
 		if err := s.ask(ctx); err != nil {
 			return 0, err
@@ -57,26 +58,19 @@ func (s *stream) Close() {
 
 // ask requests the content from at on.
 func (s *stream) ask(ctx context.Context) error {
-	at := s.folder.endpoint.JoinPath("drive/v3/files", s.file.ID)
+	at := s.folder.endpoint.JoinPath("drive/v3/files", url.PathEscape(s.file.ID))
 	at.RawQuery = "alt=media"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept-Encoding", "identity") // the checksum and the range are those of the plain bytes
+	call := call{verb: http.MethodGet, url: at.String(), header: make(http.Header)}
+	call.header.Set("Accept-Encoding", "identity") // the checksum and the range are those of the plain bytes
 	part := s.at > 0 || s.until < s.file.Size
 	if part {
-		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.at, s.until-1))
+		call.header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.at, s.until-1))
 	}
-	res, err := s.folder.media.Do(req)
-	if err != nil {
-		return err
-	}
-	if res.StatusCode == http.StatusRequestedRangeNotSatisfiable {
-		res.Body.Close()
+	res, err := s.folder.do(ctx, call)
+	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable {
 		return ErrChecksum
 	}
-	if err := checkResponse(res); err != nil {
+	if err != nil {
 		return err
 	}
 	if !s.answers(res, part) {

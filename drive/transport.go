@@ -2,6 +2,8 @@ package drive
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -10,23 +12,27 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+	"google.golang.org/api/googleapi"
 )
 
-// How much is read of an answer that is no content: of one that is not a success,
-// and of one that is, where a thousand files with the longest properties are few
-// megabytes.
+// maxErrorBody and maxAnswer bound how much is read of a refusal and of any other
+// JSON answer. A thousand files with the longest properties are a few megabytes.
 const (
 	maxErrorBody = 64 << 10
 	maxAnswer    = 32 << 20
 )
 
-// parseEndpoint returns the root of the API, which may also be spelled with the
-// path that the generated client wants.
+// userAgent contains the word gzip because Google compresses answers only then
+// (https://developers.google.com/workspace/drive/api/guides/performance#gzip).
+const userAgent = "googlesignin-drive (gzip)"
+
+// parseEndpoint returns the root of the API. The path that Google's generated
+// clients want, /drive/v3, is taken off.
 func parseEndpoint(s string) (*url.URL, error) {
 	if s == "" {
 		s = DefaultEndpoint
 	}
-	u, err := url.Parse(s)
+	u, err := url.Parse(strings.Clone(s))
 	if err != nil {
 		return nil, errors.New("not a URL")
 	}
@@ -45,93 +51,178 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// newHTTPClient returns the client for every request: the configured one, which
-// sends nothing to another host, and reads at most limit bytes of an answer that
-// is a success.
-func newHTTPClient(cfg Config, endpoint *url.URL, limit int64) *http.Client {
+// newHTTPClient returns the client for every request: the configured one, or one
+// that sends the configured tokens. It sends nothing to another host.
+func newHTTPClient(cfg Config, endpoint *url.URL) *http.Client {
 	client := &http.Client{}
 	if cfg.HTTPClient != nil {
 		*client = *cfg.HTTPClient
 	}
-	t := &transport{base: client.Transport, tokens: cfg.TokenSource, limit: limit}
-	if t.base == nil {
-		t.base = http.DefaultTransport
+	if cfg.TokenSource != nil {
+		client.Transport = &tokenTransport{cfg.TokenSource}
 	}
-	client.Transport = t
 	follow := client.CheckRedirect
 	client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		switch {
 		case req.URL.Host != endpoint.Host || req.URL.Scheme != endpoint.Scheme:
 			return http.ErrUseLastResponse // the bearer token would go along
-		case follow != nil:
-			return follow(req, via)
 		case len(via) >= 10:
-			return errors.New("stopped after 10 redirects")
+			return &redirectError{errors.New("stopped after 10 redirects")}
+		case follow == nil:
+			return nil
 		}
-		return nil
+		err := follow(req, via)
+		if err == nil || err == http.ErrUseLastResponse {
+			return err
+		}
+		return &redirectError{err}
 	}
 	return client
 }
 
-type transport struct {
-	tokens oauth2.TokenSource // nil: base adds them
-	base   http.RoundTripper
-	limit  int64
-}
+// A redirectError says why a redirect was not followed. The connection was good.
+type redirectError struct{ err error }
 
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if t.tokens != nil {
-		token, err := t.tokens.Token()
-		if err != nil {
-			if req.Body != nil {
-				req.Body.Close()
-			}
-			return nil, &tokenError{withoutBody(err)}
+func (e *redirectError) Error() string { return e.err.Error() }
+func (e *redirectError) Unwrap() error { return e.err }
+
+// A tokenTransport adds an access token to each request.
+type tokenTransport struct{ source oauth2.TokenSource }
+
+func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	token, err := t.source.Token()
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
 		}
-		req = req.Clone(req.Context())
-		token.SetAuthHeader(req)
+		return nil, &tokenError{withoutBody(err)}
 	}
-	res, err := t.base.RoundTrip(req)
+	req = req.Clone(req.Context())
+	token.SetAuthHeader(req)
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// A call is one request of the Drive API.
+type call struct {
+	verb   string
+	url    string
+	header http.Header
+	body   func() io.ReadCloser // returns the body from its beginning; nil: there is none
+	length int64                // of the body
+}
+
+// newCall returns a call below the root of the API, with the parameters that Google's
+// clients send along.
+func (f *AppFolder) newCall(verb string, query url.Values, path ...string) call {
+	at := f.endpoint.JoinPath(path...)
+	if query == nil {
+		query = make(url.Values)
+	}
+	query.Set("alt", "json")
+	query.Set("prettyPrint", "false")
+	at.RawQuery = query.Encode()
+	return call{verb: verb, url: at.String(), header: make(http.Header)}
+}
+
+// fileCall returns a call for the file that has id.
+func (f *AppFolder) fileCall(verb, id string, query url.Values) call {
+	return f.newCall(verb, query, "drive/v3/files", url.PathEscape(id))
+}
+
+// setBody gives c a body that is in memory.
+func (c *call) setBody(contentType string, data []byte) {
+	c.header.Set("Content-Type", contentType)
+	c.body = func() io.ReadCloser { return io.NopCloser(bytes.NewReader(data)) }
+	c.length = int64(len(data))
+}
+
+// do sends c once. It returns a success, or the 308 of an incomplete upload. Any
+// other answer is an *Error.
+func (f *AppFolder) do(ctx context.Context, c call) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, c.verb, c.url, nil)
 	if err != nil {
 		return nil, err
 	}
+	req.Header = c.header.Clone()
+	req.Header.Set("User-Agent", userAgent)
+	if c.body != nil {
+		req.Body = c.body()
+		req.GetBody = func() (io.ReadCloser, error) { return c.body(), nil }
+		req.ContentLength = c.length
+	}
+	res, err := f.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	res.Body = &answerBody{res.Body}
 	if isRefusal(res.StatusCode) {
-		return readRefusal(res)
+		return nil, refusalOf(res)
 	}
-	res.Body = &limitedBody{res.Body, t.limit}
 	return res, nil
 }
 
-// isRefusal reports whether an answer has a reason in its body. An upload's
-// "resume incomplete" has none.
+// isRefusal reports whether an answer has a reason in its body. The 308 of an
+// incomplete upload has none.
 func isRefusal(status int) bool {
-	return status >= http.StatusMultipleChoices && status != http.StatusPermanentRedirect
+	return (status < 200 || status > 299) && status != http.StatusPermanentRedirect
 }
 
-// readRefusal reads the body ahead: the generated client would take half of one for
-// a refusal without a reason, where the connection is what has failed.
-func readRefusal(res *http.Response) (*http.Response, error) {
+// refusalOf reads a refusal to its end first: half of one is no refusal, but a
+// connection that has broken.
+func refusalOf(res *http.Response) error {
+	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
-	res.Body.Close()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res, nil
+	api, ok := errors.AsType[*googleapi.Error](googleapi.CheckResponseWithBody(res, body))
+	if !ok {
+		return errBadAnswer
+	}
+	return newError(api)
 }
 
-// A limitedBody has no end, unlike an io.LimitedReader, where it is cut off: half
-// an answer would be asked for again.
-type limitedBody struct {
-	io.ReadCloser
-	left int64
+// fetch sends c and decodes the answer, a JSON object, into v.
+func (f *AppFolder) fetch(ctx context.Context, c call, v any) error {
+	res, err := f.do(ctx, c)
+	if err != nil {
+		return err
+	}
+	return decode(res, v)
 }
 
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errBadAnswer
+func decode(res *http.Response, v any) error {
+	defer res.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return err
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
-	b.left -= int64(n)
+	if len(data) > maxAnswer || res.StatusCode == http.StatusPermanentRedirect {
+		return errBadAnswer
+	}
+	switch err := json.NewDecoder(bytes.NewReader(data)).Decode(v); err {
+	case nil:
+		return nil
+	case io.EOF, io.ErrUnexpectedEOF: // half an answer looks whole where no length was announced
+		return &bodyError{io.ErrUnexpectedEOF}
+	}
+	return errBadAnswer // without the decoder's error, which quotes the answer
+}
+
+// An answerBody marks the errors of reading an answer, so that they are known
+// wherever they come out.
+type answerBody struct{ io.ReadCloser }
+
+func (b *answerBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &bodyError{err}
+	}
 	return n, err
 }
+
+// A bodyError says why an answer has no end.
+type bodyError struct{ err error }
+
+func (e *bodyError) Error() string { return e.err.Error() }
+func (e *bodyError) Unwrap() error { return e.err }

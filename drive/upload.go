@@ -86,7 +86,7 @@ func (u Upload) check(name string, size int64, endpoint *url.URL) error {
 func checkSessionURL(session string, endpoint *url.URL) error {
 	u, err := url.Parse(session)
 	if err != nil || u.Scheme != endpoint.Scheme || u.Host != endpoint.Host || u.User != nil ||
-		!isBelow(u.Path, uploadsAt(endpoint).Path) || u.Query().Get("upload_id") == "" {
+		!isBelow(u.Path, endpoint.JoinPath(uploads).Path) || u.Query().Get("upload_id") == "" {
 		return fmt.Errorf("the session is not an upload at the endpoint: %w", errInvalid)
 	}
 	return nil

@@ -7,34 +7,35 @@ import (
 	"net/http"
 	"strings"
 
-	gdrive "google.golang.org/api/drive/v3"
-	"google.golang.org/api/option"
-
+	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
 
-// Google's own client against the fake.
 func Example() {
 	srv := drivetest.NewServer(drivetest.Options{})
 	defer srv.Close()
 
-	service, err := gdrive.NewService(context.Background(),
-		option.WithEndpoint(srv.Endpoint()), option.WithHTTPClient(srv.Client()))
+	folder, err := drive.New(drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
 	if err != nil {
 		log.Fatal(err)
 	}
-	file := &gdrive.File{Name: "settings.json", Parents: []string{"appDataFolder"}}
-	if _, err := service.Files.Create(file).Media(strings.NewReader(`{"theme":"dark"}`)).Do(); err != nil {
+	ctx := context.Background()
+	if _, err := folder.Put(ctx, "settings.json", strings.NewReader(`{"theme":"dark"}`), drive.PutOptions{}); err != nil {
 		log.Fatal(err)
 	}
-	_, err = service.Files.List().Do() // of My Drive, which the token does not open
-	fmt.Println(err)
 	for _, f := range srv.Folder(drivetest.DefaultUser).Files() {
 		fmt.Printf("%s: %s\n", f.Name, f.Content)
 	}
+
+	res, err := srv.Client().Get(srv.Endpoint() + "files") // of My Drive, which the token does not open
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer res.Body.Close()
+	fmt.Println(res.Status)
 	// Output:
-	// googleapi: Error 403: The granted scopes do not give access to all of the requested spaces., insufficientScopes
 	// settings.json: {"theme":"dark"}
+	// 403 Forbidden
 }
 
 // A test of what a program does when Google has a bad moment.
