@@ -1,12 +1,13 @@
 // Package retry holds the one retry policy of this module: exponential backoff
-// with jitter, Retry-After honoured, bounded by tries and by the context. What
-// is worth another try is the caller's to say.
+// with jitter. It honours Retry-After and is bounded by tries, by time and by the
+// context. The caller decides which errors are worth another try.
 package retry
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -17,18 +18,26 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
-// A Policy says how often and how long. The zero value of a field is the
-// default it names.
+// A Policy says how often to try, and how long. The zero value of a field is the
+// default that it names.
 type Policy struct {
-	Initial       time.Duration // wait before the second try, ±50 %; default 1 s
-	Max           time.Duration // longest wait between tries; default 32 s
-	Tries         int           // all tries, the first included; default 5
-	MaxRetryAfter time.Duration // a server that asks for more is not asked again; default 1 minute
+	Initial       time.Duration // pause before the second try, ±50 %; default 1 s
+	Max           time.Duration // longest pause between tries; default 32 s
+	Tries         int           // number of tries, the first included; default 5, or unlimited with a Total
+	MaxRetryAfter time.Duration // a server that asks for a longer pause is not asked again; default 1 minute, or Total
+
+	// Total is the time in which tries may begin, counted from the first. If 0,
+	// only Tries limits them. If negative, there is no second try.
+	Total time.Duration
 }
 
 func (p Policy) withDefaults() Policy {
 	p.Initial = orDefault(p.Initial, time.Second)
 	p.Max = orDefault(p.Max, 32*time.Second)
+	if p.Total > 0 {
+		p.Tries = orDefault(p.Tries, math.MaxInt)
+		p.MaxRetryAfter = orDefault(p.MaxRetryAfter, p.Total)
+	}
 	p.Tries = orDefault(p.Tries, 5)
 	p.MaxRetryAfter = orDefault(p.MaxRetryAfter, time.Minute)
 	return p
@@ -41,72 +50,85 @@ func orDefault[T int | time.Duration](v, d T) T {
 	return d
 }
 
-// Do calls op until it succeeds, until again says that its error is not worth
+// Do calls op until it succeeds, until again reports that its error is not worth
 // another try, or until the policy is exhausted, and returns the last result.
-// again may ask for a wait of its own (the server's Retry-After; zero: none),
-// which the next try does not undercut.
+// again may return the pause that the server asks for (Retry-After), or 0; Do
+// waits at least that long.
 //
-// Where the deadline of ctx would pass before the next try, Do returns the
-// failure at once instead of waiting for nothing. When ctx ends during a wait,
-// the error wraps ctx.Err(), its cause and the last failure.
+// If the deadline of ctx would pass before the next try, Do returns the failure
+// at once instead of waiting for nothing. When ctx ends during a pause, the error
+// wraps ctx.Err(), its cause and the last failure.
 func Do[T any](ctx context.Context, p Policy, op func() (T, error), again func(error) (after time.Duration, ok bool)) (T, error) {
-	p = p.withDefaults()
-	s := &schedule{
-		ctx:    ctx,
-		policy: p,
-		backoff: &backoff.ExponentialBackOff{
-			InitialInterval:     p.Initial,
-			MaxInterval:         p.Max,
-			Multiplier:          2,
-			RandomizationFactor: 0.5,
-		},
-	}
-	var last error
-	v, err := backoff.Retry(ctx, func() (T, error) {
+	began := time.Now()
+	var pauses *backoff.ExponentialBackOff // nil until there is a failure
+	for try := 1; ; try++ {
 		v, err := op()
-		if last = err; err == nil {
+		if err == nil {
 			return v, nil
 		}
 		after, ok := again(err)
 		if !ok {
-			return v, backoff.Permanent(err)
+			return v, err
 		}
-		s.after = after
-		return v, err
-	}, backoff.WithBackOff(s), backoff.WithMaxTries(uint(p.Tries)), backoff.WithMaxElapsedTime(0))
-	if ctx.Err() != nil && last != nil && err == context.Cause(ctx) {
-		return v, fmt.Errorf("%w while waiting to try again after: %w", ctxerr.Of(ctx), last)
+		if pauses == nil {
+			p = p.withDefaults()
+			pauses = p.pauses()
+		}
+		pause, ok := p.next(ctx, pauses, after, time.Since(began))
+		if ctx.Err() == nil && (!ok || try >= p.Tries) {
+			return v, err
+		}
+		if ended := sleep(ctx, pause); ended != nil {
+			return v, fmt.Errorf("%w while waiting to try again after: %w", ended, err)
+		}
 	}
-	return v, err
 }
 
-// schedule is the backoff.BackOff that also knows the server's wish and the
-// caller's deadline.
-type schedule struct {
-	ctx     context.Context
-	policy  Policy
-	backoff *backoff.ExponentialBackOff
-	after   time.Duration // what the last failure asked for
+func (p Policy) pauses() *backoff.ExponentialBackOff {
+	b := &backoff.ExponentialBackOff{
+		InitialInterval:     p.Initial,
+		MaxInterval:         p.Max,
+		Multiplier:          2,
+		RandomizationFactor: 0.5,
+	}
+	b.Reset()
+	return b
 }
 
-func (s *schedule) Reset() { s.backoff.Reset() }
-
-func (s *schedule) NextBackOff() time.Duration {
-	if s.after > s.policy.MaxRetryAfter {
-		return backoff.Stop
+// next returns the pause before the next try, unless there must be none. after is
+// the pause that the server asks for, elapsed the time since the first try began.
+func (p Policy) next(ctx context.Context, pauses backoff.BackOff, after, elapsed time.Duration) (pause time.Duration, ok bool) {
+	if p.Total < 0 || after > p.MaxRetryAfter {
+		return 0, false
 	}
-	next := s.backoff.NextBackOff()
-	if s.after > 0 { // jitter only upwards: earlier would be refused again
-		next = max(next, s.after+rand.N(s.after/10+1))
+	pause = pauses.NextBackOff()
+	if after > 0 { // jitter only upwards: earlier would be refused again
+		pause = max(pause, after+rand.N(after/10+1))
 	}
-	if deadline, ok := s.ctx.Deadline(); ok && time.Until(deadline) < next {
-		return backoff.Stop
+	if p.Total > 0 && elapsed+pause > p.Total {
+		return 0, false
 	}
-	return next
+	deadline, ends := ctx.Deadline()
+	return pause, !ends || time.Until(deadline) >= pause
 }
 
-// maxAfter bounds what a server can ask for: beyond it lie clocks that are wrong,
-// and numbers that no caller can pass on.
+// sleep waits, and returns an error if ctx ends first.
+func sleep(ctx context.Context, pause time.Duration) error {
+	if ctx.Err() != nil {
+		return ctxerr.Of(ctx)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctxerr.Of(ctx)
+	}
+}
+
+// maxAfter bounds the pause that a server can ask for: a longer one comes from a
+// wrong clock, or is a number that no caller can pass on.
 const maxAfter = 24 * time.Hour
 
 // After returns how long a response asks its client to wait, from Retry-After

@@ -36,7 +36,7 @@ func TestDo(t *testing.T) {
 		policy    retry.Policy
 		failures  int
 		after     time.Duration
-		wantCalls int
+		wantCalls int // -1: any number
 		wantErr   error
 		min, max  time.Duration
 	}{
@@ -45,13 +45,18 @@ func TestDo(t *testing.T) {
 		{name: "tries exhausted", failures: 9, wantCalls: 5, wantErr: errBusy, min: 7 * time.Second, max: 23 * time.Second},
 		{name: "wait is capped", policy: retry.Policy{Max: time.Second, Tries: 10}, failures: 9, wantCalls: 10, min: 4 * time.Second, max: 14 * time.Second},
 		{name: "server's wish", failures: 1, after: 20 * time.Second, wantCalls: 2, min: 20 * time.Second, max: 22 * time.Second},
+		{name: "total", policy: retry.Policy{Total: 10 * time.Minute}, failures: 99, wantCalls: -1, wantErr: errBusy, min: 8 * time.Minute, max: 10 * time.Minute},
+		{name: "total and first pause", policy: retry.Policy{Initial: 10 * time.Millisecond, Total: time.Second}, failures: 99, wantCalls: -1, wantErr: errBusy, min: 200 * time.Millisecond, max: time.Second},
+		{name: "no retries", policy: retry.Policy{Total: -1}, failures: 1, wantCalls: 1, wantErr: errBusy},
+		{name: "server's wish within the total", policy: retry.Policy{Total: time.Hour}, failures: 1, after: 30 * time.Minute, wantCalls: 2, min: 30 * time.Minute, max: 33 * time.Minute},
+		{name: "server's wish beyond the total", policy: retry.Policy{Total: 10 * time.Second}, failures: 1, after: 11 * time.Second, wantCalls: 1, wantErr: errBusy},
 		{name: "server wishes too much", failures: 1, after: time.Hour, wantCalls: 1, wantErr: errBusy},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				calls, took, err := run(t, t.Context(), tt.policy, tt.failures, tt.after)
-				if calls != tt.wantCalls || !errors.Is(err, tt.wantErr) {
+				if tt.wantCalls >= 0 && calls != tt.wantCalls || !errors.Is(err, tt.wantErr) {
 					t.Errorf("%d calls, %v; want %d, %v", calls, err, tt.wantCalls, tt.wantErr)
 				}
 				if took < tt.min || took > tt.max {
