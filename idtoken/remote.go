@@ -184,7 +184,7 @@ func (r *RemoteKeySet) usable(ctx context.Context) (*view, error) {
 	due := !now.Before(v.retryAt)
 	if v.keys.fresh(now) {
 		if due && !now.Before(v.keys.refreshAt) {
-			r.refresh(ctx, v)
+			r.refresh(v)
 		}
 		return v, nil
 	}
@@ -207,9 +207,9 @@ func (r *RemoteKeySet) fetch(ctx context.Context, seen *view) (*view, error) {
 }
 
 // refresh starts a fetch in the background, once for each view.
-func (r *RemoteKeySet) refresh(ctx context.Context, seen *view) {
+func (r *RemoteKeySet) refresh(seen *view) {
 	if seen.refreshing.CompareAndSwap(false, true) {
-		r.flight.Start(ctx, "", r.timeout, r.advance(seen))
+		r.flight.Start("", r.timeout, r.advance(seen))
 	}
 }
 

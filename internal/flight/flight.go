@@ -1,6 +1,6 @@
 // Package flight runs one function for all callers that ask for the same key at
-// the same time, on behalf of none of them: no caller's cancellation ends it,
-// and every caller waits only as long as its own context allows.
+// the same time. No caller's cancellation ends it, and every caller waits only as
+// long as its own context allows.
 package flight
 
 import (
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/detach"
 )
 
 // A Group holds the flights that are under way. Its zero value is ready; it is
@@ -19,26 +20,28 @@ type Group[T any] struct {
 	group singleflight.Group
 }
 
-// Do returns the result of fn, joining a flight that is under way for key. fn
-// gets a context with the values of the caller that started the flight, without
-// that caller's cancellation or deadline, and with the timeout given (zero:
-// none). When ctx ends first, Do returns an error that wraps ctx.Err() and its
-// cause, and the flight goes on. A ctx that has already ended starts nothing.
+// Do returns the result of fn, or of the flight that is under way for key. fn
+// gets a [detach.Context]: it ends after timeout (zero: never) and not with ctx,
+// and it has the values of ctx until Do returns. When ctx ends first, Do returns
+// an error that wraps ctx.Err() and its cause, and the flight goes on. If ctx has
+// already ended, Do starts nothing.
 //
 // All callers get the same T: what it points to is shared; it is zero if the
 // flight has no result. A panic in fn is raised again in each caller that still
-// waits, where net/http can recover it, instead of ending the process. Where fn
-// calls runtime.Goexit, as t.Fatal in a fake does, callers whose ctx can end get
-// an error; the others fly themselves, and end with it.
+// waits, where net/http can recover it, instead of ending the process. If fn
+// calls runtime.Goexit, as t.Fatal does in a test's fake, callers whose ctx can
+// end get an error; the others run fn themselves, and end with it.
 func (g *Group[T]) Do(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) (T, error) {
 	var zero T
 	if ctx.Err() != nil {
 		return zero, ctxerr.Of(ctx)
 	}
-	if ctx.Done() == nil { // nothing to wait for but the flight: no goroutine needed
-		return g.fly(ctx, key, timeout, fn).unpack()
+	work := detach.From(ctx)
+	defer work.Release()
+	if ctx.Done() == nil { // no reason to leave early: no goroutine needed
+		return g.fly(work, key, timeout, fn).unpack()
 	}
-	landed := g.start(ctx, key, timeout, fn)
+	landed := g.start(work, key, timeout, fn)
 	select {
 	case r := <-landed:
 		return r.unpack()
@@ -54,8 +57,8 @@ func (g *Group[T]) Do(ctx context.Context, key string, timeout time.Duration, fn
 
 // Start is [Group.Do] without waiting for the result. A panic in fn is lost,
 // unless a caller of Do has joined the flight.
-func (g *Group[T]) Start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) {
-	g.start(ctx, key, timeout, fn)
+func (g *Group[T]) Start(key string, timeout time.Duration, fn func(context.Context) (T, error)) {
+	g.start(context.Background(), key, timeout, fn)
 }
 
 var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
@@ -72,9 +75,9 @@ func (g *Group[T]) start(ctx context.Context, key string, timeout time.Duration,
 	return landed
 }
 
-// makeRoom grows the stack of a new goroutine at once to what an HTTP request
-// takes. Left to itself it grows in steps, deep in the request, and each copies
-// all there is by then: a third of the time of a request in memory.
+// makeRoom grows the stack of a new goroutine at once to the size that an HTTP
+// request needs. Otherwise it grows in steps, deep in the request, and each step
+// copies the stack: a third of the time of a request in memory.
 //
 //go:noinline
 func makeRoom() byte {
@@ -84,7 +87,8 @@ func makeRoom() byte {
 
 var anywhere int // a variable, so that room is on the stack
 
-// fly returns how the flight for key has ended. A Goexit in it is one here.
+// fly runs fn unless a flight is under way for key, and returns the result. A
+// Goexit in fn ends the caller of fly too.
 func (g *Group[T]) fly(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) result[T] {
 	r, _, _ := g.group.Do(key, func() (any, error) {
 		return run(ctx, timeout, fn), nil
@@ -100,7 +104,6 @@ type result[T any] struct {
 
 func run[T any](ctx context.Context, timeout time.Duration, fn func(context.Context) (T, error)) (r result[T]) {
 	defer func() { r.panicked = recover() }()
-	ctx = context.WithoutCancel(ctx)
 	if timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, timeout)
