@@ -18,7 +18,7 @@
 //	err = grants.Close(ctx) // when the server has stopped
 //
 // A [Store] is where grants live: package sqlstore has one for databases, package
-// redisstore one for Redis, [Dir] is a directory of files and [Memory] is for
+// redisstore one for Redis, dirstore one for a directory of files; [Memory] is for
 // tests. Package tokenstoretest checks one of your own. [Sealed] encrypts the
 // tokens for any of them.
 //

@@ -2,10 +2,6 @@ package tokenstore_test
 
 import (
 	"encoding/base64"
-	"encoding/hex"
-	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -66,62 +62,5 @@ func TestSealedRecordIsPinned(t *testing.T) {
 	}
 	if _, err := keys.Open(t.Context(), envelope, associated(janeKey)); err != nil {
 		t.Errorf("Open: %v", err)
-	}
-}
-
-// A Dir's file of pinnedGrant for janeKey, and its name:
-//
-//	printf '\x27407408718192.apps.googleusercontent.com\x15108365719284610937465' | sha256sum
-const (
-	pinnedName    = "a/a854c3b9f4929e4c8a8141bda0d99337230261eee4acfe690b169c3627d9d469.grant"
-	pinnedVersion = "XB7R65U43UAGHCNFBO37F3AYJU"
-	pinnedFile    = "01" +
-		"27" + "3430373430383731383139322e617070732e676f6f676c6575736572636f6e74656e742e636f6d" +
-		"15" + "313038333635373139323834363130393337343635" +
-		"1a" + "58423752363555343355414748434e46424f3337463341594a55" +
-		"47" + "01" +
-		"0212312f2f726566726573682d6f662d6a616e65" +
-		"0407066f70656e6964" +
-		"080b796132392e616363657373" +
-		"0a0c000000006b49d20000000000" +
-		"100c000000006ab13b8000000000"
-)
-
-func TestDirFileIsPinned(t *testing.T) {
-	path := t.TempDir()
-	content, err := hex.DecodeString(pinnedFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(path, filepath.FromSlash(pinnedName))
-	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, content, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	dir, err := tokenstore.OpenDir(path)
-	if errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := load(t, dir, janeKey)
-	if got.Version != pinnedVersion {
-		t.Errorf("Version = %q", got.Version)
-	}
-	save(t, dir, janeKey, got) // replaces that file
-	if got.Version = ""; bytesOf(t, got) != bytesOf(t, pinnedGrant) {
-		t.Errorf("Load = %v", got)
-	}
-	files, err := filepath.Glob(filepath.Join(path, "*", "*.grant"))
-	if err != nil || !slices.Equal(files, []string{file}) {
-		t.Errorf("the folder has %q, %v", files, err)
-	}
-	for key, err := range dir.Keys(t.Context(), tokenstore.Key{}) {
-		if err != nil || key != janeKey {
-			t.Errorf("Keys: %v, %v", key, err)
-		}
 	}
 }

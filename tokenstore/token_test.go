@@ -440,7 +440,7 @@ func TestErrorsNameThePackageOnce(t *testing.T) {
 	memory := new(tokenstore.Memory)
 	save(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 1)}, janeKey, tokenstore.Grant{RefreshToken: "1//r"})
 	for name, store := range map[string]tokenstore.Store{
-		"sealed": &tokenstore.Sealed{Store: memory, Sealer: ring(t, 2)}, "no keys": &tokenstore.Sealed{Store: memory, Sealer: new(tokenstore.Keyring)}, "no folder": new(tokenstore.Dir),
+		"sealed": &tokenstore.Sealed{Store: memory, Sealer: ring(t, 2)}, "no keys": &tokenstore.Sealed{Store: memory, Sealer: new(tokenstore.Keyring)},
 	} {
 		g := newGoogle()
 		b := join(t, g, &hooked{Store: store})

@@ -25,12 +25,12 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
-	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
 )
 
 func main() {
 	clientSecret := flag.String("client-secret", "", "client_secret_*.json of a web client; none: a tour with a fake Google")
-	grants := flag.String("grants", "grants", "folder in which to keep refresh tokens")
+	grants := flag.String("grants", "grants", "directory in which to keep refresh tokens")
 	listen := flag.String("listen", "localhost:8080", "address to listen on")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -49,7 +49,7 @@ func run(ctx context.Context, out io.Writer, clientSecret, grants, listen string
 	if err != nil {
 		return err
 	}
-	store, err := tokenstore.OpenDir(grants)
+	store, err := dirstore.Open(grants)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/examples/stores"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
@@ -47,15 +48,15 @@ func unique(name string) string { return fmt.Sprintf("%s_%d", name, number.Add(1
 
 func openDir(t testing.TB, path string) tokenstore.Store {
 	t.Helper()
-	store, err := tokenstore.OpenDir(path)
+	store, err := dirstore.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return store
 }
 
-// TestSealedDir is what package tokenstore does not test itself: Memory and Dir
-// pass the suite there.
+// TestSealedDir checks a directory with its tokens sealed; package dirstore
+// checks one without.
 func TestSealedDir(t *testing.T) {
 	t.Parallel()
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store { return seal(t, openDir(t, t.TempDir())) })

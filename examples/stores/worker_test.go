@@ -16,6 +16,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/examples/stores"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
 )
 
 // taskVariable has the task, as JSON, of a process that a test has started.
@@ -51,7 +52,7 @@ func (a storeAddress) open(ctx context.Context) (store tokenstore.Store, err err
 	case "redis":
 		store, err = stores.GoRedis(redis.NewClient(&redis.Options{Addr: a.Address}))
 	case "dir":
-		store, err = tokenstore.OpenDir(a.Address)
+		store, err = dirstore.Open(a.Address)
 	default:
 		err = fmt.Errorf("no store of kind %q", a.Kind)
 	}

@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || illumos || linux || netbsd || openbsd
 
-package tokenstore
+package dirstore
 
 import (
 	"errors"
@@ -8,8 +8,10 @@ import (
 	"syscall"
 )
 
-// tryFlock reports whether f is now locked; false without an error means that
-// somebody else has locked it.
+const haveFlock = true
+
+// tryFlock reports whether it has locked f. False without an error means that f
+// is locked by another handle.
 func tryFlock(f *os.File) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
