@@ -10,7 +10,7 @@ const maxUploadSize = 5497558138880
 
 // about is about.get, as far as it concerns the folder.
 func (c *call) about() (*answer, *apiError) {
-	if !c.r.URL.Query().Has("fields") {
+	if c.param("fields") == "" {
 		return nil, &apiError{status: 400, reason: "required", message: "The 'fields' parameter is required for this method.",
 			location: "fields", locationType: "parameter"}
 	}

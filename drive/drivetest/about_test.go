@@ -15,4 +15,5 @@ func TestAbout(t *testing.T) {
 		t.Error(got)
 	}
 	c.refused(400, "required", "GET", "/drive/v3/about", "")
+	c.refused(400, "required", "GET", "/drive/v3/about?fields=", "")
 }

@@ -105,6 +105,10 @@ type Options struct {
 	// folder's real ID.
 	AliasParents bool
 
+	// MoveWithin accepts addParents and removeParents if each is the folder itself,
+	// which rclone sends to rename a file. Otherwise both are always refused.
+	MoveWithin bool
+
 	// IDInUse is the reason given with status 409 when an ID is used a second
 	// time. Default "fileIdInUse"; "duplicate" has been seen too.
 	IDInUse string

@@ -40,10 +40,7 @@ func (c *call) fileMask() (mask, *apiError) {
 }
 
 func (c *call) mask(defaults string, of shape) (mask, *apiError) {
-	if c.r.URL.Query().Has("fields") {
-		defaults = c.param("fields")
-	}
-	return parseMask(defaults, of)
+	return parseMask(orElse(c.param("fields"), defaults), of) // an empty one, which rclone sends with a delete, is none
 }
 
 // fileAnswer shows a file through a mask.
@@ -221,6 +218,15 @@ func (c *call) change(id string, meta *metadata, contentType string, body []byte
 	return file, nil
 }
 
+// moves reports whether a parameter moves the file in a way that is refused.
+func (c *call) moves(parameter string) bool {
+	within := func() bool {
+		parent, err := c.resolve(c.param(parameter))
+		return err == nil && parent.id == c.user.folderID
+	}
+	return c.r.URL.Query().Has(parameter) && !(c.srv.opts.MoveWithin && within())
+}
+
 // mayChange says what stands against an update with content of a size. The
 // caller holds srv.mu.
 func (c *call) mayChange(id string, size int64) (*stored, *apiError) {
@@ -228,7 +234,7 @@ func (c *call) mayChange(id string, size int64) (*stored, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	if q := c.r.URL.Query(); q.Has("addParents") || q.Has("removeParents") {
+	if c.moves("addParents") || c.moves("removeParents") {
 		return nil, notSupported()
 	}
 	if more := size - int64(len(file.content.bytes)); more > 0 {

@@ -2,6 +2,7 @@ package drivetest_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,18 @@ func TestPropertyLimits(t *testing.T) {
 		c.refused(400, "invalid", "POST", filesPath, create(`"":"v"`))
 		c.refused(400, "invalid", "PATCH", filesPath+"/"+id, `{"`+kind+`":{"more":"v"}}`)
 		c.ok("PATCH", filesPath+"/"+id, `{"`+kind+`":{"more":"v","k0":null}}`)
+	}
+}
+
+func TestMoveWithin(t *testing.T) {
+	c := newClient(t, drivetest.Options{MoveWithin: true})
+	id := c.create("a", "")
+	c.ok("PATCH", filesPath+"/"+id+"?addParents=appDataFolder&removeParents=appDataFolder", `{"name":"b"}`)
+	for _, parents := range []string{"addParents=root", "removeParents=root", "addParents=" + id, "addParents=", "addParents=appDataFolder&removeParents=root"} {
+		c.refused(403, "notSupportedForAppDataFolderFiles", "PATCH", filesPath+"/"+id+"?"+parents, `{"name":"c"}`)
+	}
+	if got := c.listed(""); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("listed %v", got)
 	}
 }
 

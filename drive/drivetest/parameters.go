@@ -6,13 +6,14 @@ import (
 )
 
 // The query parameters, from the discovery document. Those that concern shared
-// drives, labels and permissions change nothing here.
+// drives, labels and permissions change nothing here, and neither does
+// setModifiedDate, which is version 2's: rclone sends it when it replaces a file.
 const (
 	globalParameters = "alt fields key prettyPrint quotaUser userIp $.xgafv "
 	commonParameters = "enforceSingleParent includeLabels includePermissionsForView supportsAllDrives supportsTeamDrives "
 	writeParameters  = commonParameters + "keepRevisionForever ocrLanguage uploadType useContentAsIndexableText "
 	createParameters = writeParameters + "ignoreDefaultVisibility "
-	updateParameters = writeParameters + "addParents removeParents "
+	updateParameters = writeParameters + "addParents removeParents setModifiedDate "
 	listParameters   = commonParameters + "corpora corpus driveId includeItemsFromAllDrives includeTeamDriveItems " +
 		"orderBy pageSize pageToken q spaces teamDriveId "
 )

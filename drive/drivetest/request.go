@@ -41,8 +41,11 @@ type Request struct {
 	Faulty   bool   // a fault was injected
 }
 
-// Requests returns what was asked so far, in order of arrival, of the given
-// kinds only if there are any.
+// maxLog is how many requests the log keeps.
+const maxLog = 10_000
+
+// Requests returns the requests so far, in the order of their arrival: of the given
+// kinds only if there are any, and at most the last 10,000 of all kinds.
 func (s *Server) Requests(ops ...Op) []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,7 @@ package drivetest_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -64,6 +65,19 @@ func TestLogHasNoCredentials(t *testing.T) {
 		if s := fmt.Sprintf("%+v", r); strings.Contains(s, "topsecret") || strings.Contains(s, uploadID) {
 			t.Errorf("the log says %s", s)
 		}
+	}
+}
+
+func TestLogIsBounded(t *testing.T) {
+	const bound = 10_000
+	srv := drivetest.NewServer(drivetest.Options{})
+	defer srv.Close()
+	for i := range bound + 2 {
+		srv.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", fmt.Sprint("/", i), nil))
+	}
+	log := srv.Requests()
+	if len(log) != bound || log[0].Path != "/2" || log[bound-1].Path != "/10001" {
+		t.Errorf("%d entries, from %s to %s", len(log), log[0].Path, log[len(log)-1].Path)
 	}
 }
 

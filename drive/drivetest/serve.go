@@ -106,6 +106,9 @@ func (c *call) arrive() Fault {
 	defer c.srv.mu.Unlock()
 	fault, faulty := c.srv.fault(c.op)
 	c.entry.Faulty, c.keep = faulty, fault.Keep
+	if len(c.srv.log) == maxLog {
+		c.srv.log = c.srv.log[1:]
+	}
 	c.srv.log = append(c.srv.log, c.entry)
 	return fault
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -58,6 +59,7 @@ func (c *call) startUpload() (*answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(c.srv.sessions, func(_ string, s *session) bool { return !c.srv.now().Before(s.expires) })
 	id := randomID(48)
 	c.srv.sessions[id] = &session{
 		owner: c.user, granted: c.granted, path: c.r.URL.Path, expires: c.srv.now().Add(sessionLife),

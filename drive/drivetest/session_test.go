@@ -178,6 +178,17 @@ func TestSessionRefused(t *testing.T) {
 	}
 }
 
+// rclone sends chunks by POST and wants a real 308.
+func TestSessionByPostAnd308(t *testing.T) {
+	content := pattern(unit + 1)
+	c := newClient(t, drivetest.Options{})
+	location := c.start()
+	c.expect308(c.send("POST", location, content[:unit], "Content-Range: bytes 0-262143/262145"), "bytes=0-262143")
+	c.expect308(c.send("POST", location, "", "Content-Range: bytes */262145"), "bytes=0-262143")
+	c.ok("POST", location, content[unit:], "Content-Range: bytes 262144-262144/262145")
+	c.stored(content)
+}
+
 // Without an announced length, the first one that is said counts.
 func TestSessionLengthSaidLater(t *testing.T) {
 	content := pattern(unit + 5)
