@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// answer is what a request is answered with, kept apart from the
-// http.ResponseWriter so that a fault can lose it or cut it short.
+// An answer is a response that is not sent yet, so that a fault can drop it or cut
+// it short.
 type answer struct {
 	status int
 	header http.Header
@@ -20,8 +20,8 @@ func newAnswer(status int) *answer {
 	return &answer{status: status, header: http.Header{}}
 }
 
-// with returns the answer with more headers. The answer itself may be one that a
-// session keeps.
+// with returns a copy of the answer with more headers. A session keeps the answer
+// itself.
 func (a *answer) with(header http.Header) *answer {
 	changed := *a
 	changed.header = a.header.Clone()
@@ -44,7 +44,7 @@ func jsonAnswer(status int, v any, pretty bool) *answer {
 	return a
 }
 
-// An apiError is a refusal in Google's form
+// An apiError is an error in Google's form
 // (https://developers.google.com/workspace/drive/api/guides/handle-errors).
 type apiError struct {
 	status       int
@@ -61,7 +61,7 @@ func fail(status int, reason, message string) *apiError {
 	return &apiError{status: status, reason: reason, message: message}
 }
 
-// invalid refuses a query parameter.
+// invalid is the error about the value of a query parameter.
 func invalid(parameter, message string) *apiError {
 	return &apiError{status: 400, reason: "invalid", message: message, location: parameter, locationType: "parameter"}
 }
@@ -127,7 +127,7 @@ func (e *apiError) answer() *answer {
 	return a
 }
 
-// domainOf says in which domain a reason lies: what limits usage has its own.
+// domainOf returns the domain of a reason. The reasons about limits have their own.
 func domainOf(reason string) string {
 	if strings.HasSuffix(reason, "LimitExceeded") || strings.HasSuffix(reason, "QuotaExceeded") || reason == "accessNotConfigured" {
 		return "usageLimits"

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// grants are the scopes of an access token.
+// grants holds the scopes of an access token.
 type grants []string
 
 func (g grants) appData() bool { return slices.Contains(g, Scope) }
 
-// drive reports whether the token opens the user's own files, however little.
+// drive reports whether the token opens some of the user's own files.
 func (g grants) drive() bool {
 	return slices.ContainsFunc(g, func(scope string) bool {
 		name, ok := strings.CutPrefix(scope, "https://www.googleapis.com/auth/drive")
@@ -20,11 +20,11 @@ func (g grants) drive() bool {
 	})
 }
 
-// driveScopes are the endings of those that files.get and files.list accept.
+// driveScopes holds the endings of the scopes that files.get and files.list accept.
 var driveScopes = []string{".file", ".meet.readonly", ".metadata", ".metadata.readonly", ".photos.readonly", ".readonly"}
 
-// authenticate finds out whose call it is, whether the token opens a Drive at
-// all, and whether the user is within the rate limit.
+// authenticate sets the user of the call. It fails if the token is not good or opens
+// no Drive, and if the user is over the rate limit.
 func (c *call) authenticate() *apiError {
 	token, err := bearer(c.r)
 	if err != nil {
@@ -72,7 +72,8 @@ func unauthenticated(reason, message string) *apiError {
 	}
 }
 
-// admit counts a request against the limit of the last minute.
+// admit counts a request, and reports whether it is within the limit of the last
+// minute.
 func (u *user) admit(now time.Time, limit int) bool {
 	if limit <= 0 {
 		return true

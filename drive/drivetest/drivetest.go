@@ -7,49 +7,48 @@
 //
 //	folder, err := drive.New(drive.Config{HTTPClient: srv.Client(), Endpoint: srv.Endpoint()})
 //
-// Any client of the API can be pointed at it: google.golang.org/api/drive/v3
-// with option.WithEndpoint(srv.Endpoint()), other languages with their root URL
-// set to srv.URL.
+// Any client of the API can use it: google.golang.org/api/drive/v3 with
+// option.WithEndpoint(srv.Endpoint()), clients in other languages with srv.URL as
+// their root URL.
 //
 // # What it does
 //
-// files.get, list, create, update, delete and generateIds, about.get, and the
-// media of a file with byte ranges. Uploads are simple, multipart or resumable;
-// a resumable session speaks both dialects, PUT answered with 308, and POST with
-// X-GUploader-No-308 answered with 200 and X-HTTP-Status-Code-Override. Bodies may
-// be compressed and methods overridden, as Google's client for Java does. Every
+// It has files.get, list, create, update, delete and generateIds, about.get, and the
+// media of a file with byte ranges. Uploads are simple, multipart or resumable. A
+// resumable session takes chunks by PUT and POST and answers them with 308, or with
+// 200 and X-HTTP-Status-Code-Override if the request has X-GUploader-No-308. Bodies
+// may be compressed and methods overridden, as Google's client for Java does. Every
 // user has a folder of their own. Errors have Google's JSON form, statuses and
 // reasons.
 //
 // # What it refuses
 //
-// What Google refuses: a token without the drive.appdata scope, files.list
-// without spaces=appDataFolder, an ID that files.generateIds did not give out, a
-// second file with the same ID, chunks that are not a multiple of 256 KiB, unknown
-// names in fields and q, fields that cannot be written, and with
-// notSupportedForAppDataFolderFiles what a file in this folder cannot do: be
-// trashed, shared, moved or be a Google document. Only the fields asked for are
-// sent; without a fields parameter these are kind, id, name and mimeType.
+// It refuses the requests that Google refuses: a token without the drive.appdata
+// scope, files.list without spaces=appDataFolder, an ID that files.generateIds did not
+// give out, a second file with the same ID, chunks that are not a multiple of 256 KiB,
+// unknown names in fields and q, and fields that cannot be written. To trash, share or
+// move a file, or to make it a Google document, is notSupportedForAppDataFolderFiles.
+// Only the fields asked for are sent. Without a fields parameter these are kind, id,
+// name and mimeType.
 //
-// Where Google's documentation leaves it open, the fake takes the choice that is
-// harder for its client. Files that no orderBy puts in order come in an arbitrary
-// one; a file without parents is refused, for it would not be in the folder; so
-// are folders, unknown parameters, and an ID whose file has been deleted. For what
-// a client may want to see both ways, [Options] has a field.
+// If Google's documentation does not say, the fake behaves in the way that is harder
+// for its client. Without orderBy, files are in an arbitrary order. A file without
+// parents is refused, because it would not be in the folder. So are folders, unknown
+// parameters, and the ID of a deleted file. [Options] switch some of these choices.
 //
 // # What a test can do with it
 //
-// [Server.Folder] puts files into a user's folder and reads them without HTTP,
-// with several files of one name if need be. [Server.Inject] scripts faults: the
-// n-th request of a kind fails, hangs, or loses its connection before, after or
-// in the middle of its answer. [Options.Lag] lets lists be behind the files, as
-// Drive's are. [Server.Advance] moves the clock on, [Server.SetQuota] changes the
-// quota, and [Server.Requests] tells what was asked.
+// [Server.Folder] puts files into a user's folder and reads them without HTTP.
+// Several files may have one name. [Server.Inject] injects faults: the n-th request
+// of a kind fails, hangs, or loses its connection before, after or in the middle of
+// its answer. [Options.Lag] lets lists be behind the files, as Drive's are.
+// [Server.Advance] moves the clock on, [Server.SetQuota] changes the quota, and
+// [Server.Requests] returns the log of requests.
 //
 // # What it does not do
 //
-// It keeps no files in other spaces than the app-data folder, and no folders.
-// Revisions, changes, files.copy and batch requests are answered with 501.
+// It keeps no folders, and no files outside the app-data folder. It answers
+// revisions, changes, files.copy and batch requests with 501.
 package drivetest
 
 import (
@@ -64,33 +63,35 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/loopback"
 )
 
-// DefaultUser is the subject of every request where Options.CheckToken is nil.
+// DefaultUser is the subject of every request if Options.CheckToken is nil.
 const DefaultUser = "default-user"
 
 // Scope is the OAuth scope that opens the app-data folder.
 const Scope = "https://www.googleapis.com/auth/drive.appdata"
 
-// Options sets up a Server. The zero value is a Drive with room for everything
-// and one user.
+// Options configures a Server. The zero value is a Drive with one user and without
+// limits.
 type Options struct {
-	// CheckToken says whose an access token is and which scopes it has, and
-	// whether it is good at all. Nil: every bearer is DefaultUser's and has Scope.
-	// A fake of the sign-in endpoints may lend its own.
+	// CheckToken returns the user and the scopes of an access token, and whether it
+	// is good. A fake of the sign-in endpoints may have such a method. If nil, every
+	// token is DefaultUser's and has Scope.
 	CheckToken func(accessToken string) (subject string, scopes []string, ok bool)
 
-	// Quota is how many bytes of content a user may keep, until SetQuota says
-	// otherwise. Zero: no limit. Beyond it, uploads are refused with 403
-	// storageQuotaExceeded.
+	// Quota is how many bytes of content a user may keep; SetQuota changes it.
+	// Beyond it, uploads are refused with 403 storageQuotaExceeded. If zero, there
+	// is no limit.
 	Quota int64
 
-	// Lag is how far files.list is behind the files. Zero: not at all.
+	// Lag is how far files.list is behind the files. If zero, it never is.
 	Lag Lag
 
-	// RateLimit is how many requests a user may make within a minute. Zero: no
-	// limit. Beyond it, requests are refused with 403 userRateLimitExceeded.
+	// RateLimit is how many requests a user may make within a minute. Beyond it,
+	// requests are refused with 403 userRateLimitExceeded. If zero, there is no
+	// limit.
 	RateLimit int
 
-	// Now is the clock of the Drive, which Advance moves on. Nil: time.Now.
+	// Now is the clock of the Drive, which Advance moves on. If nil, time.Now is
+	// used.
 	Now func() time.Time
 
 	// LargeSingleRequests accepts simple and multipart uploads of more than the
@@ -109,17 +110,17 @@ type Options struct {
 	// which rclone sends to rename a file. Otherwise both are always refused.
 	MoveWithin bool
 
-	// IDInUse is the reason given with status 409 when an ID is used a second
-	// time. Default "fileIdInUse"; "duplicate" has been seen too.
+	// IDInUse is the reason of the 409 when an ID is used a second time. If empty,
+	// it is "fileIdInUse"; "duplicate" has been reported, too.
 	IDInUse string
 
-	// FoldNames lets q compare names without regard to case, as has been
-	// reported. Otherwise names are compared exactly.
+	// FoldNames makes q ignore the case of names, as has been reported. Otherwise
+	// names are compared exactly.
 	FoldNames bool
 
-	// ETags sends an ETag header with a file's metadata and honours If-Match in
-	// updates and deletions with 412, which version 3 of the API does not
-	// document. Otherwise there is no ETag, and If-Match is ignored.
+	// ETags sends an ETag header with a file's metadata, and answers 412 if If-Match
+	// of an update or a deletion is another one. Version 3 of the API does not
+	// document it. Otherwise there is no ETag, and If-Match is ignored.
 	ETags bool
 }
 
@@ -136,7 +137,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	quota    int64
-	idle     *sync.Cond // active has fallen to zero
+	idle     *sync.Cond // signalled when active has become zero
 	active   int        // requests under way
 	version  int64
 	users    map[string]*user
@@ -188,13 +189,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Endpoint is the base address of the API, as drive.Config.Endpoint and
-// option.WithEndpoint take it.
+// Endpoint returns the base address of the API, for drive.Config.Endpoint and
+// option.WithEndpoint.
 func (s *Server) Endpoint() string { return s.URL + "/drive/v3/" }
 
-// Client returns a client for the server whose connections Close ends. Unless
-// Options.CheckToken is set, it is signed in: a request without an Authorization
-// header gets one.
+// Client returns a client for the server. Close ends its connections. If
+// Options.CheckToken is nil, it adds an Authorization header to a request without
+// one.
 func (s *Server) Client() *http.Client { return s.client }
 
 // Advance moves the server's clock on by d: lists catch up, sessions expire, and a
@@ -214,8 +215,8 @@ func (s *Server) SetQuota(bytes int64) {
 	s.quota = bytes
 }
 
-// Close stops listening, breaks all connections and waits for the requests
-// under way. The content stays readable through Folder.
+// Close stops listening, breaks all connections and waits until all requests have
+// ended. Folder still reads the content afterwards.
 func (s *Server) Close() {
 	s.stop()
 	s.http.Close()
@@ -227,7 +228,7 @@ func (s *Server) Close() {
 	}
 }
 
-// transport signs in where nobody has.
+// A transport adds the Authorization header.
 type transport struct {
 	base   *http.Transport
 	bearer bool
@@ -241,5 +242,5 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(r)
 }
 
-// CloseIdleConnections lets http.Client reach those of the base.
+// CloseIdleConnections closes those of the base, for http.Client.
 func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }

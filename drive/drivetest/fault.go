@@ -61,22 +61,21 @@ type Fault struct {
 	Keep int64
 }
 
-// scripted is a fault that waits for its requests.
+// A scripted fault waits for its requests.
 type scripted struct {
 	Fault
 	seen int
 }
 
-// Inject adds faults to those that wait. Each counts the requests of its kind
-// by itself; where several hit the same request, the one injected first is taken.
+// Inject adds faults to those that wait. Each fault counts the requests of its kind
+// itself. If several hit the same request, the first one injected has its effect.
 func (s *Server) Inject(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inject(faults)
 }
 
-// Script replaces the faults that wait: without any, everything goes well from
-// now on.
+// Script replaces the faults that wait. Script() removes them all.
 func (s *Server) Script(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,8 +90,8 @@ func (s *Server) inject(faults []Fault) {
 	}
 }
 
-// fault counts a request and returns the fault that hits it, or an empty one.
-// The caller holds s.mu.
+// fault counts a request and returns the fault that hits it, if there is one. The
+// caller holds s.mu.
 func (s *Server) fault(op Op) (hit Fault, found bool) {
 	for _, f := range s.faults {
 		if f.Op != "" && f.Op != op {
@@ -132,11 +131,10 @@ func (f *Fault) answer() *answer {
 	return a
 }
 
-// wait passes the delay, or the whole life of a request that hangs, and reports
-// whether the request goes on.
+// wait waits for as long as the fault says, and reports whether the request goes on.
 func (f *Fault) wait(r *http.Request) bool {
 	if f.Hang {
-		io.Copy(io.Discard, r.Body) // until it is read, the server does not see the client leave
+		io.Copy(io.Discard, r.Body) // net/http sees a client leave only after that
 		<-r.Context().Done()
 		return false
 	}
@@ -155,8 +153,8 @@ func (f *Fault) wait(r *http.Request) bool {
 
 var errCut = errors.New("drivetest: connection cut on purpose")
 
-// breakConnection sends the first bytes of an answer, a nil one being empty, and
-// closes the connection.
+// breakConnection sends the first bytes of an answer, which may be nil, and closes
+// the connection.
 func (f *Fault) breakConnection(w http.ResponseWriter, r *http.Request, a *answer) {
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -173,7 +171,7 @@ func (f *Fault) breakConnection(w http.ResponseWriter, r *http.Request, a *answe
 	}
 }
 
-// raw is the answer as it goes over an HTTP/1.1 connection.
+// raw returns the answer in the bytes of HTTP/1.1.
 func (a *answer) raw(r *http.Request) []byte {
 	var buf bytes.Buffer
 	res := &http.Response{

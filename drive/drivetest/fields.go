@@ -2,8 +2,8 @@ package drivetest
 
 import "strings"
 
-// A shape says which members a JSON value has, for checking a fields parameter.
-// A nil shape has none.
+// A shape holds the members that a JSON value can have, to check a fields parameter
+// against. A nil shape has none.
 type shape map[string]shape
 
 // anyMember in a shape lets a member have any name.
@@ -19,13 +19,13 @@ func (s shape) member(name string) (shape, bool) {
 	return sub, ok
 }
 
-// A mask is a parsed fields parameter: the members to send. A nil mask sends
-// everything, as "*" does.
+// A mask is a parsed fields parameter: the members to send. A nil mask sends all of
+// them, as "*" does.
 // (https://developers.google.com/workspace/drive/api/guides/fields-parameter)
 type mask map[string]mask
 
-// parseMask reads a fields parameter. Names that the shape does not have are
-// refused, as Google does.
+// parseMask parses a fields parameter. A name that the shape does not have is an
+// error, as at Google.
 func parseMask(s string, of shape) (mask, *apiError) {
 	p := &maskParser{rest: s}
 	m, ok := p.list(of)
@@ -38,7 +38,7 @@ func parseMask(s string, of shape) (mask, *apiError) {
 
 type maskParser struct {
 	rest string
-	last string // the name read last: what an error is about
+	last string // the name parsed last, for the error
 }
 
 func (p *maskParser) blamed() string {
@@ -48,7 +48,7 @@ func (p *maskParser) blamed() string {
 	return p.last
 }
 
-// list reads item, item, …
+// list parses item, item, …
 func (p *maskParser) list(of shape) (mask, bool) {
 	m, all := mask{}, false
 	for {
@@ -76,14 +76,14 @@ func (m mask) add(name string, sub mask) {
 	switch {
 	case !selected || sub == nil:
 		m[name] = sub
-	case have != nil: // else it is sent whole already
+	case have != nil: // a nil one selects everything already
 		for n, s := range sub {
 			have.add(n, s)
 		}
 	}
 }
 
-// item reads name, name/item or name(list).
+// item parses name, name/item or name(list).
 func (p *maskParser) item(of shape) (string, mask, bool) {
 	p.rest = strings.TrimLeft(p.rest, " ")
 	name := p.name()
@@ -131,13 +131,14 @@ func (p *maskParser) accept(token string) bool {
 	return ok
 }
 
-// wants reports whether a member is to be sent.
+// wants reports whether the mask selects a member.
 func (m mask) wants(name string) bool {
 	_, ok := m[name]
 	return m == nil || ok
 }
 
-// apply keeps of a value what the mask selects. Arrays are gone through.
+// apply removes from a value the members that the mask does not select. It applies
+// to each element of an array.
 func (m mask) apply(v any) any {
 	if m == nil {
 		return v

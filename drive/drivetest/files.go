@@ -1,11 +1,14 @@
 package drivetest
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
-// resolve finds the file that an ID of the path means. The caller holds srv.mu.
+// resolve returns the file with an ID, or the folder for its alias. The caller holds
+// srv.mu.
 func (c *call) resolve(id string) (*stored, *apiError) {
 	if id == "appDataFolder" || id == "appfolder" && c.srv.opts.LegacyAlias {
 		if !c.granted.appData() {
@@ -14,7 +17,7 @@ func (c *call) resolve(id string) (*stored, *apiError) {
 		return c.user.folder(), nil
 	}
 	if !c.granted.appData() {
-		return nil, notFound(id) // out of sight for a token without the scope
+		return nil, notFound(id) // without the scope, the token does not see it
 	}
 	if id == c.user.folderID {
 		return c.user.folder(), nil
@@ -25,7 +28,7 @@ func (c *call) resolve(id string) (*stored, *apiError) {
 	return nil, notFound(id)
 }
 
-// find is resolve for one who does not hold srv.mu.
+// find calls resolve with srv.mu held.
 func (c *call) find(id string) (*stored, *apiError) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -34,7 +37,7 @@ func (c *call) find(id string) (*stored, *apiError) {
 
 func (c *call) fileID() string { return c.r.PathValue("fileId") }
 
-// fileMask reads the fields parameter of a method that answers with a file.
+// fileMask returns the fields parameter of a method whose answer is a file.
 func (c *call) fileMask() (mask, *apiError) {
 	return c.mask(defaultFields, fileShape)
 }
@@ -43,7 +46,7 @@ func (c *call) mask(defaults string, of shape) (mask, *apiError) {
 	return parseMask(orElse(c.param("fields"), defaults), of) // an empty one, which rclone sends with a delete, is none
 }
 
-// fileAnswer shows a file through a mask.
+// fileAnswer answers with the fields of a file that a mask selects.
 func (c *call) fileAnswer(file *stored, m mask) *answer {
 	a := jsonAnswer(http.StatusOK, c.view(file).render(m), c.pretty())
 	if c.srv.opts.ETags {
@@ -82,8 +85,8 @@ func (c *call) delete() (*answer, *apiError) {
 	return newAnswer(http.StatusNoContent), nil
 }
 
-// changeable is resolve for a request that changes the file: the folder itself
-// cannot be, nor, with Options.ETags, a file in another state than If-Match says.
+// changeable returns a file that the request may change. That excludes the folder
+// itself and, with Options.ETags, a file in another state than If-Match says.
 func (c *call) changeable(id string) (*stored, *apiError) {
 	file, err := c.resolve(id)
 	if err != nil {
@@ -99,7 +102,7 @@ func (c *call) changeable(id string) (*stored, *apiError) {
 	return file, nil
 }
 
-// create is files.create without content.
+// create answers files.create without content.
 func (c *call) create() (*answer, *apiError) {
 	m, err := c.fileMask()
 	if err != nil {
@@ -116,7 +119,7 @@ func (c *call) create() (*answer, *apiError) {
 	return c.fileAnswer(file, m), nil
 }
 
-// update is files.update without content.
+// update answers files.update without content.
 func (c *call) update() (*answer, *apiError) {
 	m, err := c.fileMask()
 	if err != nil {
@@ -133,7 +136,8 @@ func (c *call) update() (*answer, *apiError) {
 	return c.fileAnswer(file, m), nil
 }
 
-// insert creates a file. contentType is that of the upload; metadata goes before it.
+// insert creates a file. The content type is the one of the upload, unless the
+// metadata has another.
 func (c *call) insert(meta *metadata, contentType string, body []byte) (*stored, *apiError) {
 	now := c.srv.now()
 	c.srv.mu.Lock()
@@ -159,7 +163,8 @@ func (c *call) insert(meta *metadata, contentType string, body []byte) (*stored,
 	return file, nil
 }
 
-// mayInsert says what stands against a new file of a size. The caller holds srv.mu.
+// mayInsert returns an error if a file of that size cannot be created. The caller
+// holds srv.mu.
 func (c *call) mayInsert(meta *metadata, size int64) *apiError {
 	if len(meta.Parents) == 0 { // it would go to My Drive
 		return wrongSpace()
@@ -186,7 +191,8 @@ func (c *call) mayInsert(meta *metadata, size int64) *apiError {
 	return c.fits(size)
 }
 
-// fits checks the quota for more content. The caller holds srv.mu.
+// fits returns an error if the quota has no room for more content. The caller holds
+// srv.mu.
 func (c *call) fits(more int64) *apiError {
 	quota := c.srv.quota
 	if quota > 0 && c.user.usage()+more > quota {
@@ -195,7 +201,7 @@ func (c *call) fits(more int64) *apiError {
 	return nil
 }
 
-// change updates a file; a nil body leaves its content.
+// change updates a file. A nil body leaves its content as it is.
 func (c *call) change(id string, meta *metadata, contentType string, body []byte) (*stored, *apiError) {
 	now := c.srv.now()
 	c.srv.mu.Lock()
@@ -218,7 +224,7 @@ func (c *call) change(id string, meta *metadata, contentType string, body []byte
 	return file, nil
 }
 
-// moves reports whether a parameter moves the file in a way that is refused.
+// moves reports whether a parameter asks for a move that is refused.
 func (c *call) moves(parameter string) bool {
 	within := func() bool {
 		parent, err := c.resolve(c.param(parameter))
@@ -227,8 +233,8 @@ func (c *call) moves(parameter string) bool {
 	return c.r.URL.Query().Has(parameter) && !(c.srv.opts.MoveWithin && within())
 }
 
-// mayChange says what stands against an update with content of a size. The
-// caller holds srv.mu.
+// mayChange returns the file, or an error if it cannot be updated with content of
+// that size. The caller holds srv.mu.
 func (c *call) mayChange(id string, size int64) (*stored, *apiError) {
 	file, err := c.changeable(id)
 	if err != nil {
@@ -241,4 +247,62 @@ func (c *call) mayChange(id string, size int64) (*stored, *apiError) {
 		return file, c.fits(more)
 	}
 	return file, nil
+}
+
+// download answers files.get with alt=media.
+func (c *call) download() (*answer, *apiError) {
+	file, err := c.find(c.fileID())
+	if err != nil {
+		return nil, err
+	}
+	if file.content == nil {
+		return nil, fail(403, "fileNotDownloadable", "Only files with binary content can be downloaded. Use Export with Docs Editors files.")
+	}
+	a := newAnswer(http.StatusOK)
+	a.header.Set("Content-Type", file.mimeType)
+	a.body = file.content.bytes
+	// Without an ETag an If-Range never matches (RFC 9110 section 13.1.5).
+	if header := c.r.Header.Get("Range"); header != "" && c.r.Header.Get("If-Range") == "" {
+		return a, a.cutTo(header)
+	}
+	return a, nil
+}
+
+// cutTo cuts the body down to one range. A Range header of another form is ignored
+// (RFC 9110 section 14.2).
+func (a *answer) cutTo(header string) *apiError {
+	size := int64(len(a.body))
+	start, end, ok, satisfiable := parseRange(header, size)
+	if !ok {
+		return nil
+	}
+	if !satisfiable {
+		return &apiError{status: http.StatusRequestedRangeNotSatisfiable, reason: "requestedRangeNotSatisfiable",
+			message: "Request range not satisfiable", location: "Range", locationType: "header"}
+	}
+	a.status = http.StatusPartialContent
+	a.header.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
+	a.body = a.body[start:end]
+	return nil
+}
+
+// parseRange parses bytes=a-b, bytes=a- or bytes=-n, and returns the half-open range
+// that it selects of size bytes.
+func parseRange(header string, size int64) (start, end int64, ok, satisfiable bool) {
+	spec, isBytes := strings.CutPrefix(header, "bytes=")
+	first, last, hasDash := strings.Cut(spec, "-")
+	if !isBytes || !hasDash {
+		return 0, 0, false, false
+	}
+	from, err1 := strconv.ParseUint(first, 10, 62)
+	to, err2 := strconv.ParseUint(last, 10, 62)
+	switch {
+	case first == "" && err2 == nil: // the last to bytes
+		return max(0, size-int64(to)), size, true, to > 0 && size > 0
+	case err1 == nil && last == "":
+		return int64(from), size, true, int64(from) < size
+	case err1 == nil && err2 == nil && from <= to:
+		return int64(from), min(int64(to)+1, size), true, int64(from) < size
+	}
+	return 0, 0, false, false
 }

@@ -289,3 +289,91 @@ func TestETags(t *testing.T) {
 	c.refused(412, "conditionNotMet", "DELETE", filesPath+"/"+id, "", "If-Match: "+tag)
 	c.ok("DELETE", filesPath+"/"+id, "", "If-Match: *")
 }
+
+func TestRanges(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	path := filesPath + "/" + c.create("a", "0123456789") + "?alt=media"
+	for _, tt := range []struct {
+		header, want, contentRange string // contentRange empty: the whole
+	}{
+		{"bytes=0-3", "0123", "bytes 0-3/10"},
+		{"bytes=4-4", "4", "bytes 4-4/10"},
+		{"bytes=7-", "789", "bytes 7-9/10"},
+		{"bytes=7-99", "789", "bytes 7-9/10"},
+		{"bytes=-2", "89", "bytes 8-9/10"},
+		{"bytes=-99", "0123456789", "bytes 0-9/10"},
+		{"bytes=0-", "0123456789", "bytes 0-9/10"},
+		{"bytes=3-2", "0123456789", ""},
+		{"bytes=0-1,3-4", "0123456789", ""},
+		{"bytes=-", "0123456789", ""},
+		{"bytes=a-b", "0123456789", ""},
+		{"items=0-3", "0123456789", ""},
+	} {
+		r := c.ok("GET", path, "", "Range: "+tt.header)
+		status := 200
+		if tt.contentRange != "" {
+			status = 206
+		}
+		if r.status != status || string(r.body) != tt.want || r.header.Get("Content-Range") != tt.contentRange {
+			t.Errorf("%s: status %d, Content-Range %q, body %q", tt.header, r.status, r.header.Get("Content-Range"), r.body)
+		}
+	}
+	for _, header := range []string{"bytes=10-", "bytes=10-12", "bytes=-0"} {
+		c.refused(416, "requestedRangeNotSatisfiable", "GET", path, "", "Range: "+header)
+	}
+	if r := c.ok("GET", path, "", "Range: bytes=0-3", `If-Range: "1"`); r.status != 200 {
+		t.Errorf("If-Range: status %d", r.status)
+	}
+	empty := filesPath + "/" + c.create("empty", "") + "?alt=media"
+	if r := c.ok("GET", empty, ""); len(r.body) != 0 {
+		t.Errorf("empty file: %q", r.body)
+	}
+	c.refused(416, "requestedRangeNotSatisfiable", "GET", empty, "", "Range: bytes=0-")
+}
+
+func TestSetQuota(t *testing.T) {
+	c := newClient(t, drivetest.Options{Quota: 10})
+	id := c.create("a", "0123456789")
+	c.refused(403, "storageQuotaExceeded", "PATCH", uploadPath+"/"+id+"?uploadType=media", "0123456789a")
+	limit := func() any {
+		about := c.ok("GET", "/drive/v3/about?fields=storageQuota", "").json["storageQuota"]
+		return about.(map[string]any)["limit"]
+	}
+	c.srv.SetQuota(11)
+	if got := limit(); got != "11" {
+		t.Errorf("limit %v", got)
+	}
+	c.ok("PATCH", uploadPath+"/"+id+"?uploadType=media", "0123456789a")
+	c.srv.SetQuota(5)
+	c.ok("PATCH", uploadPath+"/"+id+"?uploadType=media", "0123456789") // less than there was
+	c.refused(403, "storageQuotaExceeded", "POST", uploadPath+"?uploadType=resumable", `{`+inFolder+`}`, "X-Upload-Content-Length: 1")
+	c.srv.SetQuota(0)
+	if got := limit(); got != nil {
+		t.Errorf("limit %v", got)
+	}
+	c.create("b", "0123456789")
+}
+
+// A quota that shrinks during an upload is checked again at its end.
+func TestQuotaShrinksDuringUpload(t *testing.T) {
+	c := newClient(t, drivetest.Options{Quota: 2 * unit})
+	content := pattern(2 * unit)
+	location := c.start("X-Upload-Content-Length: 524288")
+	c.expect308(c.send("PUT", location, content[:unit], "Content-Range: bytes 0-262143/524288"), "bytes=0-262143")
+	c.srv.SetQuota(2*unit - 1)
+	c.refused(403, "storageQuotaExceeded", "PUT", location, content[unit:], "Content-Range: bytes 262144-524287/524288")
+}
+
+func TestAdvance(t *testing.T) {
+	clock := newClock()
+	c := newClient(t, drivetest.Options{Now: clock.Now, RateLimit: 1})
+	c.ok("GET", folderPath, "")
+	c.refused(403, "userRateLimitExceeded", "GET", folderPath, "")
+	c.srv.Advance(time.Minute)
+	c.ok("GET", folderPath, "")
+	c.srv.Advance(time.Minute)
+	created := c.ok("POST", filesPath+"?fields=createdTime", `{`+inFolder+`}`).str("createdTime")
+	if want := clock.Now().Add(2 * time.Minute).Format("2006-01-02T15:04:05.000Z"); created != want {
+		t.Errorf("created %s, want %s", created, want)
+	}
+}

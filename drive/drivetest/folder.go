@@ -1,11 +1,16 @@
 package drivetest
 
 import (
+	"crypto/md5"
 	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -32,14 +37,14 @@ type Folder struct {
 	subject string
 }
 
-// Folder returns the folder of a user; of one nobody has heard of, an empty one.
+// Folder returns the folder of a user. It is empty at first.
 func (s *Server) Folder(subject string) *Folder {
 	return &Folder{srv: s, subject: subject}
 }
 
-// Add puts a file into the folder, beside any of the same name, and returns it
-// as it was stored. Zero fields of f get the values that Google would give; a
-// file with the same ID is replaced.
+// Add puts a file into the folder, beside others of the same name, and returns it
+// as it is stored. Zero fields get the values that Google would give. A file with
+// the same ID is replaced.
 func (f *Folder) Add(file File) File {
 	now := f.srv.now()
 	f.srv.mu.Lock()
@@ -64,8 +69,8 @@ func (f *Folder) Add(file File) File {
 	return kept.file()
 }
 
-// Files returns what is in the folder, of the given names only if there are
-// any, in the order of their last change.
+// Files returns the files of the folder in the order of their last change: all of
+// them, or the ones with the given names.
 func (f *Folder) Files(names ...string) []File {
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
@@ -102,12 +107,12 @@ type user struct {
 	folderID string
 	created  time.Time
 	files    map[string]*stored
-	ids      map[string]bool // those given out; true: used, for ever
+	ids      map[string]bool // given out by files.generateIds; true: used, and never free again
 	recent   []time.Time     // requests of the last minute, if their rate is limited
-	changes  []change        // those that a list may lag behind, in their order
+	changes  []change        // changes that a list may lag behind, in their order
 }
 
-// stored is a file as kept. It is immutable: a change replaces it.
+// A stored file is immutable: a change replaces it.
 type stored struct {
 	id, name, mimeType, description, originalName string
 	properties, appProperties                     map[string]string
@@ -130,8 +135,8 @@ func (s *stored) file() File {
 // googleTime is t as Google keeps it: in UTC, with milliseconds.
 func googleTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// user returns a user's part of the Drive, made at first sight. The caller holds
-// s.mu, as of the next ones.
+// user returns a user's part of the Drive, and makes it if it is the first time. The
+// caller holds s.mu, also for the next functions.
 func (s *Server) user(subject string) *user {
 	u, ok := s.users[subject]
 	if !ok {
@@ -185,4 +190,22 @@ func randomID(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return strings.TrimRight(base64.URLEncoding.EncodeToString(b), "=")
+}
+
+const defaultType = "application/octet-stream"
+
+// content holds the bytes of a file, which never change, and computes a checksum
+// when it is needed for the first time.
+type content struct {
+	bytes             []byte
+	md5, sha1, sha256 func() string
+}
+
+func newContent(b []byte) *content {
+	return &content{
+		bytes:  b,
+		md5:    sync.OnceValue(func() string { s := md5.Sum(b); return hex.EncodeToString(s[:]) }),
+		sha1:   sync.OnceValue(func() string { s := sha1.Sum(b); return hex.EncodeToString(s[:]) }),
+		sha256: sync.OnceValue(func() string { s := sha256.Sum256(b); return hex.EncodeToString(s[:]) }),
+	}
 }

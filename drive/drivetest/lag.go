@@ -38,7 +38,7 @@ type Lag struct {
 // longest returns the time after which every list shows a change.
 func (l Lag) longest() time.Duration { return max(l.Create, l.Rename, l.Delete, l.Update) }
 
-// A change is one step in the life of a file, for the lists that are behind it.
+// A change of a file is kept for as long as a list may be behind it.
 type change struct {
 	at            time.Time
 	before, after *stored // nil before the file was created or after it was deleted
@@ -51,7 +51,7 @@ func (c *change) id() string {
 	return c.after.id
 }
 
-// remember adds a change that a request made. The caller holds srv.mu.
+// remember keeps a change that the request made. The caller holds srv.mu.
 func (c *call) remember(before, after *stored) {
 	lag, now := c.srv.opts.Lag.longest(), c.srv.now()
 	if lag <= 0 {
@@ -78,8 +78,8 @@ func (c *call) listable(byName bool) map[string]*stored {
 	return files
 }
 
-// undo takes a change of some age out of files, as far as lists are behind it.
-// Later changes have been undone before.
+// undo reverses a change of some age in files, as far as lists are behind it. Later
+// changes have been undone before.
 func (c *change) undo(files map[string]*stored, lag Lag, age time.Duration) {
 	file, listed := files[c.id()]
 	switch {

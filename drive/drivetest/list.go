@@ -1,16 +1,18 @@
 package drivetest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 var listShape = shape{"kind": nil, "incompleteSearch": nil, "nextPageToken": nil, "files": fileShape}
 
-// list is files.list.
+// list answers files.list.
 func (c *call) list() (*answer, *apiError) {
 	m, err := c.mask("kind,incompleteSearch,nextPageToken,files("+defaultFields+")", listShape)
 	if err != nil {
@@ -41,16 +43,16 @@ func (c *call) list() (*answer, *apiError) {
 	return jsonAnswer(http.StatusOK, reply, c.pretty()), nil
 }
 
-// A listing is a list as it was when its first page was asked for: later pages
-// leave out what has been deleted since, and show the rest as it is by then.
+// A listing holds the files that were found when the first page was asked for. Later
+// pages leave out files deleted since, and show the others as they are then.
 type listing struct {
 	user    *user
-	request string // what is listed: a token is good for the same request only
+	request string // its parameters: a page token is good for no others
 	byName  bool
 	ids     []string
 }
 
-// listings keeps the latest of them for their page tokens.
+// listings keeps the latest listings for their page tokens.
 type listings struct {
 	first int // number of kept[0]
 	kept  []*listing
@@ -58,14 +60,15 @@ type listings struct {
 
 const maxListings = 1000
 
-// A position is where a page begins.
+// A position in a listing is where a page begins.
 type position struct {
 	*listing
 	number int // of the listing, -1: not kept
 	offset int
 }
 
-// page finds the listing that the request is about, a new one without a token.
+// page returns the position that the page token names, or the beginning of a new
+// listing if there is no token.
 func (c *call) page() (*position, *apiError) {
 	search, less, err := c.selection()
 	if err != nil {
@@ -102,7 +105,7 @@ func (c *call) page() (*position, *apiError) {
 	return &position{listing: l, number: -1}, nil
 }
 
-// selection reads which files are asked for and in which order.
+// selection returns which files the request asks for, and in which order.
 func (c *call) selection() (search, compare, *apiError) {
 	if corpora := orElse(c.param("corpora"), "user"); corpora != "user" {
 		return search{}, nil, invalid("corpora", "Invalid Value")
@@ -119,14 +122,14 @@ func (c *call) selection() (search, compare, *apiError) {
 	if err != nil {
 		return search{}, nil, err
 	}
-	if !inFolder { // somebody's own files, of which there are none
+	if !inFolder { // the user's own files, of which there are none
 		found.matches = func(*view) bool { return false }
 	}
 	return found, order, nil
 }
 
-// spaces reports whether the app-data folder is to be searched, and refuses a
-// space that the token does not open.
+// spaces reports whether the app-data folder is one of the spaces to search. A space
+// that the token does not open is an error.
 func (c *call) spaces() (inFolder bool, err *apiError) {
 	for space := range strings.SplitSeq(orElse(c.param("spaces"), "drive"), ",") {
 		switch space {
@@ -146,8 +149,8 @@ func (c *call) spaces() (inFolder bool, err *apiError) {
 	return inFolder, nil
 }
 
-// turn takes up to size files from a position on, and returns the token of the
-// next page, if there is one.
+// turn returns up to size files from a position on, and the token of the next page,
+// if there is one.
 func (c *call) turn(p *position, size int) (files []*stored, next string) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -164,7 +167,7 @@ func (c *call) turn(p *position, size int) (files []*stored, next string) {
 	return files, c.srv.listings.token(p)
 }
 
-// token names a position, for find.
+// token returns the page token of a position.
 func (l *listings) token(p *position) string {
 	if p.number < 0 {
 		p.number = l.first + len(l.kept)
@@ -177,6 +180,7 @@ func (l *listings) token(p *position) string {
 	return fmt.Sprintf("~!!~%d.%d", p.number, p.offset)
 }
 
+// find returns the position of a page token, or nil.
 func (l *listings) find(token string) *position {
 	text, isOurs := strings.CutPrefix(token, "~!!~")
 	first, second, hasDot := strings.Cut(text, ".")
@@ -188,4 +192,86 @@ func (l *listings) find(token string) *position {
 		return nil
 	}
 	return &position{listing: l.kept[i], number: number, offset: offset}
+}
+
+type compare = func(a, b *stored) int
+
+// parseOrder parses an orderBy parameter: keys, each perhaps with "desc". Equal files
+// are in the order of their IDs, which is arbitrary.
+func parseOrder(s string) (compare, *apiError) {
+	keys := []compare{}
+	for key := range strings.SplitSeq(s, ",") {
+		if s == "" {
+			break
+		}
+		name, direction, _ := strings.Cut(strings.TrimSpace(key), " ")
+		by := orderKey(name)
+		if by == nil || direction != "" && direction != "desc" {
+			return nil, invalid("orderBy", "Invalid Value")
+		}
+		if direction == "desc" {
+			up := by
+			by = func(a, b *stored) int { return up(b, a) }
+		}
+		keys = append(keys, by)
+	}
+	return func(a, b *stored) int {
+		for _, by := range keys {
+			if d := by(a, b); d != 0 {
+				return d
+			}
+		}
+		return cmp.Compare(a.id, b.id)
+	}, nil
+}
+
+func orderKey(name string) compare {
+	switch name {
+	case "createdTime":
+		return func(a, b *stored) int { return a.created.Compare(b.created) }
+	case "modifiedTime", "modifiedByMeTime", "recency":
+		return func(a, b *stored) int { return a.modified.Compare(b.modified) }
+	case "name":
+		return func(a, b *stored) int { return cmp.Compare(a.name, b.name) }
+	case "name_natural":
+		return func(a, b *stored) int { return compareNatural(a.name, b.name) }
+	case "quotaBytesUsed":
+		return func(a, b *stored) int { return len(a.content.bytes) - len(b.content.bytes) }
+	case "starred":
+		return func(a, b *stored) int { return -cmp.Compare(boolInt(a.starred), boolInt(b.starred)) }
+	case "folder", "sharedWithMeTime", "viewedByMeTime": // the same for all files here
+		return func(a, b *stored) int { return 0 }
+	}
+	return nil
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// compareNatural puts file2 before file10.
+func compareNatural(a, b string) int {
+	for a != "" && b != "" {
+		x, y := leading(a), leading(b)
+		a, b = a[len(x):], b[len(y):]
+		if unicode.IsDigit(rune(x[0])) && unicode.IsDigit(rune(y[0])) {
+			x, y = strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+			if d := len(x) - len(y); d != 0 {
+				return d
+			}
+		}
+		if d := cmp.Compare(x, y); d != 0 {
+			return d
+		}
+	}
+	return len(a) - len(b)
+}
+
+// leading returns the digits that s begins with, or else its first byte.
+func leading(s string) string {
+	n := len(s) - len(strings.TrimLeft(s, "0123456789"))
+	return s[:max(n, 1)]
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// match says whether a file fulfils a condition.
+// A match reports whether a file fulfils a condition.
 type match = func(*view) bool
 
 // A search is a parsed q parameter.
@@ -14,9 +14,9 @@ type search struct {
 	byName  bool // it has a condition on the name
 }
 
-// parseQuery reads a q parameter, of the terms that make sense in an app-data
+// parseQuery parses a q parameter with the terms that make sense in an app-data
 // folder: name, mimeType, createdTime, modifiedTime, trashed, starred, properties,
-// appProperties and parents. An empty one matches every file. With fold, the case
+// appProperties and parents. An empty q matches every file. If fold is set, the case
 // of names does not matter.
 // (https://developers.google.com/workspace/drive/api/guides/search-files)
 func parseQuery(q string, fold bool) (search, *apiError) {
@@ -40,7 +40,7 @@ type queryParser struct {
 	byName bool // a condition on the name was read
 }
 
-// next takes a token; past the end an empty, unquoted one.
+// next takes a token. Past the end it returns an empty, unquoted one.
 func (p *queryParser) next() (t token) {
 	if len(p.tokens) > 0 {
 		t, p.tokens = p.tokens[0], p.tokens[1:]
@@ -83,7 +83,7 @@ func (p *queryParser) and(depth int) (match, bool) {
 	return left, ok
 }
 
-// maxDepth bounds the recursion that a query can cause.
+// maxDepth bounds the recursion of the parser.
 const maxDepth = 100
 
 func (p *queryParser) not(depth int) (match, bool) {
@@ -128,7 +128,7 @@ func (p *queryParser) term() (match, bool) {
 	return nil, false
 }
 
-// name compares names; "contains" matches their beginnings.
+// name parses a condition on the name. "contains" matches the beginning of a name.
 func (p *queryParser) name(operator string) (match, bool) {
 	p.byName = true
 	if !p.fold {
@@ -140,7 +140,7 @@ func (p *queryParser) name(operator string) (match, bool) {
 	return p.text(operator, func(v *view) string { return strings.ToLower(v.name) }, strings.HasPrefix)
 }
 
-// in reads 'folder' in parents.
+// in parses 'folder' in parents.
 func (p *queryParser) in(parent, operator string) (match, bool) {
 	return func(v *view) bool {
 		return parent == "appDataFolder" || parent == v.stored.folder
@@ -183,7 +183,7 @@ func (p *queryParser) time(operator string, of func(*view) time.Time) (match, bo
 	return nil, false
 }
 
-// parseQueryTime reads RFC 3339, in UTC where no zone is named.
+// parseQueryTime parses a time in RFC 3339. Without a zone it is in UTC.
 func parseQueryTime(s string) (time.Time, bool) {
 	if t, ok := parseTime(s); ok {
 		return t, true
@@ -201,7 +201,7 @@ func (p *queryParser) boolean(operator string, of func(*view) bool) (match, bool
 	return func(v *view) bool { return of(v) == want }, valid
 }
 
-// has reads has { key='k' and value='v' }.
+// has parses has { key='k' and value='v' }.
 func (p *queryParser) has(operator string, of func(*view) map[string]string) (match, bool) {
 	ok := operator == "has" && p.accept("{") && p.accept("key") && p.accept("=")
 	key, keyOK := p.quoted()
@@ -211,4 +211,56 @@ func (p *queryParser) has(operator string, of func(*view) map[string]string) (ma
 		have, found := of(v)[key]
 		return found && have == value
 	}, ok && valueOK && p.accept("}")
+}
+
+// A token is a word, an operator, a bracket, or the text between quotes.
+type token struct {
+	text   string
+	quoted bool
+}
+
+func lex(s string) (tokens []token, ok bool) {
+	for {
+		s = strings.TrimLeft(s, " \t\r\n")
+		if s == "" {
+			return tokens, true
+		}
+		n := 1
+		switch c := s[0]; {
+		case c == '\'':
+			text, length, ok := unquote(s)
+			if !ok {
+				return nil, false
+			}
+			tokens = append(tokens, token{text, true})
+			s = s[length:]
+			continue
+		case strings.IndexByte("<>!=", c) >= 0:
+			n = len(s) - len(strings.TrimLeft(s, "<>!="))
+		case strings.IndexByte("(){}", c) >= 0:
+		default:
+			if n = strings.IndexAny(s, " \t\r\n'<>!=(){}"); n < 0 {
+				n = len(s)
+			}
+		}
+		tokens = append(tokens, token{text: s[:n]})
+		s = s[n:]
+	}
+}
+
+// unquote parses a string in quotes, in which \' and \\ stand for ' and \.
+func unquote(s string) (text string, length int, ok bool) {
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\'':
+			return b.String(), i + 1, true
+		case '\\':
+			if i++; i == len(s) || s[i] != '\'' && s[i] != '\\' {
+				return "", 0, false
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return "", 0, false
 }

@@ -10,8 +10,8 @@ import (
 // An Op is a kind of request.
 type Op string
 
-// The kinds of requests. Google's method names, except where a method serves
-// several purposes.
+// The kinds of requests. They have the names of Google's methods, except that files.get
+// and uploads are split.
 const (
 	OpAbout        Op = "about.get"
 	OpGenerateIDs  Op = "files.generateIds"
@@ -24,7 +24,7 @@ const (
 	OpUploadStart  Op = "upload.start"  // opens a resumable session
 	OpUploadChunk  Op = "upload.chunk"  // sends content to a session
 	OpUploadStatus Op = "upload.status" // asks a session how far it is, or ends it
-	OpOther        Op = "other"         // what the Drive refuses or does not have
+	OpOther        Op = "other"         // any request that is always refused
 )
 
 // A Request is an entry of the server's log. Credentials are left out: the
@@ -35,7 +35,7 @@ type Request struct {
 	Path     string
 	Query    url.Values
 	Header   http.Header
-	Subject  string // whose request it is; empty if that was not found out
+	Subject  string // the user of the access token; empty if not known
 	BodySize int64  // bytes of the body that arrived
 	Status   int    // of the answer, 0 if none was sent
 	Faulty   bool   // a fault was injected

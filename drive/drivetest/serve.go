@@ -1,9 +1,12 @@
 package drivetest
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // A call is one request on its way.
@@ -17,7 +20,7 @@ type call struct {
 	keep    int64 // Fault.Keep
 }
 
-// handler performs a call. What it returns has not been sent yet.
+// A handler performs a call and returns the answer or the error to send.
 type handler func(*call) (*answer, *apiError)
 
 // ServeHTTP answers as the Drive API does, at /drive/v3/ and /upload/drive/v3/.
@@ -70,9 +73,9 @@ func missing(c *call) (*answer, *apiError) {
 	return nil, notImplemented(c.r.Method + " " + c.r.URL.Path)
 }
 
-// serve performs one call, with whatever goes wrong on purpose.
+// serve performs one call, with the fault that hits it.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler) {
-	if r.Method == http.MethodHead { // which ServeMux takes for a GET
+	if r.Method == http.MethodHead { // ServeMux takes it for a GET
 		op, h = OpOther, missing
 	}
 	c := &call{srv: s, r: r, op: op, entry: logEntry(op, r)}
@@ -90,7 +93,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 		fault.breakConnection(w, r, nil)
 		return
 	}
-	io.Copy(io.Discard, r.Body) // or the client is refused before it has sent it all
+	io.Copy(io.Discard, r.Body) // an answer before the end could be lost by a client that is still sending
 	a = a.with(fault.Header)
 	c.leave(a)
 	if fault.Cut {
@@ -100,7 +103,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, op Op, h handler)
 	a.write(w)
 }
 
-// arrive logs the call and finds the fault that hits it.
+// arrive logs the call and returns the fault that hits it.
 func (c *call) arrive() Fault {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -113,14 +116,15 @@ func (c *call) arrive() Fault {
 	return fault
 }
 
-// leave logs what the call is answered with, before it is.
+// leave logs the status of the answer before it is sent.
 func (c *call) leave(a *answer) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	c.entry.Status = a.status
 }
 
-// perform lets the call have its effect, unless a fault prevents it.
+// perform lets the call have its effect, unless the fault prevents it, and returns
+// the answer.
 func (c *call) perform(h handler, fault *Fault) *answer {
 	if fault.cutsRequest() && c.op != OpUploadChunk {
 		io.Copy(io.Discard, c.r.Body)
@@ -141,7 +145,7 @@ func (c *call) perform(h handler, fault *Fault) *answer {
 
 // authorized performs the call for the user whose token it carries.
 func (c *call) authorized(h handler) (*answer, *apiError) {
-	// The address of an upload session is a capability: it needs no token, but a
+	// The address of an upload session is a capability. It needs no token, but a
 	// token that is sent must be good.
 	session := c.op == OpUploadChunk || c.op == OpUploadStatus
 	if !session || c.r.Header.Get("Authorization") != "" {
@@ -166,3 +170,140 @@ func (a *answer) write(w http.ResponseWriter) {
 	w.WriteHeader(a.status)
 	w.Write(a.body)
 }
+
+// overridden returns r with the method of X-HTTP-Method-Override. A client whose HTTP
+// library lacks a method (Java's has no PATCH) sends a POST, and so does one whose GET
+// is too long for a URL; its parameters are in the body.
+func overridden(r *http.Request) *http.Request {
+	method := r.Header.Get("X-HTTP-Method-Override")
+	if r.Method != http.MethodPost || method == "" {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Method = method
+	if method == http.MethodGet {
+		query, _ := io.ReadAll(io.LimitReader(r.Body, maxMetadata))
+		r.URL.RawQuery = string(query)
+	}
+	return r
+}
+
+// A countingReader logs how much of a body arrives.
+type countingReader struct {
+	io.ReadCloser
+	call *call
+}
+
+func (c *countingReader) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.call.srv.mu.Lock()
+	c.call.entry.BodySize += int64(n)
+	c.call.srv.mu.Unlock()
+	return n, err
+}
+
+// A cutReader fails after n bytes.
+type cutReader struct {
+	io.ReadCloser
+	n int64
+}
+
+func (c *cutReader) Read(p []byte) (int, error) {
+	if c.n <= 0 {
+		return 0, errCut
+	}
+	n, err := c.ReadCloser.Read(p[:min(int64(len(p)), c.n)])
+	c.n -= int64(n)
+	return n, err
+}
+
+// decoded returns r with a body that Content-Encoding: gzip no longer applies to.
+// Google's client for Java sends such bodies.
+func decoded(r *http.Request) *http.Request {
+	if r.Header.Get("Content-Encoding") != "gzip" {
+		return r
+	}
+	r = r.WithContext(r.Context())
+	r.Body = &gzipBody{ReadCloser: r.Body}
+	return r
+}
+
+type gzipBody struct {
+	io.ReadCloser
+	z *gzip.Reader
+}
+
+func (g *gzipBody) Read(p []byte) (int, error) {
+	if g.z == nil {
+		z, err := gzip.NewReader(g.ReadCloser)
+		if err != nil {
+			return 0, err
+		}
+		g.z = z
+	}
+	return g.z.Read(p)
+}
+
+// Names of the query parameters, from the discovery document. Those about shared
+// drives, labels and permissions change nothing here. Neither does setModifiedDate of
+// version 2 of the API, which rclone sends when it replaces a file.
+const (
+	globalParameters = "alt fields key prettyPrint quotaUser userIp $.xgafv "
+	commonParameters = "enforceSingleParent includeLabels includePermissionsForView supportsAllDrives supportsTeamDrives "
+	writeParameters  = commonParameters + "keepRevisionForever ocrLanguage uploadType useContentAsIndexableText "
+	createParameters = writeParameters + "ignoreDefaultVisibility "
+	updateParameters = writeParameters + "addParents removeParents setModifiedDate "
+	listParameters   = commonParameters + "corpora corpus driveId includeItemsFromAllDrives includeTeamDriveItems " +
+		"orderBy pageSize pageToken q spaces teamDriveId "
+)
+
+func parametersOf(op Op) []string {
+	own := ""
+	switch op {
+	case OpGenerateIDs:
+		own = "count space type"
+	case OpList:
+		own = listParameters
+	case OpGet, OpDownload:
+		own = commonParameters + "acknowledgeAbuse"
+	case OpCreate:
+		own = createParameters
+	case OpUpdate:
+		own = updateParameters
+	case OpDelete:
+		own = commonParameters
+	case OpUploadStart, OpUploadChunk, OpUploadStatus:
+		own = createParameters + updateParameters + "upload_id"
+	}
+	return strings.Fields(globalParameters + own)
+}
+
+// checkParameters returns an error if the method does not have a parameter, or if one
+// comes twice, or if alt names a form that the answer does not have.
+func (c *call) checkParameters() *apiError {
+	if c.op == OpOther {
+		return nil
+	}
+	known := parametersOf(c.op)
+	for name, values := range c.r.URL.Query() {
+		if !slices.Contains(known, name) {
+			return &apiError{status: 400, reason: "invalidParameter", location: name, locationType: "parameter",
+				message: "Unknown name \"" + name + "\": Cannot find field."}
+		}
+		if len(values) != 1 {
+			return invalid(name, "Invalid Value")
+		}
+	}
+	want := "json"
+	if c.op == OpDownload {
+		want = "media"
+	}
+	if alt := c.param("alt"); alt != "" && alt != want {
+		return invalid("alt", "Invalid Value")
+	}
+	return nil
+}
+
+func (c *call) param(name string) string { return c.r.URL.Query().Get(name) }
+
+func (c *call) pretty() bool { return c.param("prettyPrint") != "false" }

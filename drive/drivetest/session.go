@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// sessionLife is how long a resumable session can be continued.
+	// sessionLife is how long a session can be continued.
 	sessionLife = 7 * 24 * time.Hour
-	// chunkUnit is what a chunk is a multiple of, unless it is the last one.
+	// chunkUnit divides the size of every chunk except the last one.
 	chunkUnit = 256 << 10
 )
 
@@ -31,11 +31,11 @@ type session struct {
 
 	mu     sync.Mutex // held by the request that sends or asks
 	total  int64      // -1 until known
-	upload upload     // body: what has arrived
-	done   *answer    // once the upload is finished: what it was answered with
+	upload upload     // its body is the content that has arrived
+	done   *answer    // to the request that finished the upload; nil before
 }
 
-// startUpload opens a session, if the upload could succeed by what is known of it.
+// startUpload opens a session. It fails if the upload is sure to fail.
 func (c *call) startUpload() (*answer, *apiError) {
 	m, err := c.fileMask()
 	if err != nil {
@@ -87,7 +87,7 @@ func (c *call) announcedLength() (int64, *apiError) {
 	return n, nil
 }
 
-// location is the address of a session: where it was asked for, and its ID.
+// location returns the address of a session: the URL of the request, and the ID.
 func (c *call) location(id string) string {
 	scheme := "http"
 	if c.r.TLS != nil {
@@ -97,7 +97,7 @@ func (c *call) location(id string) string {
 	return (&url.URL{Scheme: scheme, Host: c.r.Host, Path: c.r.URL.Path, RawQuery: query.Encode()}).String()
 }
 
-// resume takes a chunk, or says how far the upload is. PUT and POST mean the same.
+// resume takes a chunk, or answers how far the upload is. PUT and POST mean the same.
 func (c *call) resume() (*answer, *apiError) {
 	s, err := c.session()
 	if err != nil {
@@ -126,8 +126,8 @@ func (c *call) resume() (*answer, *apiError) {
 	return c.finish(s)
 }
 
-// session finds the session of a request: the one of the ID, if it is at this
-// path, has not expired, and belongs to the user of the token, if there is one.
+// session returns the session of a request: the one with its upload_id, if that is at
+// this path, has not expired, and belongs to the user of the token, if there is one.
 func (c *call) session() (*session, *apiError) {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
@@ -141,7 +141,7 @@ func (c *call) session() (*session, *apiError) {
 
 func (s *session) received() int64 { return int64(len(s.upload.body)) }
 
-// agree fixes the length of the upload, which cannot change once it is known.
+// agree sets the length of the upload. Once it is known, it cannot change.
 func (s *session) agree(total int64) *apiError {
 	if total < 0 || total == s.total {
 		return nil
@@ -153,8 +153,8 @@ func (s *session) agree(total int64) *apiError {
 	return nil
 }
 
-// receive takes the bytes of a chunk that are not there yet: a client that lost
-// the answer sends a chunk again.
+// receive takes the bytes of a chunk that have not arrived before. A client sends a
+// chunk again if the answer was lost.
 func (s *session) receive(c *call, span span) *apiError {
 	if err := s.accepts(span); err != nil {
 		return err
@@ -177,7 +177,7 @@ func (s *session) receive(c *call, span span) *apiError {
 	return nil
 }
 
-// append reads a body to its end, which is about size bytes away.
+// append reads a body of about size bytes to its end.
 func (s *session) append(r io.Reader, size int64) (int64, error) {
 	buf := bytes.NewBuffer(s.upload.body)
 	buf.Grow(bytes.MinRead + int(min(max(size, 0), 64<<20)))
@@ -186,12 +186,12 @@ func (s *session) append(r io.Reader, size int64) (int64, error) {
 	return n, err
 }
 
-// keep drops what came after before, except n bytes in whole units.
+// keep drops the bytes after the first before+n, rounded down to whole units of the n.
 func (s *session) keep(before, n int64) {
 	s.upload.body = s.upload.body[:before+n/chunkUnit*chunkUnit]
 }
 
-// accepts says what stands against a chunk, by its Content-Range.
+// accepts returns an error if the session does not take a chunk, by its Content-Range.
 func (s *session) accepts(span span) *apiError {
 	switch {
 	case span.whole():
@@ -208,7 +208,7 @@ func (s *session) accepts(span span) *apiError {
 	return nil
 }
 
-// incomplete says how far the upload is, in the dialect of the request.
+// incomplete answers how far the upload is, in the dialect of the request.
 func (c *call) incomplete(s *session) *answer {
 	a := newAnswer(http.StatusPermanentRedirect) // 308, which Google calls Resume Incomplete
 	if c.r.Header.Get("X-GUploader-No-308") == "yes" {
@@ -221,7 +221,7 @@ func (c *call) incomplete(s *session) *answer {
 	return a
 }
 
-// finish makes the file. What stands against it by now ends the session.
+// finish stores the file. An error ends the session.
 func (c *call) finish(s *session) (*answer, *apiError) {
 	file, err := c.store(&s.upload)
 	if err != nil {
@@ -233,11 +233,11 @@ func (c *call) finish(s *session) (*answer, *apiError) {
 	return s.done, nil
 }
 
-// A span is a Content-Range: the bytes [start,end) of total. Without one, or
-// with an asterisk for the bytes, start is -1; total is -1 where it is not known.
+// A span is a Content-Range: the bytes [start,end) of total. If there is none, or an
+// asterisk in place of the bytes, start is -1. If the total is not known, it is -1.
 type span struct{ start, end, total int64 }
 
-// whole reports that the request has the whole content: no Content-Range.
+// whole reports whether the request has no Content-Range and so the whole content.
 func (s span) whole() bool { return s.start < 0 }
 
 func parseContentRange(header string) (span, *apiError) {

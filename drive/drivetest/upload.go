@@ -9,12 +9,11 @@ import (
 	"strings"
 )
 
-// maxSingleRequest is what Google documents for uploads in one request
+// maxSingleRequest is the limit that Google documents for uploads in one request
 // (https://developers.google.com/workspace/drive/api/guides/manage-uploads).
 const maxSingleRequest = 5 << 20
 
-// serveUpload tells the three kinds of upload and the requests of a resumable
-// one from each other.
+// serveUpload serves the three kinds of upload.
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	creating := r.PathValue("fileId") == ""
 	query := r.URL.Query()
@@ -36,7 +35,7 @@ func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upload is an upload in one request.
+// upload answers an upload in one request.
 func (c *call) upload() (*answer, *apiError) {
 	m, err := c.fileMask()
 	if err != nil {
@@ -61,13 +60,14 @@ func (c *call) upload() (*answer, *apiError) {
 	return c.fileAnswer(file, m), nil
 }
 
-// upload is what a finished upload has brought.
+// An upload holds the parts of a finished upload.
 type upload struct {
 	meta        *metadata
 	contentType string
 	body        []byte
 }
 
+// store creates or updates the file of an upload.
 func (c *call) store(u *upload) (*stored, *apiError) {
 	if c.fileID() == "" {
 		return c.insert(u.meta, u.contentType, u.body)
@@ -75,7 +75,7 @@ func (c *call) store(u *upload) (*stored, *apiError) {
 	return c.change(c.fileID(), u.meta, u.contentType, u.body)
 }
 
-// writable are the fields that this call's metadata may have.
+// writable returns the names of the fields that the metadata of this call may have.
 func (c *call) writable() string {
 	if c.fileID() == "" {
 		return createFields
@@ -83,7 +83,7 @@ func (c *call) writable() string {
 	return updateFields
 }
 
-// readMedia reads a simple upload: the body is the content.
+// readMedia reads a simple upload, whose body is the content.
 func (c *call) readMedia() (*upload, *apiError) {
 	body, err := c.readContent(c.r.Body)
 	if err != nil {
@@ -92,7 +92,7 @@ func (c *call) readMedia() (*upload, *apiError) {
 	return &upload{&metadata{}, c.r.Header.Get("Content-Type"), body}, nil
 }
 
-// readContent reads what comes in a single request.
+// readContent reads content that comes in a single request.
 func (c *call) readContent(r io.Reader) ([]byte, *apiError) {
 	if !c.srv.opts.LargeSingleRequests {
 		r = io.LimitReader(r, maxSingleRequest+1)
