@@ -143,11 +143,12 @@ func (m *Manager) saveRevoked(ctx context.Context, u *user, reason string, about
 
 // loadKept is load where that nothing is kept is no error.
 func (m *Manager) loadKept(ctx context.Context, u *user) (record, error) {
+	generation := u.currentGeneration()
 	g, err := m.load(ctx, u)
 	if errors.Is(err, ErrNotFound) {
-		return record{}, nil
+		return record{generation: generation}, nil
 	}
-	return record{g, true}, err
+	return record{g, true, generation}, err
 }
 
 // Disconnect revokes the user's grant at Google and then deletes the record.

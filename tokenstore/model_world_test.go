@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,11 +24,13 @@ type world struct {
 	memory tokenstore.Memory
 	rotate float64 // how often Google rotates
 	faults float64 // how often anything fails
+	faulty bool    // anything ever fails
 	skewed bool    // clocks are up to five minutes off
 
 	mu       sync.Mutex
 	n        int
 	refresh  map[string]*issued
+	had      map[string][]string // scopes of records by subject, since the last Delete
 	access   map[string]*lineage
 	lineages []*lineage
 	ends     []ending
@@ -39,11 +43,13 @@ type lineage struct {
 	subject        string
 	began, settled time.Time // of the SignIn; settled zero: it is under way
 	err            error     // of the SignIn
-	late           time.Time // when it was saved in spite of err
+	ended          bool      // a Disconnect has deleted its record
 	head           string    // the refresh token that Google takes now
 	holder         *process  // who was told of head
 	by             *process  // who did the SignIn
-	iat            time.Time // of its ID token
+	iat            time.Time // of its ID token; zero: there is none
+	scopes         []string
+	worked         time.Time // when a refresh of it last succeeded
 }
 
 type issued struct {
@@ -55,6 +61,7 @@ type issued struct {
 type ending struct {
 	subject        string
 	began, settled time.Time
+	at             time.Time // what MarkRevoked was told; zero: now, or a Disconnect
 	by             *process
 	err            error
 }
@@ -71,14 +78,18 @@ func (w *world) failf(format string, args ...any) {
 }
 
 // consent is the user at Google's consent screen.
-func (w *world) consent(subject string, p *process) (*lineage, *oauth2.Token) {
+func (w *world) consent(subject string, p *process, scopes []string, withIDToken bool) (*lineage, *oauth2.Token) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	l := &lineage{id: len(w.lineages), subject: subject, began: time.Now(), by: p, iat: time.Now().Truncate(time.Second)}
+	l := &lineage{id: len(w.lineages), subject: subject, began: time.Now(), by: p, scopes: scopes}
 	w.lineages = append(w.lineages, l)
 	w.issue(l, p)
-	claims := fmt.Sprintf(`{"sub":%q,"iat":%d}`, subject, l.iat.Unix())
-	return l, withExtra(w.token(l, l.head), "id_token", idToken(claims))
+	tok := w.token(l, l.head)
+	if withIDToken {
+		l.iat = time.Now().Truncate(time.Second)
+		tok = withExtra(tok, "id_token", idToken(fmt.Sprintf(`{"sub":%q,"iat":%d}`, subject, l.iat.Unix())))
+	}
+	return l, tok
 }
 
 // issue gives a lineage its next refresh token; the former one is dead then.
@@ -96,7 +107,7 @@ func (w *world) token(l *lineage, refreshToken string) *oauth2.Token {
 	access := fmt.Sprintf("ya29.a%d-of-lineage-%d", w.n, l.id)
 	w.access[access] = l
 	tok := &oauth2.Token{AccessToken: access, RefreshToken: refreshToken, Expiry: time.Now().Add(time.Hour)}
-	return tok.WithExtra(map[string]any{"scope": "openid"})
+	return tok.WithExtra(map[string]any{"scope": strings.Join(l.scopes, " ")})
 }
 
 // process is a Manager and its ways to the world, until it crashes.
@@ -218,6 +229,7 @@ func (p *process) decide(refreshToken string) (*oauth2.Token, error) {
 		p.logf("process %d: %s is refused", p.name, refreshToken)
 		return nil, &refusedError{code: "invalid_grant"}
 	}
+	rt.of.worked = time.Now()
 	if !rotate {
 		p.logf("process %d: %s is refreshed", p.name, refreshToken)
 		return p.token(rt.of, ""), nil
@@ -260,8 +272,8 @@ func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 	s.p.mu.Lock()
 	version, err := s.p.memory.Save(ctx, key, g)
 	s.p.logf("process %d saves %s %s: %v", s.p.name, g.RefreshToken, g.State, err)
-	if of := s.p.refresh[g.RefreshToken].of; err == nil && of.late.IsZero() && !of.settled.IsZero() {
-		of.late = time.Now()
+	if err == nil {
+		s.p.had[key.Subject] = append(s.p.had[key.Subject], slices.Concat(g.Scopes, g.Lost)...)
 	}
 	s.p.mu.Unlock()
 	if lost := s.p.reach(ctx, "answer of save"); lost != nil {
@@ -286,7 +298,12 @@ func (s storeOf) Delete(ctx context.Context, key tokenstore.Key, version string)
 		return err
 	}
 	s.p.mu.Lock()
+	kept, _ := s.p.memory.Load(ctx, key)
 	err := s.p.memory.Delete(ctx, key, version)
+	if rt := s.p.refresh[kept.RefreshToken]; err == nil && rt != nil {
+		rt.of.ended = true
+		delete(s.p.had, key.Subject)
+	}
 	s.p.logf("process %d deletes: %v", s.p.name, err)
 	s.p.mu.Unlock()
 	if lost := s.p.reach(ctx, "answer of delete"); lost != nil {

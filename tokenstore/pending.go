@@ -4,45 +4,60 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
 // hasPending reports whether there are pending writes.
-func (a *activity) hasPending() bool { return a != nil && (a.rotation != nil || a.signIn != nil) }
+func (a *activity) hasPending() bool { return a != nil && (a.rotation != nil || a.signIns != nil) }
 
 func savingLock(a *activity) *chan struct{} { return &a.saving }
 func askingLock(a *activity) *chan struct{} { return &a.asking }
 
-// remember makes w pending. A user has at most one pending sign-in, the later
-// one, and one pending rotation or refusal: a refusal never displaces a rotation,
-// and nothing that is about a newer sign-in.
+// remember makes w pending. A user has at most one pending rotation or refusal:
+// while there is one, the Refresher is not asked again. A later sign-in displaces
+// earlier pending ones, unless it only narrows them.
 func (m *Manager) remember(u *user, w *write) {
 	u.mu.Lock()
-	a := u.act()
-	if w.kind == signInWrite {
-		if a.signIn == nil || !w.lineage.at.Before(a.signIn.lineage.at) {
-			a.signIn = w
-		}
-	} else if a.rotation == nil || w.displaces(a.rotation) {
+	if a := u.act(); w.kind != signInWrite {
 		a.rotation = w
+	} else if !slices.Contains(a.signIns, w) {
+		a.signIns = append(a.signIns, w)
+		slices.SortStableFunc(a.signIns, (*write).compare)
+		a.signIns = slices.DeleteFunc(slices.Clone(a.signIns), func(old *write) bool {
+			displaced := slices.ContainsFunc(a.signIns[slices.Index(a.signIns, old)+1:], func(later *write) bool {
+				return !m.narrows(later, old.response.scopes)
+			})
+			if displaced {
+				a.displaced = scope.Set(slices.Concat(a.displaced, old.response.scopes)...)
+				w.notBefore(old)
+			}
+			return displaced
+		})
 	}
 	u.mu.Unlock()
 	m.users.notePending(u)
 }
 
-// displaces reports whether w, about a kept refresh token, makes old pointless.
-func (w *write) displaces(old *write) bool {
-	switch {
-	case w.lineage.id != old.lineage.id:
-		return !w.lineage.at.Before(old.lineage.at)
-	case w.sent == old.response.refreshToken:
-		return true
+// compare orders two sign-ins of this process: by Google's clock, if it says.
+func (w *write) compare(other *write) int {
+	if w.lineage.byGoogle && other.lineage.byGoogle && !w.lineage.at.Equal(other.lineage.at) {
+		return w.lineage.at.Compare(other.lineage.at)
 	}
-	return old.kind == refusalWrite
+	return w.at.Compare(other.at)
+}
+
+// notBefore gives a sign-in without a time by Google's clock that of an earlier one.
+func (w *write) notBefore(earlier *write) {
+	if !w.lineage.byGoogle && earlier.lineage.byGoogle {
+		w.lineage.at, w.lineage.byGoogle = earlier.lineage.at, true
+	}
 }
 
 // settled drops w, which is in the record or has been superseded. A sign-in that
-// is in the record makes everything pointless that is about an earlier one.
+// is in the record makes everything pointless that came before it.
 func (m *Manager) settled(u *user, w *write, saved bool) {
 	u.mu.Lock()
 	a := u.activity
@@ -50,24 +65,34 @@ func (m *Manager) settled(u *user, w *write, saved bool) {
 		u.mu.Unlock()
 		return
 	}
-	for _, slot := range []**write{&a.rotation, &a.signIn} {
-		old := *slot
-		if old == w || old != nil && saved && w.kind == signInWrite && old.lineage.id != w.lineage.id && !old.lineage.at.After(w.lineage.at) {
-			*slot = nil
-		}
+	replaced := saved && w.kind == signInWrite
+	if a.rotation == w || replaced && a.rotation != nil && a.rotation.lineage.id != w.lineage.id {
+		a.rotation = nil
+	}
+	a.signIns = slices.DeleteFunc(a.signIns, func(old *write) bool {
+		return old == w || replaced && old.compare(w) < 0
+	})
+	if len(a.signIns) == 0 {
+		a.signIns, a.displaced = nil, nil
 	}
 	u.mu.Unlock()
 	m.users.notePending(u)
 }
 
-// pendingWrites returns the pending writes in the order in which they are saved.
-func (u *user) pendingWrites() (rotation, signIn *write) {
+// nextWrite returns the pending write that is saved first: a rotation or refusal,
+// then the sign-ins in their order; nil if there is none.
+func (u *user) nextWrite() *write {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.activity == nil {
-		return nil, nil
+	switch a := u.activity; {
+	case a == nil:
+		return nil
+	case a.rotation != nil && !(a.rotation.sealed && a.signIns != nil):
+		return a.rotation
+	case a.signIns != nil:
+		return a.signIns[0]
 	}
-	return u.activity.rotation, u.activity.signIn
+	return nil
 }
 
 // settle saves the user's pending writes. Before that is done the Refresher is not
@@ -75,7 +100,7 @@ func (u *user) pendingWrites() (rotation, signIn *write) {
 // time does it: a slower second one would bring back a record that was deleted
 // after the first was done.
 func (m *Manager) settle(ctx context.Context, u *user) error {
-	if rotation, signIn := u.pendingWrites(); rotation == nil && signIn == nil {
+	if u.nextWrite() == nil {
 		return nil
 	}
 	unlock, err := u.lock(ctx, savingLock)
@@ -83,16 +108,10 @@ func (m *Manager) settle(ctx context.Context, u *user) error {
 		return failedForNow("waiting for another call about", u.subject, err)
 	}
 	defer unlock()
-	rotation, signIn := u.pendingWrites()
-	if rotation != nil {
-		err := m.settleOne(ctx, u, rotation)
-		if err != nil && !(signIn != nil && errors.Is(err, ErrSealed)) {
-			return m.notSaved(u, rotation, err)
-		}
-	}
-	if _, signIn = u.pendingWrites(); signIn != nil {
-		if err := m.settleOne(ctx, u, signIn); err != nil {
-			return m.notSaved(u, signIn, err)
+	for w := u.nextWrite(); w != nil; w = u.nextWrite() {
+		err := m.settleOne(ctx, u, w)
+		if err != nil && !(w.sealed && u.nextWrite() != w) {
+			return m.notSaved(u, w, err)
 		}
 	}
 	return nil
@@ -128,7 +147,7 @@ func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 // token needs no store to be true, as long as that token is the kept one.
 func (m *Manager) notSaved(u *user, w *write, err error) error {
 	if _, needed := errors.AsType[saveError](err); needed && w.kind == refusalWrite {
-		if _, signIn := u.pendingWrites(); signIn == nil {
+		if u.nextWrite() == w {
 			return fmt.Errorf("%w: %w", needsConsent(u.subject, w.reason), err)
 		}
 	}

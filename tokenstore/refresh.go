@@ -116,6 +116,9 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		return nil, g, failedForNow("waiting to refresh", u.subject, err)
 	}
 	defer unlock()
+	if w := u.nextWrite(); w != nil && w.kind == rotationWrite {
+		return nil, g, errAgain // g is from before it
+	}
 	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {
 		return nil, g, m.refuse(ctx, u, g, reason, nil)
 	}

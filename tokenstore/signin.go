@@ -96,7 +96,12 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	defer cancel()
 	m.background.begin()
 	defer m.background.end()
-	_ = m.settle(ctx, u) // so that w is compared with the newest record
+	if err := m.settle(ctx, u); err != nil && u.nextWrite() != nil && u.nextWrite().kind != refusalWrite {
+		w.late = true // it waits its turn: the record is not what it is compared with
+		m.remember(u, w)
+		m.replaceGrant(u, 0, Grant{}, nil)
+		return Grant{}, m.notSaved(u, w, err)
+	}
 	generation := u.currentGeneration()
 	g, err := m.save(ctx, u, w, nil)
 	switch {

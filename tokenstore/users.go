@@ -35,7 +35,8 @@ type activity struct {
 	refresh   *sharedRefresh // under way; nil: none
 	refreshes uint64         // how many shared refreshes have begun
 	rotation  *write         // pending rotation or refusal of the kept refresh token
-	signIn    *write         // pending sign-in
+	signIns   []*write       // pending sign-ins, mostly one; nil: none
+	displaced []string       // scopes of sign-ins that those displaced
 	saving    chan struct{}  // held while pending writes are saved
 	asking    chan struct{}  // held from a call of the Refresher until its result is saved
 	failures  *failures      // of the Refresher in a row; nil: none

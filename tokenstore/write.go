@@ -20,6 +20,7 @@ type write struct {
 	reason   string    // of a refusal
 	at       time.Time // when it came in, by this process's clock
 	lineage  lineage   // the sign-in that it is, or that sent goes back to
+	sealed   bool      // pending, because the record cannot be unsealed
 
 	// Of a sign-in:
 	before *record // the record that was there first; nil: it could not be read
@@ -52,7 +53,8 @@ type lineage struct {
 // A record is what the store has for a user.
 type record struct {
 	Grant
-	exists bool
+	exists     bool
+	generation uint64 // of the user, before it was read
 }
 
 // sameLineage reports whether two grants go back to one sign-in. Where that is
@@ -111,7 +113,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *Grant) (g G
 			break
 		}
 	}
-	w.late = true
+	w.late, w.sealed = true, errors.Is(err, ErrSealed)
 	m.remember(u, w)
 	m.event(ctx, slog.LevelError, eventUnsaved, u.subject, slog.String("what", w.kind.String()), errorAttr(err))
 	return Grant{}, err
@@ -130,7 +132,7 @@ func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) 
 				w.late = true
 				return Grant{}, err
 			}
-			switch err = m.weigh(ctx, u, w, kept); {
+			switch err = m.weigh(ctx, u, w, &kept); {
 			case errors.Is(err, errKnown):
 				return kept.Grant, nil
 			case errors.Is(err, errAgain):
@@ -139,7 +141,7 @@ func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) 
 				return kept.Grant, err
 			}
 		}
-		g := m.apply(w, kept.Grant)
+		g := m.apply(u, w, kept.Grant)
 		w.tried = true
 		version, err := m.store.Save(ctx, m.key(u.subject), g)
 		if err == nil {
@@ -159,19 +161,16 @@ func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) 
 // loadFor reads the record that w is compared with. A sign-in takes one that
 // cannot be unsealed as far as it is readable.
 func (m *Manager) loadFor(ctx context.Context, u *user, w *write) (record, error) {
-	g, err := m.load(ctx, u)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return record{}, nil
-	case w.kind == signInWrite && errors.Is(err, ErrSealed) && g.Version != "":
+	kept, err := m.loadKept(ctx, u)
+	if w.kind == signInWrite && errors.Is(err, ErrSealed) && kept.Version != "" {
 		err = nil
 	}
-	return record{g, true}, err
+	return kept, err
 }
 
 // weigh returns nil if the record needs w, and else errKnown, errSuperseded or
 // why that cannot be decided now.
-func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept record) error {
+func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept *record) error {
 	if w.kind == signInWrite {
 		return m.weighSignIn(ctx, u, w, kept)
 	}
@@ -206,9 +205,10 @@ func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
 // later time is kept, and one that has just come in is the latest unless Google's
 // clock says otherwise. Where the clocks of two processes cannot order them, the
 // one that would be kept must work at Google.
-func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept record) error {
+func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *record) error {
 	if w.before == nil && !w.late {
-		w.before = &kept
+		before := *kept
+		w.before = &before
 	}
 	switch {
 	case kept.exists && kept.lineage.id == w.lineage.id:
@@ -223,8 +223,8 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept recor
 	if err := m.order(ctx, u, w, kept); err != nil {
 		return err
 	}
-	if m.narrows(w, kept.Grant) {
-		return m.setAside(ctx, u, w, kept.Grant)
+	if kept.State == Active && kept.RefreshToken != "" && m.narrows(w, kept.Scopes) {
+		return m.setAside(ctx, u, kept)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept recor
 const clockError = 10 * time.Minute
 
 // order returns nil if w is the later sign-in, and else errSuperseded.
-func (m *Manager) order(ctx context.Context, u *user, w *write, kept record) error {
+func (m *Manager) order(ctx context.Context, u *user, w *write, kept *record) error {
 	later := w.lineage.at.Sub(kept.lineage.at)
 	switch {
 	case w.lineage.byGoogle && kept.lineage.byGoogle && later != 0:
@@ -241,15 +241,18 @@ func (m *Manager) order(ctx context.Context, u *user, w *write, kept record) err
 			return errSuperseded
 		}
 		return nil
-	case !w.late, w.before != nil && sameLineage(w.before.Grant, kept.Grant):
+	case w.before != nil && sameLineage(w.before.Grant, kept.Grant):
 		return nil
-	case later < 0, later == 0 && w.before != nil:
-		works, err := m.keptWorks(ctx, u, kept.Grant)
-		if works {
+	case w.late && (later < 0 || later == 0 && w.before != nil):
+		works, err := m.keptWorks(ctx, u, kept)
+		switch {
+		case works:
 			return errSuperseded
+		case err != nil:
+			return err
 		}
-		return err
-	case later > 0 && later < clockError:
+		return m.signInWorks(ctx, u, w)
+	case w.tried, w.late && later < clockError && (later > 0 || w.lineage.byGoogle):
 		return m.signInWorks(ctx, u, w)
 	}
 	return nil
@@ -285,39 +288,42 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 }
 
 // keptWorks asks Google whether the kept refresh token works, and saves what
-// Google says about it. The error is errAgain if the record has changed by that.
-func (m *Manager) keptWorks(ctx context.Context, u *user, kept Grant) (bool, error) {
+// Google says about it: kept is the record then. The error is errAgain if the
+// record has changed otherwise.
+func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, error) {
 	if kept.State != Active || kept.RefreshToken == "" {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, m.timeout/2) // the rest is for the Save
 	defer cancel()
-	generation := u.currentGeneration()
-	c, g, err := m.refresh(ctx, u, kept)
+	c, g, err := m.refresh(ctx, u, kept.Grant)
 	switch {
-	case err == nil:
-		m.publish(u, generation, c, m.fingerprint(kept), m.fingerprint(g))
-		return true, nil
 	case errors.Is(err, ErrNeedsConsent):
 		return false, nil
+	case err != nil:
+		return false, err
 	}
-	return false, err
+	m.publish(u, kept.generation, c, m.fingerprint(kept.Grant), m.fingerprint(g))
+	now, err := m.loadKept(ctx, u) // it may have been revoked since it was read
+	if err == nil && now.Version != g.Version {
+		err = errAgain
+	}
+	*kept = now
+	return err == nil, err
 }
 
-// narrows reports whether a sign-in covers less than an Active grant, and nothing
-// that the grant lacks.
-func (m *Manager) narrows(w *write, kept Grant) bool {
+// narrows reports whether a sign-in covers less than scopes, and nothing else.
+func (m *Manager) narrows(w *write, scopes []string) bool {
 	granted := w.response.scopes
-	return !m.allowNarrowing && kept.State == Active && kept.RefreshToken != "" &&
-		granted != nil && kept.Scopes != nil &&
-		scope.Missing(kept.Scopes, granted) == nil && scope.Missing(granted, kept.Scopes) != nil
+	return !m.allowNarrowing && granted != nil && scopes != nil &&
+		scope.Missing(scopes, granted) == nil && scope.Missing(granted, scopes) != nil
 }
 
 // setAside returns errSuperseded if the kept refresh token, which covers more than
 // the one of w, works. Google's users end grants without telling anybody, so that
 // is not known before a refresh. Where it cannot be decided now, the one of w is
 // kept, because it is the one that certainly works.
-func (m *Manager) setAside(ctx context.Context, u *user, w *write, kept Grant) error {
+func (m *Manager) setAside(ctx context.Context, u *user, kept *record) error {
 	works, err := m.keptWorks(ctx, u, kept)
 	if works {
 		return errSuperseded
@@ -329,7 +335,7 @@ func (m *Manager) setAside(ctx context.Context, u *user, w *write, kept Grant) e
 }
 
 // apply returns the record with w in it.
-func (m *Manager) apply(w *write, g Grant) Grant {
+func (m *Manager) apply(u *user, w *write, g Grant) Grant {
 	now := m.now()
 	g.UpdatedAt = now
 	if w.kind == refusalWrite {
@@ -338,7 +344,7 @@ func (m *Manager) apply(w *write, g Grant) Grant {
 	}
 	g.RefreshedAt = w.at
 	if w.response.scopes != nil || w.kind == signInWrite {
-		g.Lost = m.lost(w, g)
+		g.Lost = m.lost(u, w, g)
 		g.Scopes = w.response.scopes
 	}
 	if !w.response.refreshTokenExpiry.IsZero() || w.kind == signInWrite {
@@ -372,12 +378,22 @@ func withoutAccessToken(g Grant) Grant {
 
 // lost returns the scopes that g has, or has lost before, and w lacks. Where it is
 // not known what w has, all of them may be lost, until a refresh tells.
-func (m *Manager) lost(w *write, g Grant) []string {
+func (m *Manager) lost(u *user, w *write, g Grant) []string {
 	if w.kind == signInWrite && m.allowNarrowing {
 		return nil
 	}
-	had := scope.Set(slices.Concat(g.Scopes, g.Lost)...)
+	had := scope.Set(slices.Concat(g.Scopes, g.Lost, u.displaced())...)
 	return scope.Missing(w.response.scopes, had)
+}
+
+// displaced returns the scopes of pending sign-ins that later ones displaced.
+func (u *user) displaced() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.activity == nil {
+		return nil
+	}
+	return u.activity.displaced
 }
 
 // reportLost logs the scopes that a record has lost.
