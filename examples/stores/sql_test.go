@@ -55,6 +55,24 @@ func TestPostgreSQL(t *testing.T) {
 	t.Run("SimpleProtocol", func(t *testing.T) { // as through PgBouncer
 		tokenstoretest.Run(t, tables(t, "pgx", server.DSN+"&default_query_exec_mode=simple_protocol", sqlstore.PostgreSQL))
 	})
+	for _, mode := range []string{"exec", "cache_describe"} { // the others for PgBouncer
+		t.Run(mode, func(t *testing.T) {
+			tokenstoretest.Reopen(t, reopened(t, "pgx", server.DSN+"&default_query_exec_mode="+mode, sqlstore.PostgreSQL))
+		})
+	}
+	t.Run("Serializable", func(t *testing.T) { // statements by themselves fail, and run again
+		tokenstoretest.Run(t, tables(t, "pgx", server.DSN+"&default_transaction_isolation=serializable", sqlstore.PostgreSQL))
+	})
+	t.Run("ReadOnly", func(t *testing.T) { // as a replica is
+		store := table(t, openDB(t, "pgx", server.DSN), sqlstore.PostgreSQL, "replicated")
+		if err := store.Check(t.Context()); err != nil {
+			t.Errorf("Check = %v", err)
+		}
+		err := store.With(openDB(t, "pgx", server.DSN+"&default_transaction_read_only=on")).Check(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "read-only") {
+			t.Errorf("Check in a read-only database = %v", err)
+		}
+	})
 	sqlCases(t, "pgx", server.DSN, sqlstore.PostgreSQL, "public.")
 }
 
@@ -65,6 +83,7 @@ func TestMariaDB(t *testing.T) {
 	for name, settings := range map[string]string{
 		"FoundRows": "?clientFoundRows=true",
 		"Text":      "?interpolateParams=true&parseTime=true&loc=America%2FSt_Johns",
+		"Oracle":    "?sql_mode=%27ORACLE,SIMULTANEOUS_ASSIGNMENT%27",
 	} {
 		t.Run(name, func(t *testing.T) {
 			tokenstoretest.Run(t, tables(t, "mysql", server.DSN+settings, sqlstore.MySQL))
@@ -72,6 +91,37 @@ func TestMariaDB(t *testing.T) {
 	}
 	sqlCases(t, "mysql", server.DSN, sqlstore.MySQL, "test.")
 	t.Run("Snapshot", func(t *testing.T) { snapshot(t, openDB(t, "mysql", server.DSN)) })
+	t.Run("Autocommit", func(t *testing.T) { autocommit(t, server.DSN) })
+	t.Run("ReadOnly", func(t *testing.T) { // as a replica is
+		store := table(t, openDB(t, "mysql", server.DSN), sqlstore.MySQL, "replicated")
+		err := store.With(openDB(t, "mysql", server.DSN+"?tx_read_only=1")).Check(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "written") {
+			t.Errorf("Check in a read-only database = %v", err)
+		}
+	})
+}
+
+// autocommit checks that a pool whose statements are never committed is refused.
+func autocommit(t *testing.T, dsn string) {
+	db := openDB(t, "mysql", dsn)
+	store := table(t, db, sqlstore.MySQL, unique("grants"))
+	if err := store.Check(t.Context()); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+	off := openDB(t, "mysql", dsn+"?autocommit=0")
+	for name, call := range map[string]func(context.Context) error{"Create": store.With(off).Create, "Check": store.With(off).Check} {
+		if err := call(t.Context()); err == nil || !strings.Contains(err.Error(), "autocommit=1") {
+			t.Errorf("%s with autocommit=0 = %v, want an error that says what to do", name, err)
+		}
+	}
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback()
+	if err := store.With(tx).Check(t.Context()); err != nil {
+		t.Errorf("Check in a transaction = %v", err)
+	}
 }
 
 func TestSQLiteTables(t *testing.T) {
@@ -98,18 +148,25 @@ func sqlCases(t *testing.T, driver, dsn string, dialect sqlstore.Dialect, schema
 	t.Run("Keyword", func(t *testing.T) {
 		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, db, dialect, schema+"order") })
 	})
-	t.Run("Reopen", func(t *testing.T) {
-		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return table(t, openDB(t, driver, dsn), dialect, "reopened") })
-	})
+	t.Run("Reopen", func(t *testing.T) { tokenstoretest.Reopen(t, reopened(t, driver, dsn, dialect)) })
 	t.Run("NoTables", func(t *testing.T) {
 		store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect, Table: "absent"})
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "absent") {
+			t.Errorf("Check without a table = %v, want what the database says", err)
+		}
 		if _, err := store.Load(t.Context(), user("jane")); err == nil || errors.Is(err, tokenstore.ErrNotFound) || !strings.Contains(err.Error(), "absent") {
 			t.Errorf("Load without a table = %v, want what the database says", err)
 		}
 	})
+}
+
+// reopened returns a function that opens one store again and again.
+func reopened(t *testing.T, driver, dsn string, dialect sqlstore.Dialect) func(*testing.T) tokenstore.Store {
+	name := unique("reopened")
+	return func(t *testing.T) tokenstore.Store { return table(t, openDB(t, driver, dsn), dialect, name) }
 }
 
 func user(subject string) tokenstore.Key {

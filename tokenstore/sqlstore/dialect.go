@@ -36,7 +36,7 @@ func (d Dialect) String() string {
 // pageSize is how many keys Keys reads at once.
 const pageSize = 100
 
-// statements are all that a Store executes, ready for its table and dialect.
+// statements are the statements of a Store, for its table and dialect.
 type statements struct {
 	load, version, create, replace, remove, removeAny string
 	keys, find                                        string
@@ -71,7 +71,7 @@ func (d Dialect) statements(t table) statements {
 	return s
 }
 
-// bind writes the placeholders as the dialect has them.
+// bind writes the placeholders in the dialect's form.
 func (d Dialect) bind(query string) string {
 	if d != PostgreSQL {
 		return query
@@ -88,10 +88,10 @@ func (d Dialect) bind(query string) string {
 	}
 }
 
-// unlessThere makes an INSERT of a row that is there write none, instead of
-// failing and taking the caller's transaction along. MySQL has no such clause
-// that would not forgive other mistakes too (INSERT IGNORE cuts what is too
-// long); there a duplicate fails, which leaves a transaction as it is.
+// unlessThere returns a clause with which an INSERT of an existing row changes
+// nothing. Without it the INSERT would fail, and end the caller's transaction.
+// MySQL's INSERT IGNORE also ignores other mistakes (it cuts a value that is too
+// long), so there the INSERT fails, which does not end a transaction.
 func (d Dialect) unlessThere() string {
 	if d == MySQL {
 		return ""
@@ -99,10 +99,10 @@ func (d Dialect) unlessThere() string {
 	return " ON CONFLICT (client_id, subject) DO NOTHING"
 }
 
-// current makes a SELECT read what is committed now, as the statement before it
-// did that wrote: in MySQL's REPEATABLE READ a plain one reads the snapshot with
-// which the caller's transaction began, and that may be from before the row came
-// or went.
+// current returns a clause with which a SELECT reads the rows as they are
+// committed now, like a statement that writes. In MySQL's REPEATABLE READ a plain
+// SELECT reads the snapshot of the caller's transaction, which may be older than
+// the row.
 func (d Dialect) current() string {
 	if d == MySQL {
 		return " LOCK IN SHARE MODE" // FOR SHARE is unknown to MariaDB and MySQL 5.7
@@ -110,8 +110,8 @@ func (d Dialect) current() string {
 	return ""
 }
 
-// keyAfter is spelled so that each database seeks in its index: MySQL does not
-// for a comparison of rows, the others do not for the long form.
+// keyAfter returns the form of the comparison for which the database seeks in its
+// index: MySQL does not for the short one, the others do not for the long one.
 func (d Dialect) keyAfter() string {
 	if d == MySQL {
 		return "client_id > ? OR (client_id = ? AND subject > ?)"
@@ -119,21 +119,24 @@ func (d Dialect) keyAfter() string {
 	return "(client_id, subject) > (?, ?)"
 }
 
-// acquire takes a lease that is free or has expired, by the database's clock,
-// which is the same for all. It changes no row where somebody holds it.
+// acquire takes a lease that is free or has expired by the database's clock. It
+// changes no row if the lease is held.
 func (d Dialect) acquire() string {
 	now := d.now()
 	insert := "INSERT INTO {leases} AS held (client_id, subject, purpose, owner, expires_at) VALUES (?, ?, ?, ?, " + now + " + ?)"
-	if d == MySQL { // assigns from left to right: owner first, then by what it has become
+	if d == MySQL {
+		// Both conditions are about the old expires_at, whether the database
+		// assigns from left to right or, with MariaDB's sql_mode
+		// SIMULTANEOUS_ASSIGNMENT, all at once.
 		return strings.Replace(insert, "AS held ", "", 1) + " ON DUPLICATE KEY UPDATE" +
 			" owner = IF(expires_at <= " + now + ", VALUES(owner), owner)," +
-			" expires_at = IF(owner = VALUES(owner), VALUES(expires_at), expires_at)"
+			" expires_at = IF(expires_at <= " + now + ", VALUES(expires_at), expires_at)"
 	}
 	return insert + " ON CONFLICT (client_id, subject, purpose) DO UPDATE" +
 		" SET owner = excluded.owner, expires_at = excluded.expires_at WHERE held.expires_at <= " + now
 }
 
-// now is the database's clock in milliseconds since 1970, in no time zone.
+// now returns an expression for the database's clock, in milliseconds since 1970.
 func (d Dialect) now() string {
 	switch d {
 	case SQLite:
@@ -145,9 +148,9 @@ func (d Dialect) now() string {
 	}
 }
 
-// timestamp is t as a column's value: a text, because drivers disagree about
-// the zone they give a time.Time. No time, and one that not every database can
-// write, is NULL; the record has it all the same.
+// timestamp returns t as the value of a column: a text, because drivers disagree
+// about the zone of a time.Time. The zero time, and a time that not every database
+// can write, is NULL; the record has it all the same.
 func (d Dialect) timestamp(t time.Time) any {
 	t = t.UTC()
 	if t.Year() < 1000 || t.Year() > 9999 {

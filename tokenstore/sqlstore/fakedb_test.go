@@ -12,8 +12,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
-// fakeDB is a database that writes down what it is asked and answers as told.
-// The real ones are asked in the examples module, which may have drivers.
+// fakeDB is a database that logs its statements and answers with prepared rows.
+// The examples module, which may have drivers, tests the real databases.
 type fakeDB struct {
 	log    []string
 	answer func(query string, args []driver.NamedValue) answer
@@ -21,6 +21,7 @@ type fakeDB struct {
 
 type answer struct {
 	rows    [][]driver.Value
+	rowsErr error // after the rows, as when the connection breaks; nil: that was all
 	changed int64
 	err     error
 }
@@ -54,7 +55,7 @@ func (f *fakeDB) Driver() driver.Driver                        { return nil }
 type fakeConn struct{ db *fakeDB }
 
 func (fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.New("not used") }
-func (fakeConn) Begin() (driver.Tx, error)           { return nil, errors.New("not used") }
+func (fakeConn) Begin() (driver.Tx, error)           { return fakeTx{}, nil }
 func (fakeConn) Close() error                        { return nil }
 
 func (c fakeConn) ExecContext(_ context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
@@ -64,10 +65,13 @@ func (c fakeConn) ExecContext(_ context.Context, query string, args []driver.Nam
 
 func (c fakeConn) QueryContext(_ context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	a := c.db.ask(query, args)
-	return &fakeRows{a.rows}, a.err
+	return &fakeRows{a.rows, a.rowsErr}, a.err
 }
 
-type fakeRows struct{ rows [][]driver.Value }
+type fakeRows struct {
+	rows [][]driver.Value
+	err  error
+}
 
 func (r *fakeRows) Columns() []string {
 	if len(r.rows) == 0 {
@@ -79,6 +83,9 @@ func (r *fakeRows) Columns() []string {
 func (r *fakeRows) Close() error { return nil }
 
 func (r *fakeRows) Next(dest []driver.Value) error {
+	if len(r.rows) == 0 && r.err != nil {
+		return r.err
+	}
 	if len(r.rows) == 0 {
 		return io.EOF
 	}
@@ -86,3 +93,8 @@ func (r *fakeRows) Next(dest []driver.Value) error {
 	r.rows = r.rows[1:]
 	return nil
 }
+
+type fakeTx struct{}
+
+func (fakeTx) Commit() error   { return nil }
+func (fakeTx) Rollback() error { return nil }

@@ -3,16 +3,15 @@ package sqlstore
 import (
 	"context"
 	"crypto/rand"
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// Load implements [tokenstore.Store]. A row whose record cannot be read is
-// [tokenstore.ErrSealed], and comes with its Version, so that a sign-in with a
-// new refresh token can replace it.
+// Load implements [tokenstore.Store]. If the record of a row cannot be read, the
+// error wraps [tokenstore.ErrSealed], and Load returns the Version, so that a
+// sign-in with a new refresh token can replace the row.
 func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
 	const doing = "loading a grant"
 	if err := check(doing, key); err != nil {
@@ -67,22 +66,22 @@ func (s *Store) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant
 	return version, nil
 }
 
-// insert reports whether the row has been created. Where the database reports
-// a row that is there as a failure (see [Dialect.unlessThere]), the row itself
-// tells which failure it was, if it is still there.
+// insert reports whether it has created the row. MySQL reports an existing row
+// as a failure (see [Dialect.unlessThere]), and drivers write failures in
+// different ways, so after any failure insert looks at the row.
 func (s *Store) insert(ctx context.Context, key tokenstore.Key, version string, args []any) (bool, error) {
 	created, err := s.exec(ctx, s.sql.create, args...)
-	if err == nil || s.dialect != MySQL || s.dialect.failedWith(mysqlDeadlock, err) {
+	if err == nil || s.dialect != MySQL || mysqlError(err) == mysqlDeadlock {
 		return created, err
 	}
 	kept, found, lookupErr := s.version(ctx, key)
 	switch {
 	case lookupErr != nil:
 		return false, errors.Join(err, lookupErr)
-	case !found && !s.dialect.failedWith(mysqlDuplicate, err):
+	case !found && mysqlError(err) != mysqlDuplicate:
 		return false, err
 	}
-	return found && kept == version, nil
+	return found && kept == version, nil // an existing row may be gone again
 }
 
 // Delete implements [tokenstore.Store].
@@ -117,7 +116,8 @@ func (s *Store) version(ctx context.Context, key tokenstore.Key) (version string
 	return version, found, err
 }
 
-// hashes are what the two columns hold; NULL where there is none.
+// hashes returns the values of the columns token_hash and prefix_hash, NULL for
+// a grant without a refresh token.
 func hashes(g tokenstore.Grant) (token, prefix any) {
 	if h := g.Hashes(); len(h) == 2 {
 		return h[0], h[1]
@@ -134,33 +134,30 @@ func check(doing string, key tokenstore.Key) error {
 
 // exec reports whether the statement has changed a row.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (changed bool, err error) {
-	result, err := s.db.ExecContext(ctx, query, args...)
-	if s.undone(err) {
-		result, err = s.execAgain(ctx, query, args)
-	}
-	if err != nil {
-		return false, err
-	}
-	n, err := result.RowsAffected()
-	return n > 0, err
+	return again(ctx, s, func() (bool, error) {
+		result, err := s.db.ExecContext(ctx, query, args...)
+		if err != nil {
+			return false, err
+		}
+		n, err := result.RowsAffected()
+		return n > 0, err
+	})
 }
 
-// queryRow scans the first row, if there is one.
+// queryRow scans the first row and reports whether there is one.
 func (s *Store) queryRow(ctx context.Context, query string, args []any, dest ...any) (found bool, err error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return false, err
-	}
-	found, err = scanOne(rows, dest)
-	if closeErr := rows.Close(); err == nil {
-		err = closeErr
-	}
-	return found, err
-}
-
-func scanOne(rows *sql.Rows, dest []any) (found bool, err error) {
-	if !rows.Next() {
-		return false, rows.Err()
-	}
-	return true, rows.Scan(dest...)
+	return again(ctx, s, func() (bool, error) {
+		rows, err := s.db.QueryContext(ctx, query, args...)
+		if err != nil {
+			return false, err
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			return false, rows.Err() // a broken connection is not an absent row
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return false, err
+		}
+		return true, rows.Close()
+	})
 }

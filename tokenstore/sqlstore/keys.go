@@ -28,8 +28,8 @@ func (s *Store) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokens
 	}
 }
 
-// textBefore is the place to ask the database for: after, or, where that is no
-// text to it, the nearest one before.
+// textBefore returns after, or the nearest key before it that is a text to the
+// database.
 func textBefore(after tokenstore.Key) tokenstore.Key {
 	clientID := textPrefix(after.ClientID)
 	if clientID != after.ClientID {
@@ -38,8 +38,8 @@ func textBefore(after tokenstore.Key) tokenstore.Key {
 	return tokenstore.Key{ClientID: clientID, Subject: textPrefix(after.Subject)}
 }
 
-// textPrefix cuts s before what PostgreSQL refuses in a text: NUL, and what is
-// not UTF-8.
+// textPrefix cuts s before the first thing that PostgreSQL refuses in a text: a
+// NUL or invalid UTF-8.
 func textPrefix(s string) string {
 	for i, r := range s {
 		if r == 0 || r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
@@ -61,7 +61,7 @@ func (s *Store) page(ctx context.Context, after tokenstore.Key) ([]tokenstore.Ke
 func (s *Store) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
 		if textPrefix(tokenHash) != tokenHash {
-			return // no hash
+			return // not a hash
 		}
 		keys, err := s.selectKeys(ctx, "finding a token", s.sql.find, tokenHash, tokenHash)
 		yieldKeys(keys, err, yield)
@@ -82,20 +82,23 @@ func yieldKeys(keys []tokenstore.Key, err error, yield func(tokenstore.Key, erro
 }
 
 func (s *Store) selectKeys(ctx context.Context, doing, query string, args ...any) ([]tokenstore.Key, error) {
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, failed(ctx, doing, err, args...)
-	}
-	defer rows.Close()
-	var keys []tokenstore.Key
-	for rows.Next() {
-		var key tokenstore.Key
-		if err := rows.Scan(&key.ClientID, &key.Subject); err != nil {
-			return nil, failed(ctx, doing, err, args...)
+	keys, err := again(ctx, s, func() ([]tokenstore.Key, error) {
+		rows, err := s.db.QueryContext(ctx, query, args...)
+		if err != nil {
+			return nil, err
 		}
-		keys = append(keys, key)
-	}
-	if err := rows.Err(); err != nil {
+		defer rows.Close()
+		var keys []tokenstore.Key
+		for rows.Next() {
+			var key tokenstore.Key
+			if err := rows.Scan(&key.ClientID, &key.Subject); err != nil {
+				return nil, err
+			}
+			keys = append(keys, key)
+		}
+		return keys, rows.Err() // a broken connection is not the end
+	})
+	if err != nil {
 		return nil, failed(ctx, doing, err, args...)
 	}
 	return keys, nil

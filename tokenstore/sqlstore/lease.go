@@ -14,9 +14,10 @@ import (
 // lease expires by itself.
 const releaseTimeout = 5 * time.Second
 
-// Lease implements [tokenstore.Leaser] with a row that names owner and expiry.
-// The database's clock counts, so those of the processes need not agree. It
-// makes no sense inside a transaction: others would see it at the commit.
+// Lease implements [tokenstore.Leaser] with a row that has an owner and an
+// expiry. It uses the database's clock, so the clocks of the processes need not
+// agree. A lease that is taken in a transaction is of no use: other processes see
+// it only after the commit.
 func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
 	const doing = "taking a lease"
 	if err := cmp.Or(key.Validate(), tokenstore.ValidatePurpose(purpose)); err != nil {
@@ -35,9 +36,9 @@ func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, t
 	return func() { s.release(ctx, append(lease[:3:3], owner)) }, true, nil
 }
 
-// acquire reports whether owner has the lease. What MySQL counts as a changed
-// row depends on how the driver connects (clientFoundRows), so there the row
-// is asked.
+// acquire reports whether owner has the lease. The number of changed rows that
+// MySQL reports depends on a setting of the driver (clientFoundRows), so there
+// acquire reads the row.
 func (s *Store) acquire(ctx context.Context, lease []any, owner string, args []any) (bool, error) {
 	changed, err := s.exec(ctx, s.sql.acquire, args...)
 	if err != nil || s.dialect != MySQL {
@@ -48,8 +49,9 @@ func (s *Store) acquire(ctx context.Context, lease []any, owner string, args []a
 	return holder == owner, err
 }
 
+// release ignores an error: a lease that cannot be released expires.
 func (s *Store) release(ctx context.Context, args []any) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	s.db.ExecContext(ctx, s.sql.release, args...) // what cannot be released expires
+	s.exec(ctx, s.sql.release, args...)
 }

@@ -6,13 +6,13 @@ import (
 )
 
 // Schema returns the statements that create [DefaultTable] and its table of
-// leases, for people who own their migrations. They do nothing where these are
-// there. It is empty for an unknown dialect.
+// leases if they do not exist, for programs with their own migrations. It is
+// empty for an unknown dialect.
 //
-// A blank line stands between two statements and nowhere else. Split the text
-// there for a driver that takes one statement at a time, as
-// github.com/go-sql-driver/mysql does without multiStatements=true;
-// [Store.Create] sends them one by one.
+// Between two statements, and nowhere else, there is an empty line. A driver that
+// takes one statement at a time, such as github.com/go-sql-driver/mysql without
+// multiStatements=true, needs the text split there. [Store.Create] sends them one
+// by one.
 func Schema(d Dialect) string {
 	if !d.known() {
 		return ""
@@ -20,16 +20,20 @@ func Schema(d Dialect) string {
 	return schemaText(d.schema(table{name: DefaultTable}))
 }
 
-// Schema is the function [Schema] for the Store's own table and dialect.
+// Schema is like the function [Schema], for the Store's table and dialect.
 func (s *Store) Schema() string { return schemaText(s.dialect.schema(s.table)) }
 
 func schemaText(statements []string) string {
 	return strings.Join(statements, ";\n\n") + ";\n"
 }
 
-// Create creates the tables if they are not there. Several processes may call
-// it at the same time.
+// Create creates the tables if they do not exist. Several processes may call it at
+// the same time. It refuses a MySQL or MariaDB pool with autocommit=0, as
+// [Store.Check] does.
 func (s *Store) Create(ctx context.Context) error {
+	if err := s.checkAutocommit(ctx); err != nil {
+		return failed(ctx, "creating the tables", err)
+	}
 	for _, statement := range s.dialect.schema(s.table) {
 		if err := s.create(ctx, statement); err != nil {
 			return err
@@ -38,8 +42,8 @@ func (s *Store) Create(ctx context.Context) error {
 	return nil
 }
 
-// create tries twice: two that create at once can trip over each other in
-// PostgreSQL's catalogue, and then the second try finds what is there.
+// create tries twice: of two processes that create at the same time, PostgreSQL
+// can fail one with a duplicate in its catalogue. The second try finds the table.
 func (s *Store) create(ctx context.Context, statement string) error {
 	_, err := s.db.ExecContext(ctx, statement)
 	if err != nil {
@@ -121,7 +125,8 @@ CREATE TABLE IF NOT EXISTS {leases} (
 	PRIMARY KEY (client_id, subject, purpose)
 )`
 
-// MySQL: binary columns, because even its _bin collations ignore trailing spaces.
+// MySQL has binary columns, because even its _bin collations ignore trailing
+// spaces.
 const mysqlSchema = `
 CREATE TABLE IF NOT EXISTS {grants} (
 	client_id    VARBINARY(255) NOT NULL,

@@ -6,40 +6,61 @@
 //	err = rows.Create(ctx) // or put rows.Schema() among your migrations
 //	grants, err := tokenstore.New(tokenstore.Config{Store: rows, …})
 //
-// # What is in the table
+// [Store.Check] is for a readiness probe.
 //
-// One row a grant: the key (client_id, subject), the version that Save compares,
+// # The tables
+//
+// A row is a grant: its key (client_id, subject), the version that Save compares,
 // and the record, which is [tokenstore.Grant.MarshalBinary]. The record holds
-// the tokens in the clear unless a [tokenstore.Sealed] stands in front. The
-// other columns repeat what is no secret, for queries of yours: the state
-// ("active", "needs_consent"), the hashes under which a revoked token is found,
-// and times in UTC. Nothing is read back from them, so write none of them. A
-// second table, named like the first with _leases behind it, has the leases.
+// the tokens in the clear unless a [tokenstore.Sealed] stands in front. The other
+// columns repeat values that are no secret, for your own queries: the state
+// ("active", "needs_consent"), the hashes by which a revoked token is found, and
+// times in UTC. The Store does not read them, so do not write to them. A second
+// table, whose name ends in _leases, has the leases.
 //
 // Keys are compared byte by byte in every dialect.
 //
-// # What the database must do
+// # Durability
 //
-// What Save has acknowledged is as durable as the database's commits. With
-// SQLite in WAL mode they survive a power cut only under synchronous=FULL;
-// several connections also need a busy_timeout. SQLite lets everybody read a file
-// that it creates, so create that before, with mode 0600. PostgreSQL's and
-// MySQL's commits survive a power cut by default (synchronous_commit=on,
-// innodb_flush_log_at_trx_commit=1), but a failover to a replica that lags behind
-// loses what the replica does not have.
+// A grant is as durable as the database's commits. SQLite in WAL mode loses
+// commits in a power cut unless synchronous=FULL is set, and several connections
+// need a busy_timeout. SQLite creates a file that everybody can read, so create
+// the file before, with mode 0600. PostgreSQL and MySQL keep a commit in a power
+// cut by default (synchronous_commit=on, innodb_flush_log_at_trx_commit=1), but a
+// failover to a replica loses the commits that the replica does not have yet.
 //
-// Each operation is one statement, and commits by itself; where that has changed
-// no row, a second one may ask why. One that MySQL has undone because of a
-// deadlock is run again. With [Store.With] an operation takes part in a
-// transaction of yours instead, and is not run again. Under REPEATABLE READ or SERIALIZABLE such a
-// transaction can fail with the database's serialization error; run it again, as
-// always.
+// # Transactions
+//
+// Each operation is one statement, which commits by itself. If it has changed no
+// row, a second statement may find out why. MySQL and MariaDB with autocommit=0
+// commit nothing by themselves, so [Store.Create] and [Store.Check] refuse them.
+//
+// A statement that the database has undone in favour of another one runs again:
+// after a deadlock (error 1213 of MySQL, SQLSTATE 40P01 of PostgreSQL), and after
+// a serialization failure of PostgreSQL (40001).
+//
+// With [Store.With] an operation takes part in a transaction of yours, and does
+// not run again by itself. Under REPEATABLE READ or SERIALIZABLE such a
+// transaction can fail with the database's serialization error; run the whole
+// transaction again, as always.
+//
+// # Settings
+//
+//   - PostgreSQL behind PgBouncer in transaction mode has no prepared statements
+//     of one connection. Set default_query_exec_mode to exec, cache_describe or
+//     simple_protocol in pgx, or binary_parameters=yes in lib/pq.
+//   - github.com/go-sql-driver/mysql needs two round trips a statement, one with
+//     interpolateParams=true.
+//   - A Galera cluster in which the program uses several nodes needs
+//     wsrep_sync_wait=7. Without it a node may not yet see what another one has
+//     saved: a user who has just signed in would be unknown.
 //
 // # Errors
 //
-// A failure names the operation and repeats what the driver says, unless the
-// driver repeats a value that was bound to the statement: then only the type of
-// the driver's error is named. It is in the chain in any case, for errors.As.
+// An error names the operation and repeats the driver's text, unless that text
+// repeats a value that was bound to the statement: then it names only the type of
+// the driver's error. The driver's error is in the chain in any case, for
+// errors.As.
 package sqlstore
 
 import (
@@ -52,8 +73,13 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// DB is the part of [*sql.DB] that a Store uses. [*sql.Tx] and [*sql.Conn] are
-// one too.
+// DB is the part of [*sql.DB] that a Store uses. [*sql.Tx] and [*sql.Conn] have it
+// too.
+//
+// A DB with a method Commit is a transaction, and one with a method Raw is a
+// single connection, which may be in a transaction. Their statements do not run
+// again after a deadlock. Every other DB is a pool. So a type of yours that wraps
+// a transaction must have Commit too.
 type DB interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
@@ -65,20 +91,21 @@ var (
 	_ DB = (*sql.Conn)(nil)
 )
 
-// DefaultTable is the table of a Config that names none.
+// DefaultTable is the table of a Config without a Table.
 const DefaultTable = "google_grants"
 
-// Config is what a [Store] is made of.
+// Config configures a [Store].
 type Config struct {
-	// DB is the open database. Required; it stays the caller's to close.
+	// DB is the open database. Required. The caller closes it.
 	DB DB
-	// Dialect is the SQL that DB speaks. Required: it is never guessed.
+	// Dialect is the SQL of DB. Required.
 	Dialect Dialect
-	// Table is the table's name, perhaps with a schema before it ("auth.grants"):
-	// ASCII letters, digits and underscores, no digit first, at most 40 bytes
-	// each. It is always quoted, so an SQL keyword will do, and PostgreSQL tells
-	// "Grants" from "grants". It must not end in _leases, _token_hash or
-	// _prefix_hash, which are appended to it. Empty: DefaultTable.
+	// Table is the table's name, which may have a schema before it
+	// ("auth.grants"): ASCII letters, digits and underscores, no digit first, at
+	// most 40 bytes each. It is always quoted, so an SQL keyword is allowed, and
+	// in PostgreSQL "Grants" and "grants" are two tables. It must not end in
+	// _leases, _token_hash or _prefix_hash, which this package appends to it. If
+	// empty, DefaultTable is used.
 	Table string
 }
 
@@ -119,16 +146,17 @@ func New(cfg Config) (*Store, error) {
 	return &Store{redacted: "sqlstore.Store{[redacted]}", db: cfg.DB, dialect: cfg.Dialect, table: t, sql: cfg.Dialect.statements(t)}, nil
 }
 
-// With returns a Store on the same table that runs its statements on db, such
-// as a transaction in which the program also writes its own user row. The
-// transaction decides: what Save has returned is kept once it commits.
+// With returns a Store on the same table that runs its statements on db, for
+// example a transaction in which the program also writes its own user row. What
+// it saves is kept once the transaction commits.
 func (s *Store) With(db DB) *Store {
 	in := *s
 	in.db = db
 	return &in
 }
 
-// failed says what was being done when err happened, and nothing of the values.
+// failed returns an error that says what was being done and repeats none of the
+// values.
 func failed(ctx context.Context, doing string, err error, values ...any) error {
 	return redact.Failure(ctx, "sqlstore: "+doing, err, values...)
 }

@@ -1,10 +1,12 @@
 package sqlstore_test
 
 import (
+	"context"
 	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"testing"
 
@@ -62,18 +64,24 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// driverError is what go-sql-driver/mysql says.
+// driverError has the text of an error of go-sql-driver/mysql.
 type driverError string
 
 func (e driverError) Error() string { return string(e) }
+
+// stateError is like the errors of pgx and lib/pq.
+type stateError string
+
+func (e stateError) Error() string    { return "ERROR: could not serialize access" }
+func (e stateError) SQLState() string { return string(e) }
 
 const (
 	errDuplicate = driverError("Error 1062 (23000): Duplicate entry 'jane' for key 'PRIMARY'")
 	errDeadlock  = driverError("Error 1213 (40001): Deadlock found when trying to get lock; try restarting transaction")
 )
 
-// TestMySQLCreate covers what can be behind a failed INSERT, where the types of
-// the driver's errors are unknown here.
+// TestMySQLCreate covers the causes of a failed INSERT, where the types of the
+// driver's errors are unknown here.
 func TestMySQLCreate(t *testing.T) {
 	errOther := errors.New("Error 1020 (HY000): Record has changed since last read")
 	errTimeout := errors.New("dial tcp 192.0.2.1:10620: i/o timeout")
@@ -83,7 +91,7 @@ func TestMySQLCreate(t *testing.T) {
 	ours := func() [][]driver.Value { return [][]driver.Value{{inserted}} }
 	tests := map[string]struct {
 		insertErr error
-		row       func() [][]driver.Value // what the lookup then finds
+		row       func() [][]driver.Value // that the lookup finds
 		lookupErr error
 		want      error
 	}{
@@ -92,7 +100,7 @@ func TestMySQLCreate(t *testing.T) {
 		"the row of another, without text": {errOther, anothers, nil, tokenstore.ErrConflict},
 		"no row":                           {errOther, none, nil, errOther},
 		"no row, and the number elsewhere": {errTimeout, none, nil, errTimeout},
-		"ours after all":                   {errDuplicate, ours, nil, nil},
+		"our row":                          {errDuplicate, ours, nil, nil},
 		"lookup fails too":                 {errDuplicate, none, errOther, errOther},
 	}
 	for name, test := range tests {
@@ -112,51 +120,218 @@ func TestMySQLCreate(t *testing.T) {
 	}
 }
 
-// TestMySQLDeadlock checks that a statement that was the victim of a deadlock,
-// and so did nothing, is run again, but not in a transaction, which has gone with
-// it: what is run then would be kept without the rest.
-func TestMySQLDeadlock(t *testing.T) {
-	deadlocks, asked := 0, 0
-	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
-		if asked++; asked <= deadlocks {
-			return answer{err: errDeadlock}
-		}
-		if strings.HasPrefix(query, "SELECT") {
-			return answer{rows: [][]driver.Value{{"another version"}}}
-		}
-		return answer{changed: 1}
-	}}
-	store := db.open(t, sqlstore.MySQL, "")
-	conn, err := sql.OpenDB(db).Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	operations := map[string]func(*sqlstore.Store) error{
-		"create": func(s *sqlstore.Store) error { _, err := s.Save(t.Context(), jane, tokenstore.Grant{}); return err },
-		"replace": func(s *sqlstore.Store) error {
-			_, err := s.Save(t.Context(), jane, tokenstore.Grant{Version: "v"})
+// operations are those that have to run again after a deadlock.
+func operations(ctx context.Context, s *sqlstore.Store) map[string]func() error {
+	return map[string]func() error{
+		"create":  func() error { _, err := s.Save(ctx, jane, tokenstore.Grant{}); return err },
+		"replace": func() error { _, err := s.Save(ctx, jane, tokenstore.Grant{Version: "v"}); return err },
+		"delete":  func() error { return s.Delete(ctx, jane, "v") },
+		"load": func() error {
+			_, err := s.Load(ctx, jane)
+			if errors.Is(err, tokenstore.ErrNotFound) {
+				return nil
+			}
 			return err
 		},
-		"delete": func(s *sqlstore.Store) error { return s.Delete(t.Context(), jane, "v") },
+		"keys": func() (last error) {
+			for _, last = range s.Keys(ctx, jane) {
+			}
+			return last
+		},
+		"find": func() (last error) {
+			for _, last = range s.Find(ctx, "hash") {
+			}
+			return last
+		},
+		"check": func() error { return s.Check(ctx) },
 	}
-	for name, do := range operations {
-		deadlocks, asked = 1, 0
-		if err := do(store); err != nil || asked != 2 {
-			t.Errorf("%s after a deadlock = %v with %d statements, want 2", name, err, asked)
+}
+
+// TestUndone checks that a statement that the database has undone runs again, but
+// not in a transaction: that is undone as a whole, and a statement that ran after
+// that would be kept without the ones before.
+func TestUndone(t *testing.T) {
+	for name, test := range map[string]struct {
+		dialect sqlstore.Dialect
+		err     error
+		again   bool
+	}{
+		"MySQL deadlock":           {sqlstore.MySQL, errDeadlock, true},
+		"MySQL other error":        {sqlstore.MySQL, errors.New("Error 1205 (HY000): Lock wait timeout exceeded"), false},
+		"PostgreSQL deadlock":      {sqlstore.PostgreSQL, stateError("40P01"), true},
+		"PostgreSQL serialization": {sqlstore.PostgreSQL, stateError("40001"), true},
+		"PostgreSQL other state":   {sqlstore.PostgreSQL, stateError("40003"), false},
+		"PostgreSQL other text":    {sqlstore.PostgreSQL, errDeadlock, false},
+		"SQLite":                   {sqlstore.SQLite, stateError("40001"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			failures, asked := 0, 0
+			fake := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+				if query == "SELECT @@autocommit" {
+					return answer{rows: [][]driver.Value{{int64(1)}}}
+				}
+				if asked++; asked <= failures {
+					return answer{err: test.err}
+				}
+				return answer{changed: 1}
+			}}
+			db := sql.OpenDB(fake)
+			defer db.Close()
+			conn, err := db.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			tx, err := db.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tx.Rollback()
+			type wrapped struct{ *sql.Tx }
+			for handle, test2 := range map[string]struct {
+				db   sqlstore.DB
+				pool bool
+			}{
+				"a pool":                     {db, true},
+				"a pool inside a type":       {struct{ *sql.DB }{db}, true},
+				"a pool behind an interface": {struct{ sqlstore.DB }{db}, true},
+				"a connection":               {conn, false},
+				"a transaction":              {tx, false},
+				"a transaction inside":       {wrapped{tx}, false},
+			} {
+				store, err := sqlstore.New(sqlstore.Config{DB: test2.db, Dialect: test.dialect})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for operation, do := range operations(t.Context(), store) {
+					failures, asked = 1, 0
+					err := do()
+					if test.again && test2.pool {
+						if err != nil || asked < 2 {
+							t.Errorf("%s in %s = %v after %d statements, want that it runs again", operation, handle, err, asked)
+						}
+						failures, asked = 1000, 0
+						if operation != "replace" {
+							continue
+						}
+						if err := do(); !errors.Is(err, test.err) || asked > 10 {
+							t.Errorf("%s in %s that always fails = %v after %d statements, want the error after a few", operation, handle, err, asked)
+						}
+						continue
+					}
+					// MySQL looks at the row after a failed INSERT.
+					if look := test.dialect == sqlstore.MySQL && operation == "create" && !test.again; look {
+						if err == nil || asked != 2 {
+							t.Errorf("%s in %s = %v after %d statements, want an error after 2", operation, handle, err, asked)
+						}
+					} else if !errors.Is(err, test.err) || asked != 1 {
+						t.Errorf("%s in %s = %v after %d statements, want the error after 1", operation, handle, err, asked)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestMySQLLookupUndone checks that the look at the row after a duplicate runs
+// again too.
+func TestMySQLLookupUndone(t *testing.T) {
+	looks := 0
+	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+		if strings.HasPrefix(query, "INSERT") {
+			return answer{err: errDuplicate}
 		}
-		deadlocks, asked = 1000, 0
-		if err := do(store); !errors.Is(err, errDeadlock) || asked > 10 {
-			t.Errorf("%s, ever again a deadlock = %v after %d statements, want a few", name, err, asked)
+		if looks++; looks == 1 {
+			return answer{rowsErr: errDeadlock}
 		}
-		deadlocks, asked = 1, 0
-		if err := do(store.With(conn)); !errors.Is(err, errDeadlock) || asked != 1 {
-			t.Errorf("%s in what may be a transaction, after a deadlock = %v with %d statements, want the error and 1", name, err, asked)
+		return answer{rows: [][]driver.Value{{"another version"}}}
+	}}
+	if _, err := db.open(t, sqlstore.MySQL, "").Save(t.Context(), jane, tokenstore.Grant{}); !errors.Is(err, tokenstore.ErrConflict) || looks != 2 {
+		t.Errorf("Save = %v after %d looks, want ErrConflict after 2", err, looks)
+	}
+}
+
+// TestBrokenRows checks that a connection that breaks while rows arrive is not
+// an absent row, nor the end of Keys or Find.
+func TestBrokenRows(t *testing.T) {
+	errBroken := errors.New("read tcp: connection reset by peer")
+	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
+		store := (&fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+			switch {
+			case strings.HasPrefix(query, "SELECT client_id"):
+				return answer{rows: [][]driver.Value{{"client", "zoe"}}, rowsErr: errBroken}
+			case strings.HasPrefix(query, "SELECT"):
+				return answer{rowsErr: errBroken}
+			}
+			return answer{}
+		}}).open(t, dialect, "")
+		ctx := t.Context()
+		if _, err := store.Load(ctx, jane); !errors.Is(err, errBroken) || errors.Is(err, tokenstore.ErrNotFound) {
+			t.Errorf("%v: Load = %v", dialect, err)
+		}
+		if err := store.Delete(ctx, jane, "v"); !errors.Is(err, errBroken) {
+			t.Errorf("%v: Delete = %v", dialect, err)
+		}
+		for name, keys := range map[string]iter.Seq2[tokenstore.Key, error]{
+			"Keys": store.Keys(ctx, tokenstore.Key{}), "Find": store.Find(ctx, "hash"),
+		} {
+			var last error
+			for _, last = range keys {
+			}
+			if !errors.Is(last, errBroken) {
+				t.Errorf("%v: %s ends with %v", dialect, name, last)
+			}
 		}
 	}
 }
 
-// TestNothingChanged covers what can be behind a statement that changed no row.
+// TestAutocommit checks that a MySQL pool that commits nothing by itself is
+// refused before Create creates a table, with a text that says what to do.
+func TestAutocommit(t *testing.T) {
+	for _, on := range []int64{0, 1} {
+		db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+			if query == "SELECT @@autocommit" {
+				return answer{rows: [][]driver.Value{{on}}}
+			}
+			return answer{}
+		}}
+		store := db.open(t, sqlstore.MySQL, "")
+		for name, call := range map[string]func(context.Context) error{"Create": store.Create, "Check": store.Check} {
+			db.log = nil
+			err := call(t.Context())
+			switch {
+			case on == 1 && (err != nil || len(db.log) < 3):
+				t.Errorf("%s with autocommit=1 = %v after %q", name, err, db.log)
+			case on == 0 && (err == nil || !strings.Contains(err.Error(), "autocommit=1") || len(db.log) != 1):
+				t.Errorf("%s with autocommit=0 = %v after %q, want an error that says autocommit=1, and no other statement", name, err, db.log)
+			}
+		}
+	}
+}
+
+// TestCheck checks that every failure of a statement is reported: of reading, of
+// writing grants, of writing leases.
+func TestCheck(t *testing.T) {
+	errReadOnly := errors.New("attempt to write a readonly database")
+	failing := ""
+	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+		if failing != "" && strings.HasPrefix(query, failing) {
+			return answer{err: errReadOnly}
+		}
+		return answer{}
+	}}
+	store := db.open(t, sqlstore.SQLite, "")
+	if err := store.Check(t.Context()); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+	for _, failing = range []string{"SELECT", `DELETE FROM "google_grants"`, `DELETE FROM "google_grants_leases"`} {
+		if err := store.Check(t.Context()); !errors.Is(err, errReadOnly) {
+			t.Errorf("Check where %s fails = %v", failing, err)
+		}
+	}
+}
+
+// TestNothingChanged covers the causes of a statement that changed no row.
 func TestNothingChanged(t *testing.T) {
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
 		there := func(string, []driver.NamedValue) answer { return answer{rows: [][]driver.Value{{"another version"}}} }
@@ -174,8 +349,8 @@ func TestNothingChanged(t *testing.T) {
 	}
 }
 
-// TestErrors checks that a driver's error stays in the chain, and that nothing
-// that was bound to the statement is in the text, even where the driver has it.
+// TestErrors checks that a driver's error stays in the chain, and that no value
+// that was bound to the statement is in the text, even if the driver repeats it.
 func TestErrors(t *testing.T) {
 	g := tokenstore.Grant{RefreshToken: "1//secret-refresh-token", AccessToken: "ya29.secret-access-token"}
 	cause := errors.New("connection refused")
@@ -197,6 +372,7 @@ func TestErrors(t *testing.T) {
 		ctx := t.Context()
 		operations := map[string]func() error{
 			"Create": func() error { return store.Create(ctx) },
+			"Check":  func() error { return store.Check(ctx) },
 			"Load":   func() error { _, err := store.Load(ctx, jane); return err },
 			"Save":   func() error { _, err := store.Save(ctx, jane, g); return err },
 			"Delete": func() error { return store.Delete(ctx, jane, "v") },

@@ -17,9 +17,9 @@ var update = flag.Bool("update", false, "write testdata anew")
 
 var jane = tokenstore.Key{ClientID: "client.apps.googleusercontent.com", Subject: "jane"}
 
-// TestStatements pins every statement of every dialect, and the types of what is
-// bound to it, to testdata: one statement for each operation, and a second one
-// only to tell what is missing from a conflict.
+// TestStatements pins every statement of every dialect, and the types of the bound
+// values, to testdata: one statement for each operation, and a second one only to
+// distinguish a missing row from a conflict.
 func TestStatements(t *testing.T) {
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
 		t.Run(dialect.String(), func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 // identifiers at 63 bytes.
 const maxName = 40
 
-// What is appended to the table's name for the table of leases and the indexes.
+// Suffixes of the table's name, for the table of leases and the indexes.
 const (
 	leasesSuffix      = "_leases"
 	tokenIndexSuffix  = "_token_hash"
@@ -22,7 +22,7 @@ var (
 	reserved   = regexp.MustCompile(`(?i)(` + leasesSuffix + `|` + tokenIndexSuffix + `|` + prefixIndexSuffix + `)$`)
 )
 
-// A table is a checked name: it goes into statements as it is, in quotes.
+// A table is a valid name: statements contain it as it is, in quotes.
 type table struct{ schema, name string }
 
 func parseTable(s string) (table, error) {
@@ -42,14 +42,14 @@ func parseTable(s string) (table, error) {
 		}
 	}
 	if reserved.MatchString(name) {
-		return table{}, errors.New("must not end like what belongs to another such table: _leases, _token_hash, _prefix_hash")
+		return table{}, errors.New("must not end in a suffix of this package: _leases, _token_hash, _prefix_hash")
 	}
 	return table{schema, name}, nil
 }
 
-// names puts the names of t, of its table of leases and of its indexes into a
-// statement. They are quoted, so that an SQL keyword ("user", "order") is a name
-// like any other.
+// names replaces the placeholders in a statement by the names of t, its table of
+// leases and its indexes. The names are quoted, so an SQL keyword ("user",
+// "order") is allowed.
 func (d Dialect) names(t table) *strings.Replacer {
 	qualified := func(name string) string {
 		if t.schema == "" {
@@ -58,7 +58,7 @@ func (d Dialect) names(t table) *strings.Replacer {
 		return d.quote(t.schema) + "." + d.quote(name)
 	}
 	index, indexed := d.quote, qualified(t.name)
-	if d == SQLite { // has the schema before the index, not before the table
+	if d == SQLite { // the schema stands before the index, not before the table
 		index, indexed = qualified, d.quote(t.name)
 	}
 	return strings.NewReplacer(

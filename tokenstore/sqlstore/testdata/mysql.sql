@@ -87,7 +87,7 @@ SELECT client_id, subject FROM `auth`.`grants` WHERE token_hash = ? OR prefix_ha
 	2 string
 
 -- lease
-INSERT INTO `auth`.`grants_leases` (client_id, subject, purpose, owner, expires_at) VALUES (?, ?, ?, ?, (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) + ?) ON DUPLICATE KEY UPDATE owner = IF(expires_at <= (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000), VALUES(owner), owner), expires_at = IF(owner = VALUES(owner), VALUES(expires_at), expires_at)
+INSERT INTO `auth`.`grants_leases` (client_id, subject, purpose, owner, expires_at) VALUES (?, ?, ?, ?, (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000) + ?) ON DUPLICATE KEY UPDATE owner = IF(expires_at <= (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000), VALUES(owner), owner), expires_at = IF(expires_at <= (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)) DIV 1000), VALUES(expires_at), expires_at)
 	1 string
 	2 string
 	3 string
