@@ -7,14 +7,19 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redacttest"
 )
 
 // The table of the package documentation, row by row.
@@ -231,4 +236,100 @@ func TestErrScopeNamesTheScope(t *testing.T) {
 			t.Errorf("%v, want ErrScope with the scope to ask for", err)
 		}
 	})
+}
+
+// What a token endpoint has answered is in no text, and in nothing that errors.As
+// finds.
+func TestTokenErrorsHideTheAnswer(t *testing.T) {
+	answer := func(status int) *http.Response {
+		return &http.Response{StatusCode: status, Status: fmt.Sprint(status, " at-secret")}
+	}
+	tests := []struct {
+		name string
+		err  *oauth2.RetrieveError
+		want string
+		code string
+	}{
+		{"body", &oauth2.RetrieveError{Response: answer(503), Body: []byte("at-secret")}, "answers 503", ""},
+		{"code", &oauth2.RetrieveError{Response: answer(400), Body: []byte("at-secret"), ErrorCode: "invalid_grant", ErrorDescription: "at-secret"}, "refuses: invalid_grant", "invalid_grant"},
+		{"prose for a code", &oauth2.RetrieveError{Response: answer(400), Body: []byte("at-secret"), ErrorCode: "your token at-secret"}, "answers 400", ""},
+		{"nothing", &oauth2.RetrieveError{}, "refuses", ""},
+		{"body only", &oauth2.RetrieveError{Body: []byte("at-secret")}, "refuses", ""},
+	}
+	for _, tt := range tests {
+		source := tokenSource(func() (*oauth2.Token, error) { return nil, consentError{tt.err} })
+		for kind, cfg := range map[string]drive.Config{
+			"TokenSource": {TokenSource: source},
+			"HTTPClient":  {HTTPClient: &http.Client{Transport: &oauth2.Transport{Source: source}}},
+		} {
+			t.Run(tt.name+" "+kind, func(t *testing.T) {
+				_, err := open(t, cfg).Info(t.Context())
+				if !errors.Is(err, errConsent) {
+					t.Fatalf("%v, want the cause in the chain", err)
+				}
+				e, ok := errors.AsType[*oauth2.RetrieveError](err)
+				if !ok || e.Body != nil || strings.Contains(e.Error(), "at-secret") {
+					t.Fatalf("%#v, want one without the answer", e)
+				}
+				if tt.code != e.ErrorCode {
+					t.Errorf("code %q, want %q", e.ErrorCode, tt.code)
+				}
+				if text := fmt.Sprintf("%v %+v %#v %q", err, err, err, err); strings.Contains(text, "at-secret") || !strings.Contains(text, tt.want) {
+					t.Errorf("%s, want %q and nothing of the answer", text, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// consentError is as one of a token store might be, its text apart.
+type consentError struct{ cause error }
+
+func (consentError) Error() string     { return "needs consent, at-secret" }
+func (e consentError) Unwrap() []error { return []error{errConsent, e.cause} }
+
+func TestForms(t *testing.T) {
+	const secret = "at-secret"
+	tokens := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secret})
+	configs := map[string]drive.Config{
+		"TokenSource": {TokenSource: tokens},
+		"HTTPClient":  {HTTPClient: &http.Client{Transport: &oauth2.Transport{Source: tokens}}},
+	}
+	for field, cfg := range configs {
+		form := "drive.Config{" + field + `: [redacted], Endpoint: "", ChunkSize: 0}`
+		redacttest.Check(t, cfg, form, secret)
+		redacttest.Check(t, &cfg, form, secret)
+		folder := open(t, cfg)
+		form = "drive.AppFolder{www.googleapis.com}"
+		redacttest.Check(t, folder, form, secret)
+		redacttest.Check(t, reflect.ValueOf(folder).Elem().Interface(), form, secret)
+	}
+
+	kept := `{"url":"https://www.googleapis.com/upload/drive/v3/files?upload_id=at-secret","name":"a.json","file_id":"1","size":-1}`
+	var session drive.Upload
+	if err := session.UnmarshalBinary([]byte(kept)); err != nil {
+		t.Fatal(err)
+	}
+	redacttest.Check(t, session, `drive.Upload{"a.json": [redacted]}`, secret)
+	redacttest.Check(t, &session, `drive.Upload{"a.json": [redacted]}`, secret)
+	redacttest.Check(t, drive.Upload{}, "[redacted]")
+}
+
+// The generated client logs whole requests and answers where an environment
+// variable says so. Not here.
+func TestNothingIsLogged(t *testing.T) {
+	t.Setenv("GOOGLE_SDK_GO_LOGGING_LEVEL", "debug")
+	file, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	stderr := os.Stderr
+	os.Stderr = file
+	defer func() { os.Stderr = stderr }()
+	folder, _ := newFolder(t)
+	put(t, folder, "a.json", "{}")
+	if logged, err := os.ReadFile(file.Name()); err != nil || len(logged) > 0 {
+		t.Errorf("logged %s, %v", logged, err)
+	}
 }

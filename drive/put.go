@@ -1,15 +1,22 @@
 package drive
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -283,4 +290,148 @@ func (p *put) metadata() change {
 		c.ID, c.Name, c.Parents = p.id, p.name, []string{alias}
 	}
 	return c
+}
+
+// sendSimple uploads metadata and content, which is all in the window, in one
+// multipart/related request
+// (https://developers.google.com/workspace/drive/api/guides/manage-uploads#multipart).
+func (p *put) sendSimple(ctx context.Context) (*File, error) {
+	if err := p.src.fill(); err != nil {
+		return nil, err
+	}
+	body, boundary, err := p.multipart()
+	if err != nil {
+		return nil, err
+	}
+	call := p.call("multipart")
+	call.setBody("multipart/related; boundary="+boundary, body)
+	p.wrote = p.writes()
+	repeated := false
+	return try(ctx, p.folder, func(ctx context.Context) (*File, error) {
+		if repeated {
+			if file, err := p.recheck(ctx); file != nil || err != nil {
+				return file, err
+			}
+		}
+		repeated = true
+		return p.folder.fetchFile(ctx, call)
+	})
+}
+
+// recheck looks, before content is replaced once more, at what became of the
+// attempt before: done, not done (nil), or overtaken by somebody else, which lets
+// a Put without IfRevision start over. A create needs no such look: its ID is good
+// for one.
+func (p *put) recheck(ctx context.Context) (*File, error) {
+	if p.target == nil {
+		return nil, nil
+	}
+	file, err := p.folder.getOnce(ctx, p.target.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case p.landed(file):
+		return file, nil
+	case file.Revision == p.target.Revision:
+		return nil, nil
+	}
+	return nil, ErrConflict
+}
+
+func (p *put) multipart() (body []byte, boundary string, err error) {
+	metadata, err := json.Marshal(p.metadata())
+	if err != nil {
+		return nil, "", err
+	}
+	boundary = rand.Text()
+	var b bytes.Buffer
+	b.Grow(len(metadata) + len(p.src.buf) + 512)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n%s\r\n", boundary, metadata)
+	fmt.Fprintf(&b, "--%s\r\nContent-Type: %s\r\n\r\n", boundary, p.opts.ContentType)
+	b.Write(p.src.buf)
+	fmt.Fprintf(&b, "\r\n--%s--\r\n", boundary)
+	return b.Bytes(), boundary, nil
+}
+
+// call returns the first or only call of an upload: a create or an update.
+func (p *put) call(uploadType string) call {
+	verb, path := http.MethodPost, []string{uploads}
+	if p.target != nil {
+		verb, path = http.MethodPatch, append(path, url.PathEscape(p.target.ID))
+	}
+	query := fields(fileFields)
+	query.Set("uploadType", uploadType)
+	return p.folder.newCall(verb, query, path...)
+}
+
+// uploads is the path of uploads and of their sessions.
+const uploads = "upload/drive/v3/files"
+
+// readFile reads an answer that is a file.
+func readFile(res *http.Response) (*File, error) {
+	var answer *resource
+	if err := decode(res, &answer); err != nil {
+		return nil, err
+	}
+	if !answer.isFile() {
+		return nil, errBadAnswer
+	}
+	return answer.file(), nil
+}
+
+// idBatch is how many IDs are fetched at once: enough to spare most creates the
+// request, few enough to waste.
+const idBatch = 10
+
+// An idPool keeps IDs that Drive has generated and nobody has used. Its zero
+// value is empty and ready.
+type idPool struct {
+	mu  sync.Mutex
+	ids []string
+}
+
+func (p *idPool) take() (id string, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	last := len(p.ids) - 1
+	if last < 0 {
+		return "", false
+	}
+	id, p.ids = p.ids[last], p.ids[:last]
+	return id, true
+}
+
+func (p *idPool) add(ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ids = append(p.ids, ids...)
+}
+
+// newID returns an ID for a file to be created. It is never handed out again,
+// whatever becomes of the create: a file may have it though no answer came.
+func (f *AppFolder) newID(ctx context.Context) (string, error) {
+	if id, ok := f.ids.take(); ok {
+		return id, nil
+	}
+	ids, err := try(ctx, f, f.generateIDs)
+	if err != nil {
+		return "", err
+	}
+	f.ids.add(ids[1:])
+	return ids[0], nil
+}
+
+// generateIDs returns new IDs, at least one.
+func (f *AppFolder) generateIDs(ctx context.Context) ([]string, error) {
+	var answer struct {
+		IDs []string `json:"ids"`
+	}
+	query := url.Values{"space": {alias}, "type": {"files"}, "count": {strconv.Itoa(idBatch)}, "fields": {"ids"}}
+	if err := f.fetch(ctx, f.newCall(http.MethodGet, query, "drive/v3/files/generateIds"), &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.IDs) == 0 || slices.Contains(answer.IDs, "") {
+		return nil, errBadAnswer
+	}
+	return answer.IDs, nil
 }

@@ -1,0 +1,181 @@
+package drive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"slices"
+)
+
+// Delete deletes the document called name for good, with every file of that
+// name. Where there is none the error is fs.ErrNotExist.
+func (f *AppFolder) Delete(ctx context.Context, name string) error {
+	return failed("delete", name, f.deleteName(ctx, name))
+}
+
+func (f *AppFolder) deleteName(ctx context.Context, name string) error {
+	files, err := f.find(ctx, name)
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return errNotExist
+	}
+	for i := len(files) - 1; i >= 0; i-- { // the winner last: half a Delete must not bring an older content back
+		if err := f.deleteID(ctx, files[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteAll deletes whatever the application keeps for the user, for good: all
+// documents, and also folders that other programs of the application made. It
+// returns how many it deleted.
+func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
+	var ids []string
+	for page, err := range f.pages(ctx, "trashed = false", "", "id") {
+		if err != nil {
+			return 0, failed("delete all", "", err)
+		}
+		for _, file := range page {
+			ids = append(ids, file.ID)
+		}
+	}
+	for n, id := range ids {
+		if err := f.deleteID(ctx, id); err != nil {
+			return n, failed("delete all", "", err)
+		}
+	}
+	return len(ids), nil
+}
+
+// fold deletes a file that has lost to another of its name. If it has changed since
+// it was listed, it stays: it may be another document by now, and its content is
+// not what had lost. Nothing is tried twice: a Put waits for it.
+func (f *AppFolder) fold(ctx context.Context, loser *File) error {
+	_, err := once(ctx, f, func(ctx context.Context) (struct{}, error) {
+		now, err := f.getOnce(ctx, loser.ID)
+		if err != nil || now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified) {
+			return struct{}{}, err
+		}
+		return struct{}{}, f.deleteOnce(ctx, loser.ID)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// deleteID deletes one file. One that is gone already is fine: the answer to an
+// earlier attempt may have been lost.
+func (f *AppFolder) deleteID(ctx context.Context, id string) error {
+	_, err := try(ctx, f, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, f.deleteOnce(ctx, id)
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (f *AppFolder) deleteOnce(ctx context.Context, id string) error {
+	res, err := f.do(ctx, f.fileCall(http.MethodDelete, id, nil))
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// Rename calls the document from by the name to. The file keeps its ID and
+// revision. A document that is called so already is deleted first; if the
+// renaming then fails, from is still there under its old name, to be renamed
+// again. In between there is none called to: a reader may get fs.ErrNotExist. To
+// replace a document without such a gap, Put it.
+//
+// A Put to from that is under way may meet the file under its new name, and
+// replace the content there, as if it had come before the Rename; the
+// [File.Name] that it returns tells.
+func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
+	file, err := f.rename(ctx, from, to)
+	return file, failed("rename", from, err)
+}
+
+func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) {
+	files, err := f.find(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) == 0 {
+		return nil, errNotExist
+	}
+	if from == to {
+		return files[0], nil
+	}
+	replaced, err := f.find(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	// Renamed first, the file could lose to what it is to replace, and a Put would
+	// fold it if the rest failed. The winner goes last: what had lost must not win.
+	for _, old := range slices.Backward(append(replaced, files[1:]...)) {
+		if err := f.deleteID(ctx, old.ID); err != nil {
+			return nil, err
+		}
+	}
+	return f.update(ctx, files[0].ID, change{Name: to})
+}
+
+// SetProperties merges properties into those of the document called name; a key
+// with an empty value is removed. Content and revision stay as they are.
+func (f *AppFolder) SetProperties(ctx context.Context, name string, properties map[string]string) (*File, error) {
+	file, err := f.setProperties(ctx, name, properties)
+	return file, failed("set properties of", name, err)
+}
+
+func (f *AppFolder) setProperties(ctx context.Context, name string, properties map[string]string) (*File, error) {
+	if err := checkProperties(properties); err != nil {
+		return nil, err
+	}
+	file, err := f.stat(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var c change
+	c.setProperties(properties)
+	return f.update(ctx, file.ID, c)
+}
+
+// update changes the metadata of a file.
+func (f *AppFolder) update(ctx context.Context, id string, c change) (*File, error) {
+	metadata, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	call := f.fileCall(http.MethodPatch, id, fields(fileFields))
+	call.setBody("application/json", metadata)
+	return try(ctx, f, func(ctx context.Context) (*File, error) { return f.fetchFile(ctx, call) })
+}
+
+// maxProperty and maxProperties are Drive's limits
+// (https://developers.google.com/workspace/drive/api/guides/properties).
+const (
+	maxProperty   = 124
+	maxProperties = 30
+)
+
+func checkProperties(properties map[string]string) error {
+	if len(properties) > maxProperties {
+		return fmt.Errorf("more than %d properties: %w", maxProperties, errInvalid)
+	}
+	var errs []error
+	for key, value := range properties {
+		if key == "" || len(key)+len(value) > maxProperty {
+			errs = append(errs, fmt.Errorf("property %.130q: empty key, or more than %d bytes: %w", key, maxProperty, errInvalid))
+		}
+	}
+	return errors.Join(errs...)
+}
