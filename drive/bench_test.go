@@ -31,7 +31,7 @@ func sink(content []byte) http.Handler {
 			w.Write(content)
 		case strings.Contains(query.Get("q"), "name = 'a.bin'"):
 			fmt.Fprintf(w, `{"files":[{"id":"1","name":"a.bin","size":"%d","sha256Checksum":"%s"}]}`, len(content), sum)
-		case r.Method == http.MethodGet:
+		case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/files"):
 			io.WriteString(w, `{"files":[]}`)
 		case query.Get("uploadType") == "resumable" && query.Get("upload_id") == "":
 			w.Header().Set("Location", "http://"+r.Host+r.URL.Path+"?uploadType=resumable&upload_id=1")

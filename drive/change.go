@@ -17,7 +17,7 @@ func (f *AppFolder) Delete(ctx context.Context, name string) error {
 }
 
 func (f *AppFolder) deleteName(ctx context.Context, name string) error {
-	files, err := f.find(ctx, name)
+	files, err := f.find(ctx, name, true)
 	if err != nil {
 		return err
 	}
@@ -32,27 +32,6 @@ func (f *AppFolder) deleteName(ctx context.Context, name string) error {
 	return nil
 }
 
-// DeleteAll deletes whatever the application keeps for the user, for good: all
-// documents, and also folders that other programs of the application made. It
-// returns how many it deleted.
-func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
-	var ids []string
-	for page, err := range f.pages(ctx, "trashed = false", "", "id") {
-		if err != nil {
-			return 0, failed("delete all", "", err)
-		}
-		for _, file := range page {
-			ids = append(ids, file.ID)
-		}
-	}
-	for n, id := range ids {
-		if err := f.deleteID(ctx, id); err != nil {
-			return n, failed("delete all", "", err)
-		}
-	}
-	return len(ids), nil
-}
-
 // fold deletes a file that has lost to another of its name. If it has changed since
 // it was listed, it stays: it may be another document by now, and its content is
 // not what had lost. Nothing is tried twice: a Put waits for it.
@@ -62,12 +41,16 @@ func (f *AppFolder) fold(ctx context.Context, loser *File) error {
 		if err != nil || now.Name != loser.Name || now.Revision != loser.Revision || !now.Modified.Equal(loser.Modified) {
 			return struct{}{}, err
 		}
-		return struct{}{}, f.deleteOnce(ctx, loser.ID)
+		if err := f.deleteOnce(ctx, loser.ID); err != nil {
+			return struct{}{}, err
+		}
+		f.memory.forget(loser.ID)
+		return struct{}{}, nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // deleteID deletes one file. One that is gone already is fine: the answer to an
@@ -76,14 +59,15 @@ func (f *AppFolder) deleteID(ctx context.Context, id string) error {
 	_, err := try(ctx, f, func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, f.deleteOnce(ctx, id)
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	return err
+	f.memory.forget(id)
+	return nil
 }
 
 func (f *AppFolder) deleteOnce(ctx context.Context, id string) error {
-	res, err := f.do(ctx, f.fileCall(http.MethodDelete, id, nil))
+	res, err := f.do(ctx, f.fileCall(opDelete, http.MethodDelete, id, nil))
 	if err != nil {
 		return err
 	}
@@ -105,7 +89,7 @@ func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) 
 }
 
 func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) {
-	files, err := f.find(ctx, from)
+	files, err := f.find(ctx, from, true)
 	if err != nil {
 		return nil, err
 	}
@@ -115,13 +99,16 @@ func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) 
 	if from == to {
 		return files[0], nil
 	}
-	replaced, err := f.find(ctx, to)
+	replaced, err := f.find(ctx, to, true)
 	if err != nil {
 		return nil, err
 	}
 	// Renamed first, the file could lose to what it is to replace, and a Put would
 	// fold it if the rest failed. The winner goes last: what had lost must not win.
 	for _, old := range slices.Backward(append(replaced, files[1:]...)) {
+		if old.ID == files[0].ID { // another process has given it the new name already
+			continue
+		}
 		if err := f.deleteID(ctx, old.ID); err != nil {
 			return nil, err
 		}
@@ -155,9 +142,16 @@ func (f *AppFolder) update(ctx context.Context, id string, c change) (*File, err
 	if err != nil {
 		return nil, err
 	}
-	call := f.fileCall(http.MethodPatch, id, fields(fileFields))
+	call := f.fileCall(opUpdate, http.MethodPatch, id, fields(fileFields))
 	call.setBody("application/json", metadata)
-	return try(ctx, f, func(ctx context.Context) (*File, error) { return f.fetchFile(ctx, call) })
+	file, err := try(ctx, f, func(ctx context.Context) (*File, error) { return f.fetchFile(ctx, call) })
+	switch {
+	case err == nil:
+		f.memory.keep(file)
+	case errors.Is(err, fs.ErrNotExist):
+		f.memory.forget(id)
+	}
+	return file, err
 }
 
 // maxProperty and maxProperties are Drive's limits

@@ -2,10 +2,12 @@ package drive_test
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -24,18 +26,32 @@ func allocated(run func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
+// held returns how many bytes more are held after run.
+func held(run func()) int64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	run()
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	return int64(after.HeapAlloc) - int64(before.HeapAlloc)
+}
+
 // noServer is a folder whose requests are answered within the client, so that
 // only the client's side is measured.
 func noServer(t *testing.T) *drive.AppFolder {
 	return open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		var sent string
 		if r.Body != nil {
-			io.Copy(io.Discard, r.Body)
+			data, _ := io.ReadAll(r.Body)
+			sent = string(data)
 		}
-		body := `{"id":"1","name":"a","size":"2"}`
+		name := cmp.Or(regexp.MustCompile(`"name":"(.*?)"`).FindString(sent), `"name":"a"`)
+		body := fmt.Sprintf(`{"id":"id of %s",%s,"size":"2"}`, strings.Trim(name[len(`"name":`):], `"`), name)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "generateIds"):
 			body = `{"ids":["1","2","3","4","5","6","7","8","9","10"]}`
-		case r.Method == http.MethodGet:
+		case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/files"):
 			body = `{"files":[]}`
 		}
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil

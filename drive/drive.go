@@ -16,20 +16,47 @@
 // [AppFolder.Put] creates under an ID fetched beforehand, so that a lost answer
 // is asked for again without a second file. Two processes that create one name
 // at the same moment still make two files. Then the winner is the file that was
-// created first, and among equals the one with the smallest ID. Everything here
+// modified last, and among equals the one with the smallest ID. Everything here
 // sees the winner; the next Put of the name replaces its content and deletes the
-// others, and [AppFolder.Delete] deletes all. Who lost finds out by
+// others, and [AppFolder.Delete] deletes all. The losing process finds out by
 // [PutOptions.IfRevision], because the winner has another [File.Revision].
 //
-// What Put deletes it has found unchanged just before. What another writer does to
-// that very file between the look and the delete is lost.
+// Before Put deletes a file, it makes sure that the file has not changed. If another
+// process changes it between that look and the delete, the change is lost.
+//
+// # Late lists
+//
+// By public reports, Drive's search by name is behind creates, renames and deletes for
+// seconds to minutes, and lists show files as they were before a change, or twice. So an
+// [AppFolder] remembers the last 1000 files that it has written, and sees its own writes.
+// It looks for a name that the search does not find in the list of all documents, and
+// compares with the file itself what it decides on: which of several files wins, whether
+// IfRevision holds, whether a file to be deleted still has the name.
+//
+// What another process has changed in a document may be seen late. A [Reader] of it then
+// ends with [ErrChecksum], and the next one reads the new content.
+//
+// # Requests
+//
+// Without retries, for a folder of up to 1000 documents (more take a list for each 1000):
+//
+//	Put that replaces                         list, upload
+//	... with IfRevision                       list, get, upload
+//	Put that creates                          list, list, upload; and IDs, once for ten
+//	Stat, Open, ReadJSON                      list; reading: download
+//	OpenFile, ReadJSONFile                    download
+//	SetProperties                             list, update
+//	Delete                                    list, get, delete
+//	Rename                                    list, get, list, list, update
+//	DeleteAll                                 list, a delete for each file, list
 //
 // # Retries
 //
-// What Google says to retry is tried up to five times, with waits of 1 s to 32 s,
-// jittered, or as long as Retry-After says if that is at most a minute; ctx bounds
-// it all. So are broken connections. Nothing else is: an error of the token source
-// or of the HTTP client comes back at once, for errors.Is and errors.As to find.
+// What Google says to retry is tried up to five times, with pauses of 1 s to 32 s,
+// jittered, or as long as Retry-After says if that is at most a minute; see [Retry].
+// ctx bounds it all. Broken connections are tried again, too. Nothing else is: an error
+// of the token source or of the HTTP client comes back at once, for errors.Is and
+// errors.As to find.
 //
 // # Errors
 //
@@ -50,14 +77,17 @@
 //	403 domainPolicy, any other                            no                           403
 //	404                                                    no           fs.ErrNotExist  404
 //	409, 412                                               no           ErrConflict     409
+//	408, 5xx                                               yes                          503
 //	any other 4xx                                          no                           500
-//	5xx                                                    yes                          503
 //	no or half an answer: connection refused, reset,       yes                          502
 //	    closed or timed out
-//	an answer that is not to be read, or without end       no                           502
+//	an answer that is not to be read, without end, or      no                           502
+//	    with content that came compressed
+//	ctx ended while one of these was tried again           no           ctx.Err()       503
 //	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
 //	a name or an option that nobody can want: not sent;    no           fs.ErrInvalid   400
 //	    JSON of more than MaxJSON
+//	Put's reader exceeds an http.MaxBytesReader            no                           413
 //
 // No error text contains a token, an upload session's address or a response
 // body.
@@ -81,11 +111,13 @@
 package drive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -120,10 +152,34 @@ type Config struct {
 	// https URL, or http on a loopback address.
 	Endpoint string
 
+	// Parallel is how many requests [AppFolder.DeleteAll] and [Each] have in flight at
+	// once. If 0, it is 8.
+	Parallel int
+
+	// Retry says for how long a failed request is tried again.
+	Retry Retry
+
+	// Observe, if set, is called after each request to Drive, by the goroutine that
+	// made it.
+	Observe func(Request)
+
 	// ChunkSize is how many bytes one request of a large upload carries, and an
 	// upload holds in memory if its reader cannot seek: a multiple of 256 KiB.
 	// Zero: fitted to the content, from 256 KiB to 8 MiB.
 	ChunkSize int
+}
+
+// Retry says how to try a request again that has failed for now. Its zero value is
+// the default.
+type Retry struct {
+	// Total is the time in which tries may begin, counted from the first. If 0, there
+	// are up to five tries, and what Drive asks to wait is waited for if that is at most
+	// a minute. If negative, there is one try.
+	Total time.Duration
+
+	// First is the pause before the second try. Each pause is twice as long as the one
+	// before, up to 32 s, give or take a half. If 0, it is 1 s.
+	First time.Duration
 }
 
 // An AppFolder is the application-data folder of one user. It is safe for
@@ -136,6 +192,11 @@ type AppFolder struct {
 	endpoint *url.URL
 	chunk    int
 	ids      idPool
+	memory   memory
+	brake    brake
+	retry    Retry
+	parallel int
+	observe  func(Request)
 }
 
 // New returns the folder that cfg describes. It makes no request.
@@ -146,6 +207,12 @@ func New(cfg Config) (*AppFolder, error) {
 	if cfg.ChunkSize < 0 || cfg.ChunkSize%minChunk != 0 {
 		return nil, fmt.Errorf("drive: Config.ChunkSize is %d, not a multiple of 256 KiB", cfg.ChunkSize)
 	}
+	if cfg.Parallel < 0 {
+		return nil, fmt.Errorf("drive: Config.Parallel is %d, less than 0", cfg.Parallel)
+	}
+	if cfg.Retry.First < 0 {
+		return nil, fmt.Errorf("drive: Config.Retry.First is %v, less than 0", cfg.Retry.First)
+	}
 	endpoint, err := parseEndpoint(cfg.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("drive: Config.Endpoint: %w", err)
@@ -155,6 +222,9 @@ func New(cfg Config) (*AppFolder, error) {
 		client:   newHTTPClient(cfg, endpoint),
 		endpoint: endpoint,
 		chunk:    cfg.ChunkSize,
+		retry:    cfg.Retry,
+		parallel: cmp.Or(cfg.Parallel, defaultParallel),
+		observe:  cfg.Observe,
 	}, nil
 }
 
@@ -171,7 +241,7 @@ func (f *AppFolder) get(ctx context.Context, id string) (*File, error) {
 }
 
 func (f *AppFolder) getOnce(ctx context.Context, id string) (*File, error) {
-	return f.fetchFile(ctx, f.fileCall(http.MethodGet, id, fields(fileFields)))
+	return f.fetchFile(ctx, f.fileCall(opGet, http.MethodGet, id, fields(fileFields)))
 }
 
 // fetchFile sends c, whose answer is a file.

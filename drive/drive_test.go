@@ -212,7 +212,7 @@ func TestWire(t *testing.T) {
 	folder, srv := newFolder(t)
 	put(t, folder, "it's a \\ name.json", "{}")
 	put(t, folder, "it's a \\ name.json", "[]")
-	want := []drivetest.Op{drivetest.OpList, drivetest.OpGenerateIDs, drivetest.OpCreate, drivetest.OpList, drivetest.OpUpdate}
+	want := []drivetest.Op{drivetest.OpList, drivetest.OpList, drivetest.OpGenerateIDs, drivetest.OpCreate, drivetest.OpList, drivetest.OpUpdate}
 	if got := ops(srv); !slices.Equal(got, want) {
 		t.Errorf("requests %v, want %v", got, want)
 	}
@@ -222,8 +222,9 @@ func TestWire(t *testing.T) {
 		}
 		switch r.Op {
 		case drivetest.OpList:
-			const q = `'appDataFolder' in parents and trashed = false and mimeType != 'application/vnd.google-apps.folder' and name = 'it\'s a \\ name.json'`
-			if r.Query.Get("spaces") != "appDataFolder" || r.Query.Get("q") != q || r.Query.Get("pageSize") != "1000" {
+			const parent = `'appDataFolder' in parents and trashed = false and mimeType != 'application/vnd.google-apps.folder'`
+			const name = ` and name = 'it\'s a \\ name.json'`
+			if q := r.Query.Get("q"); r.Query.Get("spaces") != "appDataFolder" || q != parent && q != parent+name || r.Query.Get("pageSize") != "1000" {
 				t.Errorf("list with %v", r.Query)
 			}
 		case drivetest.OpGenerateIDs:

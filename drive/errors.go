@@ -48,6 +48,7 @@ var (
 	errNotExist  error = &kind{text: "no such document", status: http.StatusNotFound, is: fs.ErrNotExist}
 	errInvalid   error = &kind{text: fs.ErrInvalid.Error(), status: http.StatusBadRequest, is: fs.ErrInvalid}
 	errBadAnswer error = &kind{text: "unreadable answer", status: http.StatusBadGateway}
+	errEncoded   error = &kind{text: "the content came compressed, against the request", status: http.StatusBadGateway}
 )
 
 // A kind is a sentinel that knows what to answer an app with.
@@ -91,7 +92,7 @@ func (e *Error) HTTPStatus() int {
 	switch {
 	case errors.As(e.kind, &k):
 		return k.status
-	case e.Status >= 500:
+	case e.Status >= 500, e.Status == http.StatusRequestTimeout:
 		return http.StatusServiceUnavailable
 	case e.Status == http.StatusUnauthorized:
 		return http.StatusUnauthorized
@@ -119,7 +120,8 @@ func (e *Error) meaning() string {
 
 // temporary reports whether Google says to try again.
 func (e *Error) temporary() bool {
-	return e.Status >= 500 || e.kind == ErrRateLimited && e.Reason != dailyLimit
+	return e.Status >= 500 || e.Status == http.StatusRequestTimeout ||
+		e.kind == ErrRateLimited && e.Reason != dailyLimit
 }
 
 const (

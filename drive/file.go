@@ -1,7 +1,10 @@
 package drive
 
 import (
+	"fmt"
+	"maps"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -17,6 +20,25 @@ type File struct {
 	Created     time.Time
 	Modified    time.Time         // by Drive's clock, to the millisecond
 	Properties  map[string]string // set by this application; nil: none
+}
+
+// check refuses a file that nobody can have got from Drive.
+func (f *File) check() error {
+	if f == nil || f.ID == "" || f.ID == "." || f.ID == ".." || f.Size < 0 {
+		return fmt.Errorf("not a file of Drive: %w", errInvalid)
+	}
+	return nil
+}
+
+// copied returns a copy that shares no memory with f, whose strings may be in memory
+// that is used again.
+func (f *File) copied() *File {
+	c := *f
+	c.Properties = maps.Clone(f.Properties)
+	for _, s := range []*string{&c.ID, &c.Name, &c.ContentType, &c.Revision, &c.MD5, &c.SHA256} {
+		*s = strings.Clone(*s)
+	}
+	return &c
 }
 
 // fileFields are the fields of Drive's files resource that make a [File]. Drive

@@ -33,6 +33,7 @@ var (
 
 // Open implements fs.FS.
 func (fsys folderFS) Open(name string) (fs.File, error) {
+	name = strings.Clone(name)
 	info, err := fsys.lookup("open", name)
 	if err != nil {
 		return nil, err
@@ -45,6 +46,7 @@ func (fsys folderFS) Open(name string) (fs.File, error) {
 
 // Stat implements fs.StatFS.
 func (fsys folderFS) Stat(name string) (fs.FileInfo, error) {
+	name = strings.Clone(name)
 	info, err := fsys.lookup("stat", name)
 	if err != nil {
 		return nil, err
@@ -54,6 +56,7 @@ func (fsys folderFS) Stat(name string) (fs.FileInfo, error) {
 
 // ReadDir implements fs.ReadDirFS.
 func (fsys folderFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	name = strings.Clone(name)
 	if !fs.ValidPath(name) {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
 	}
@@ -90,7 +93,11 @@ func (fsys folderFS) stat(name string) (*File, error) {
 	if !isVisible(name) {
 		return nil, errNotExist
 	}
-	return fsys.folder.stat(fsys.ctx, name)
+	files, err := fsys.folder.findByParent(fsys.ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return winner(files)
 }
 
 // lookup finds a document, or else a directory, by its path.

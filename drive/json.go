@@ -23,13 +23,34 @@ const MaxJSON = 16 << 20
 // though nobody has replaced it, or ctx leaves no time to read it again, the error
 // is ErrChecksum. The File has the revision to pass to [WriteJSON] as IfRevision.
 func ReadJSON[T any](ctx context.Context, f *AppFolder, name string) (T, *File, error) {
-	var v T
-	data, file, err := f.readAll(ctx, name)
+	look := func(*File) (*File, error) { return f.stat(ctx, name) }
+	return readJSON[T](ctx, f, name, look)
+}
+
+// ReadJSONFile is [ReadJSON] for a file that [AppFolder.Files] or another method has
+// returned. It looks for the file only if that has been replaced since.
+func ReadJSONFile[T any](ctx context.Context, f *AppFolder, file *File) (T, *File, error) {
+	if err := file.check(); err != nil {
+		var zero T
+		return zero, nil, failed("read", "", err)
+	}
+	file = file.copied()
+	look := func(before *File) (*File, error) {
+		if before == nil {
+			return file, nil
+		}
+		return f.get(ctx, file.ID)
+	}
+	return readJSON[T](ctx, f, file.Name, look)
+}
+
+func readJSON[T any](ctx context.Context, f *AppFolder, name string, look func(before *File) (*File, error)) (T, *File, error) {
+	var v, zero T
+	data, file, err := f.readAll(ctx, name, look)
 	if err != nil {
-		return v, nil, err
+		return zero, nil, err
 	}
 	if err := json.Unmarshal(data, &v); err != nil {
-		var zero T
 		return zero, nil, failed("read", name, &documentError{err})
 	}
 	return v, file, nil
@@ -64,9 +85,10 @@ func tooLarge[T int | int64](size T) error {
 // comes again soon, but not in step with the others.
 var rereads = retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 8}
 
-// readAll reads what Drive has at one revision.
-func (f *AppFolder) readAll(ctx context.Context, name string) ([]byte, *File, error) {
-	a := &allOf{folder: f, name: name}
+// readAll reads what Drive has at one revision. look returns the file as it is, given
+// how it was at the look before, or nil.
+func (f *AppFolder) readAll(ctx context.Context, name string, look func(before *File) (*File, error)) ([]byte, *File, error) {
+	a := &allOf{folder: f, lookUp: look}
 	data, err := retry.Do(ctx, rereads, func() ([]byte, error) { return a.read(ctx) }, a.again)
 	if a.reads == rereads.Tries && errors.Is(err, ErrChecksum) && ctx.Err() == nil {
 		err = fmt.Errorf("%w, and again each time it was read", ErrConflict)
@@ -79,14 +101,14 @@ func (f *AppFolder) readAll(ctx context.Context, name string) ([]byte, *File, er
 // and if that happens again it is damaged.
 type allOf struct {
 	folder *AppFolder
-	name   string
+	lookUp func(before *File) (*File, error)
 	file   *File // as it was at the last look; nil: there was none
 	reads  int
 	wrong  int // how many reads in a row, of a document that stayed as it was
 }
 
 func (a *allOf) read(ctx context.Context) ([]byte, error) {
-	if err := a.look(ctx); err != nil {
+	if err := a.look(); err != nil {
 		return nil, err
 	}
 	a.reads++
@@ -96,9 +118,9 @@ func (a *allOf) read(ctx context.Context) ([]byte, error) {
 	return data, errors.Unwrap(err) // readAll says itself where it failed
 }
 
-func (a *allOf) look(ctx context.Context) error {
+func (a *allOf) look() error {
 	before := a.file
-	file, err := a.folder.stat(ctx, a.name)
+	file, err := a.lookUp(before)
 	if err != nil {
 		return err
 	}

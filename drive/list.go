@@ -1,9 +1,9 @@
 package drive
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"net/http"
 	"net/url"
@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // An Order is that in which Drive lists files.
@@ -25,7 +24,8 @@ const (
 )
 
 // A Query selects files: those that match all of its fields. The zero Query
-// matches every file.
+// matches every file. Name and Prefix are compared here, because Drive's own search
+// by name is late: Drive lists all files for them.
 type Query struct {
 	Name          string    // is the name, exactly
 	Prefix        string    // starts the name, exactly
@@ -40,7 +40,11 @@ const pageSize = 1000
 // Files lists what q selects, in pages of 1000 that it asks for by itself, one
 // at a time. Where several files have one name it yields each. An error ends
 // the sequence, as its last pair.
+//
+// A list shows new, renamed and deleted files at once. What another process has
+// changed in a file may be missing for seconds to minutes.
 func (f *AppFolder) Files(ctx context.Context, q Query) iter.Seq2[*File, error] {
+	q.Name, q.Prefix, q.ContentType = strings.Clone(q.Name), strings.Clone(q.Prefix), strings.Clone(q.ContentType)
 	return func(yield func(*File, error) bool) {
 		for file, err := range f.list(ctx, q) {
 			if !yield(file, failed("list", "", err)) {
@@ -58,7 +62,8 @@ func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
 				return
 			}
 			for _, item := range page {
-				if file := item.file(); q.matches(file) && !yield(file, nil) {
+				file := f.memory.latest(item.file())
+				if file != nil && q.matches(file) && !yield(file, nil) {
 					return
 				}
 			}
@@ -66,29 +71,36 @@ func (f *AppFolder) list(ctx context.Context, q Query) iter.Seq2[*File, error] {
 	}
 }
 
-// pages yields the answers to a search in the folder's space. The fields must
-// include the ID.
+// pages yields the answers to a search in the folder's space, and each file once:
+// Drive may list a file several times. The fields must include the ID.
 func (f *AppFolder) pages(ctx context.Context, search string, order Order, wanted string) iter.Seq2[[]*resource, error] {
 	return func(yield func([]*resource, error) bool) {
-		query := fields("nextPageToken,files(" + wanted + ")")
-		query.Set("spaces", alias)
-		query.Set("q", search)
-		query.Set("pageSize", strconv.Itoa(pageSize))
-		if order != "" {
-			query.Set("orderBy", string(order))
-		}
+		query, seen := f.query(search, order, wanted), newIDSet()
 		for {
-			list, err := try(ctx, f, func(ctx context.Context) (*page, error) { return f.page(ctx, query) })
+			list, err := f.listPage(ctx, query)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if !yield(list.Files, nil) || list.NextPageToken == "" {
+			files := slices.DeleteFunc(list.Files, func(r *resource) bool { return !seen.add(r.ID) })
+			if !yield(files, nil) || list.NextPageToken == "" {
 				return
 			}
 			query.Set("pageToken", list.NextPageToken)
 		}
 	}
+}
+
+// query returns the parameters of a search in the folder's space.
+func (f *AppFolder) query(search string, order Order, wanted string) url.Values {
+	query := fields("nextPageToken,files(" + wanted + ")")
+	query.Set("spaces", alias)
+	query.Set("q", search)
+	query.Set("pageSize", strconv.Itoa(pageSize))
+	if order != "" {
+		query.Set("orderBy", string(order))
+	}
+	return query
 }
 
 // A page is one answer to a search.
@@ -97,16 +109,35 @@ type page struct {
 	NextPageToken string      `json:"nextPageToken"`
 }
 
-func (f *AppFolder) page(ctx context.Context, query url.Values) (*page, error) {
-	var answer *page
-	if err := f.fetch(ctx, f.newCall(http.MethodGet, query, "drive/v3/files"), &answer); err != nil {
-		return nil, err
-	}
-	notFile := func(r *resource) bool { return !r.isFile() }
-	if answer == nil || slices.ContainsFunc(answer.Files, notFile) {
-		return nil, errBadAnswer
-	}
-	return answer, nil
+func (f *AppFolder) listPage(ctx context.Context, query url.Values) (*page, error) {
+	call := f.newCall(opList, http.MethodGet, query, "drive/v3/files")
+	return try(ctx, f, func(ctx context.Context) (*page, error) {
+		var answer *page
+		if err := f.fetch(ctx, call, &answer); err != nil {
+			return nil, err
+		}
+		notFile := func(r *resource) bool { return !r.isFile() }
+		if answer == nil || slices.ContainsFunc(answer.Files, notFile) {
+			return nil, errBadAnswer
+		}
+		return answer, nil
+	})
+}
+
+// An idSet holds hashes of IDs. Whole IDs would take five times the memory: a
+// megabyte for 10,000 files.
+type idSet struct {
+	seed   maphash.Seed
+	hashes map[uint64]struct{}
+}
+
+func newIDSet() *idSet { return &idSet{maphash.MakeSeed(), make(map[uint64]struct{})} }
+
+// add adds id, and reports whether it is new.
+func (s *idSet) add(id string) bool {
+	before := len(s.hashes)
+	s.hashes[maphash.String(s.seed, id)] = struct{}{}
+	return len(s.hashes) > before
 }
 
 // inFolder finds documents: no folders, and nothing inside a folder that somebody
@@ -122,8 +153,6 @@ func (q Query) expression() string {
 			fmt.Fprintf(&b, " and "+format, escaper.Replace(value))
 		}
 	}
-	term("name = '%s'", q.Name)
-	term("name contains '%s'", q.Prefix)
 	term("mimeType = '%s'", q.ContentType)
 	if !q.ModifiedAfter.IsZero() {
 		term("modifiedTime > '%s'", q.ModifiedAfter.UTC().Format("2006-01-02T15:04:05.000Z"))
@@ -133,56 +162,9 @@ func (q Query) expression() string {
 
 var escaper = strings.NewReplacer(`\`, `\\`, `'`, `\'`)
 
-// matches compares names to the letter, which Drive may not.
+// matches reports whether the name of file is as q wants it.
 func (q Query) matches(file *File) bool {
 	return (q.Name == "" || file.Name == q.Name) && strings.HasPrefix(file.Name, q.Prefix)
-}
-
-// Stat returns the document called name, or an error that is fs.ErrNotExist.
-func (f *AppFolder) Stat(ctx context.Context, name string) (*File, error) {
-	file, err := f.stat(ctx, name)
-	return file, failed("stat", name, err)
-}
-
-func (f *AppFolder) stat(ctx context.Context, name string) (*File, error) {
-	files, err := f.find(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, errNotExist
-	}
-	return files[0], nil
-}
-
-// find returns all files that are called name, the winner first.
-func (f *AppFolder) find(ctx context.Context, name string) ([]*File, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	var files []*File
-	for file, err := range f.list(ctx, Query{Name: name}) {
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, file)
-	}
-	slices.SortFunc(files, byRank)
-	return files, nil
-}
-
-// byRank puts the winner of several files of one name first. The order is one that
-// no write changes. So nobody deletes the first of them as a duplicate, and two
-// writers do not delete each other's file.
-func byRank(a, b *File) int {
-	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
-}
-
-func checkName(name string) error {
-	if name == "" || !utf8.ValidString(name) {
-		return fmt.Errorf("a name must be non-empty UTF-8: %w", errInvalid)
-	}
-	return nil
 }
 
 // Usage is what the documents take up.

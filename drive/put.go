@@ -178,7 +178,7 @@ func (p *put) run(ctx context.Context) (*File, error) {
 // look finds the files of the name, and compares the winner with IfRevision.
 func (p *put) look(ctx context.Context) error {
 	p.target, p.rest = nil, nil
-	files, err := p.folder.find(ctx, p.name)
+	files, err := p.folder.find(ctx, p.name, p.opts.IfRevision != "")
 	if err != nil {
 		return err
 	}
@@ -209,12 +209,16 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 	if p.id != "" && statusOf(err) == http.StatusConflict { // the ID is in use: by whom but ourselves?
 		file, err = p.claim(ctx)
 	}
-	if p.target != nil && p.opts.IfRevision != "" && statusOf(err) == http.StatusNotFound {
-		return nil, fmt.Errorf("%w: it was deleted", ErrConflict)
+	if p.target != nil && statusOf(err) == http.StatusNotFound {
+		p.folder.memory.forget(p.target.ID)
+		if p.opts.IfRevision != "" {
+			return nil, fmt.Errorf("%w: it was deleted", ErrConflict)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	p.folder.memory.keep(file)
 	if err := p.src.compare(file); err != nil {
 		return nil, err
 	}
@@ -303,7 +307,11 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	call := p.call("multipart")
+	op := opCreate
+	if p.target != nil {
+		op = opUpdate
+	}
+	call := p.call(op, "multipart")
 	call.setBody("multipart/related; boundary="+boundary, body)
 	p.wrote = p.writes()
 	repeated := false
@@ -354,14 +362,14 @@ func (p *put) multipart() (body []byte, boundary string, err error) {
 }
 
 // call returns the first or only call of an upload: a create or an update.
-func (p *put) call(uploadType string) call {
+func (p *put) call(op, uploadType string) call {
 	verb, path := http.MethodPost, []string{uploads}
 	if p.target != nil {
 		verb, path = http.MethodPatch, append(path, url.PathEscape(p.target.ID))
 	}
 	query := fields(fileFields)
 	query.Set("uploadType", uploadType)
-	return p.folder.newCall(verb, query, path...)
+	return p.folder.newCall(op, verb, query, path...)
 }
 
 // uploads is the path of uploads and of their sessions.
@@ -427,7 +435,7 @@ func (f *AppFolder) generateIDs(ctx context.Context) ([]string, error) {
 		IDs []string `json:"ids"`
 	}
 	query := url.Values{"space": {alias}, "type": {"files"}, "count": {strconv.Itoa(idBatch)}, "fields": {"ids"}}
-	if err := f.fetch(ctx, f.newCall(http.MethodGet, query, "drive/v3/files/generateIds"), &answer); err != nil {
+	if err := f.fetch(ctx, f.newCall(opGenerateIDs, http.MethodGet, query, "drive/v3/files/generateIds"), &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.IDs) == 0 || slices.Contains(answer.IDs, "") {

@@ -75,23 +75,58 @@ func TestFailedCreateSpendsItsID(t *testing.T) {
 	})
 }
 
-func TestRequestsOfPut(t *testing.T) {
+// The table of requests in the package documentation.
+func TestRequests(t *testing.T) {
 	folder, srv := newFolder(t)
-	for i, want := range []int{3, 2, 2, 2} {
+	var last *drive.File
+	store := func(name, revision string) func() error {
+		return func() (err error) {
+			last, err = folder.Put(t.Context(), name, strings.NewReader("{}"), drive.PutOptions{IfRevision: revision})
+			return err
+		}
+	}
+	steps := []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{"the first create", store("a", ""), "list list generateIds create"},
+		{"the next", store("b", ""), "list list create"},
+		{"a replace", store("b", ""), "list update"},
+		{"a conditional create", store("c", drive.Absent), "list list create"},
+		{"a conditional replace", func() error { return store("c", last.Revision)() }, "list get update"},
+		{"Stat", func() error { return errOf(folder.Stat(t.Context(), "a")) }, "list"},
+		{"reading", func() error { return errOf(io.ReadAll(openReader(t, folder, "a"))) }, "list media"},
+		{"reading a File", func() error {
+			r, err := folder.OpenFile(t.Context(), last)
+			return errors.Join(err, errOf(io.ReadAll(r)))
+		}, "media"},
+		{"SetProperties", func() error { return errOf(folder.SetProperties(t.Context(), "a", map[string]string{"k": "v"})) }, "list update"},
+		{"Rename", func() error { return errOf(folder.Rename(t.Context(), "a", "d")) }, "list get list list update"},
+		{"Delete", func() error { return folder.Delete(t.Context(), "d") }, "list get delete"},
+		{"DeleteAll", func() error { return errOf(folder.DeleteAll(t.Context())) }, "list delete delete list"},
+	}
+	for _, step := range steps {
 		before := len(srv.Requests())
-		put(t, folder, fmt.Sprint(i), "{}")
-		if got := len(srv.Requests()) - before; got != want {
-			t.Errorf("Put %d made %d requests, want %d", i, got, want)
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		var got []string
+		for _, op := range ops(srv)[before:] {
+			got = append(got, strings.TrimPrefix(string(op), "files."))
+		}
+		if joined := strings.Join(got, " "); joined != step.want {
+			t.Errorf("%s made the requests %q, want %q", step.name, joined, step.want)
 		}
 	}
 }
 
-// twins makes two files of one name. The one that loses was written last.
+// twins makes two files of one name. The one that was modified last wins.
 func twins(srv *drivetest.Server) (winner, loser drivetest.File) {
 	f := srv.Folder(drivetest.DefaultUser)
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	loser = f.Add(drivetest.File{Name: "a.json", Content: []byte("loser"), Created: at.Add(time.Minute), Modified: at.Add(time.Hour)})
-	winner = f.Add(drivetest.File{Name: "a.json", Content: []byte("winner"), Created: at, Modified: at})
+	loser = f.Add(drivetest.File{Name: "a.json", Content: []byte("loser"), Created: at, Modified: at})
+	winner = f.Add(drivetest.File{Name: "a.json", Content: []byte("winner"), Created: at, Modified: at.Add(time.Hour)})
 	return winner, loser
 }
 
@@ -100,12 +135,12 @@ func TestWinnerOfDuplicates(t *testing.T) {
 	winner, _ := twins(srv)
 	file, err := folder.Stat(t.Context(), "a.json")
 	if err != nil || file.ID != winner.ID {
-		t.Errorf("Stat = %+v, %v; want the one created first", file, err)
+		t.Errorf("Stat = %+v, %v; want the one modified last", file, err)
 	}
 	same := srv.Folder(drivetest.DefaultUser)
 	at := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	x := same.Add(drivetest.File{Name: "b.json", Created: at, Content: []byte("x")})
-	y := same.Add(drivetest.File{Name: "b.json", Created: at, Content: []byte("y")})
+	x := same.Add(drivetest.File{Name: "b.json", Modified: at, Content: []byte("x")})
+	y := same.Add(drivetest.File{Name: "b.json", Modified: at, Content: []byte("y")})
 	file, err = folder.Stat(t.Context(), "b.json")
 	if err != nil || file.ID != min(x.ID, y.ID) {
 		t.Errorf("Stat = %+v, %v; want the smallest of the IDs %s and %s", file, err, x.ID, y.ID)
@@ -396,7 +431,7 @@ func TestPutOfBadReaders(t *testing.T) {
 			if n := len(srv.Folder(drivetest.DefaultUser).Files("a")); n != 0 {
 				t.Errorf("the folder has %d files", n)
 			}
-			if n := len(srv.Requests(drivetest.OpUploadStatus)) + len(srv.Requests(drivetest.OpList)); n != 1 {
+			if n := len(srv.Requests(drivetest.OpUploadStatus)) + len(srv.Requests(drivetest.OpList)); n != 2 {
 				t.Errorf("it was tried again: %v", ops(srv))
 			}
 		})

@@ -49,6 +49,16 @@ func (f *AppFolder) Open(ctx context.Context, name string) (*Reader, error) {
 	return f.reader(ctx, file), nil
 }
 
+// OpenFile opens a file that [AppFolder.Files] or another method has returned, without
+// looking for it again. If it has been replaced since, reading it ends with
+// [ErrChecksum], and if it has been deleted, with fs.ErrNotExist.
+func (f *AppFolder) OpenFile(ctx context.Context, file *File) (*Reader, error) {
+	if err := file.check(); err != nil {
+		return nil, failed("open", "", err)
+	}
+	return f.reader(ctx, file.copied()), nil
+}
+
 func (f *AppFolder) reader(ctx context.Context, file *File) *Reader {
 	r := &Reader{ctx: ctx, folder: f, file: file, sum: sha256.New()}
 	if file.SHA256 == "" {
@@ -102,6 +112,7 @@ func (r *Reader) verify() error {
 		want = r.file.MD5
 	}
 	if r.summed == r.file.Size && want != "" && hex.EncodeToString(r.sum.Sum(nil)) != want {
+		r.folder.memory.doubt(r.file)
 		return r.failed(ErrChecksum)
 	}
 	return io.EOF
@@ -227,21 +238,30 @@ func (s *stream) Close() {
 func (s *stream) ask(ctx context.Context) error {
 	at := s.folder.endpoint.JoinPath("drive/v3/files", url.PathEscape(s.file.ID))
 	at.RawQuery = "alt=media"
-	call := call{verb: http.MethodGet, url: at.String(), header: make(http.Header)}
+	call := call{op: opMedia, verb: http.MethodGet, url: at.String(), header: make(http.Header)}
 	call.header.Set("Accept-Encoding", "identity") // the checksum and the range are those of the plain bytes
 	part := s.at > 0 || s.until < s.file.Size
 	if part {
 		call.header.Set("Range", fmt.Sprintf("bytes=%d-%d", s.at, s.until-1))
 	}
 	res, err := s.folder.do(ctx, call)
-	if statusOf(err) == http.StatusRequestedRangeNotSatisfiable {
+	switch statusOf(err) {
+	case http.StatusRequestedRangeNotSatisfiable:
+		s.folder.memory.doubt(s.file)
 		return ErrChecksum
+	case http.StatusNotFound:
+		s.folder.memory.forget(s.file.ID)
 	}
 	if err != nil {
 		return err
 	}
+	if encoding := res.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		res.Body.Close() // a proxy's doing: neither range nor checksum are those of these bytes
+		return errEncoded
+	}
 	if !s.answers(res, part) {
 		res.Body.Close()
+		s.folder.memory.doubt(s.file)
 		return ErrChecksum
 	}
 	s.body = res.Body

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,20 +16,83 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
-// try runs op until it succeeds or fails for good. The errors that it returns
-// are fit to be shown.
+// try runs op, which makes one request after another, until it succeeds or fails for
+// good. The errors that it returns are fit to be shown. op must not call try: while
+// Drive refuses requests for their number, only those that it has refused go on.
 func try[T any](ctx context.Context, f *AppFolder, op func(context.Context) (T, error)) (T, error) {
-	return retry.Do(ctx, retry.Policy{}, func() (T, error) { return once(ctx, f, op) }, again)
+	var tries int
+	var failure error // of the last try that was worth another
+	var refused bool
+	defer func() {
+		if refused {
+			f.brake.release()
+		}
+	}()
+	policy := retry.Policy{Initial: f.retry.First, Total: f.retry.Total}
+	v, err := retry.Do(ctx, policy, func() (T, error) {
+		tries++
+		if tries == 1 {
+			if err := f.brake.wait(ctx); err != nil {
+				var zero T
+				return zero, err
+			}
+		}
+		return attemptOnce(ctx, f, tries, op)
+	}, func(err error) (time.Duration, bool) {
+		after, ok := again(err)
+		if !ok {
+			return 0, false
+		}
+		failure = err
+		if !refused && errors.Is(err, ErrRateLimited) {
+			refused = true
+			f.brake.pull()
+		}
+		return after, true
+	})
+	if failure != nil && hasEnded(ctx, err) {
+		err = &endedError{ctxerr.Of(ctx), failure}
+	}
+	return v, err
 }
+
+// hasEnded reports whether err says that ctx has ended.
+func hasEnded(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}
+
+// An endedError says that ctx ended while Drive did not work.
+type endedError struct{ ended, failure error }
+
+func (e *endedError) Error() string   { return fmt.Sprintf("%v, after: %v", e.ended, e.failure) }
+func (e *endedError) Unwrap() []error { return []error{e.ended, e.failure} }
+
+// HTTPStatus is 503: Drive may work later.
+func (e *endedError) HTTPStatus() int { return http.StatusServiceUnavailable }
 
 // once runs op a single time, as try does each time.
 func once[T any](ctx context.Context, f *AppFolder, op func(context.Context) (T, error)) (T, error) {
-	a := attempt{folder: f}
-	v, err := op(httptrace.WithClientTrace(ctx, a.trace()))
+	return attemptOnce(ctx, f, 1, op)
+}
+
+func attemptOnce[T any](ctx context.Context, f *AppFolder, number int, op func(context.Context) (T, error)) (T, error) {
+	a := &attempt{folder: f, number: number}
+	v, err := op(context.WithValue(httptrace.WithClientTrace(ctx, a.trace()), attemptKey{}, a))
 	return v, a.explain(ctx, err)
+}
+
+type attemptKey struct{}
+
+// attemptNumber returns the number of the attempt that ctx belongs to.
+func attemptNumber(ctx context.Context) int {
+	if a, ok := ctx.Value(attemptKey{}).(*attempt); ok {
+		return a.number
+	}
+	return 1
 }
 
 // again reports whether a failure that explain has seen is worth another try,
@@ -46,6 +110,7 @@ func again(err error) (time.Duration, bool) {
 // of a database.
 type attempt struct {
 	folder *AppFolder
+	number int // 1 for the first
 	state  atomic.Int32
 }
 
@@ -108,7 +173,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	if broken && ctx.Err() == nil {
 		return &brokenError{err}
 	}
-	return err
+	return ctxerr.With(ctx, err)
 }
 
 // isBroken reports whether cause, with which the HTTP client failed, is a failure of

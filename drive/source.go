@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"net/http"
 	"sync"
 )
 
@@ -31,28 +32,33 @@ func chunkFor(size int64) int {
 
 func roundUp(n int64) int64 { return (n + minChunk - 1) / minChunk * minChunk }
 
-// A source is the content of a Put, seen through a window of one chunk. Every
-// byte of the content goes through the checksum once, in order.
+// A source is the content of a Put. It is sent in chunks, and one chunk at a time is
+// its window. These things hold between its methods:
 //
-// Where the size is known the window is read while it is being sent, else before.
-// It stays in memory to be sent again, unless the reader can go back; then only a
-// piece does.
+//   - The reader stands at pos, and buf holds the bytes just before pos. If the
+//     content is read straight from a reader that can seek, buf is empty.
+//   - The window starts at offset at, and moves as far as Drive has stored the content:
+//     forwards, or backwards if the reader can seek.
+//   - Every byte is hashed once, in order: those up to summed have been.
+//   - The last byte of the content is given out only after the reader has reported its
+//     end, so that Drive never completes content that is longer than announced.
+//   - If size is known, the window is read while it is sent, else before.
 type source struct {
 	r      io.Reader
-	seeker io.Seeker // nil: there is no way back
+	seeker io.Seeker // nil: r cannot go back
 	origin int64     // where in seeker the content starts
 	size   int64     // of the content; -1: not known yet
 	chunk  int
 
-	at  int64  // where the window starts
-	buf []byte // what has been read of it: up to a chunk, and one byte to see whether it is the last
-	pos int64  // where buf ends and the reader stands
-	eof bool   // which is at the end
+	at  int64
+	buf []byte // at most a chunk, and one byte that shows whether it is the last chunk
+	pos int64
+	eof bool // the reader has reported its end
 
 	sum    hash.Hash
-	summed int64 // how much of the content sum has seen
+	summed int64
 
-	lease sync.Mutex // held while a request body reads
+	mu sync.Mutex // held while a request body reads
 }
 
 func newSource(r io.Reader, size int64, chunk int) *source {
@@ -103,23 +109,23 @@ func (s *source) last() bool { return s.end() == s.size }
 // fill reads the window, and then knows whether it is the last.
 func (s *source) fill() error {
 	for !s.eof && len(s.buf) <= s.chunk {
-		if err := s.more(); err != nil {
+		if err := s.bufferMore(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// more reads a piece into buf.
-func (s *source) more() error {
+// bufferMore reads a piece into buf.
+func (s *source) bufferMore() error {
 	s.grow()
-	n, err := s.take(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
+	n, err := s.read(s.buf[len(s.buf):min(cap(s.buf), s.chunk+1, len(s.buf)+piece)])
 	s.buf = s.buf[:len(s.buf)+n]
 	return err
 }
 
-// take reads into p, and takes what the checksum has not seen into it.
-func (s *source) take(p []byte) (int, error) {
+// read reads into p and hashes the bytes that were not hashed before.
+func (s *source) read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.pos += int64(n)
 	if fresh := s.pos - s.summed; fresh > 0 {
@@ -147,7 +153,7 @@ func (s *source) grow() {
 	}
 	room := max(512, 2*cap(s.buf))
 	switch {
-	case s.slides():
+	case s.readsStraight():
 		room = max(room, piece+1)
 	case s.size >= 0:
 		room = int(min(s.size, int64(s.chunk))) + 1
@@ -157,36 +163,36 @@ func (s *source) grow() {
 	s.buf = grown
 }
 
-// slides reports whether what has been sent need not stay in memory.
-func (s *source) slides() bool { return s.seeker != nil && s.size > int64(s.chunk) }
+// readsStraight reports whether the content need not be kept in memory to be sent
+// again.
+func (s *source) readsStraight() bool { return s.seeker != nil && s.size > int64(s.chunk) }
 
 // bufAt is where buf starts.
 func (s *source) bufAt() int64 { return s.pos - int64(len(s.buf)) }
 
 // copyAt copies content from off on, which is in the window, and reads it first
-// if it is not in memory. It does not give the last byte before it has seen the
-// end.
+// if it is not in memory.
 func (s *source) copyAt(p []byte, off int64) (int, error) {
 	if off < s.bufAt() {
 		if err := s.seekTo(off); err != nil {
 			return 0, err
 		}
 	}
-	if off == s.pos && s.slides() {
-		return s.pass(p)
+	if off == s.pos && s.readsStraight() {
+		return s.readStraight(p)
 	}
 	for s.pos <= off || s.pos == s.size && !s.eof {
-		if err := s.more(); err != nil {
+		if err := s.bufferMore(); err != nil {
 			return 0, err
 		}
 	}
 	return copy(p, s.buf[off-s.bufAt():]), nil
 }
 
-// pass reads into p what need not stay in memory.
-func (s *source) pass(p []byte) (int, error) {
+// readStraight reads into p without keeping the bytes.
+func (s *source) readStraight(p []byte) (int, error) {
 	s.buf = s.buf[:0]
-	n, err := s.take(p)
+	n, err := s.read(p)
 	if err == nil && s.pos == s.size {
 		err = s.expectEnd()
 	}
@@ -199,7 +205,7 @@ func (s *source) pass(p []byte) (int, error) {
 func (s *source) expectEnd() error {
 	beyond := make([]byte, 1)
 	for !s.eof {
-		if _, err := s.take(beyond); err != nil {
+		if _, err := s.read(beyond); err != nil {
 			return err
 		}
 	}
@@ -220,7 +226,7 @@ func (s *source) moveTo(off int64) error {
 		if s.eof {
 			return &contentError{fmt.Errorf("it ends before byte %d, where the upload stands", off)}
 		}
-		if err := s.more(); err != nil {
+		if err := s.bufferMore(); err != nil {
 			return err
 		}
 	}
@@ -290,42 +296,50 @@ type contentError struct{ err error }
 func (e *contentError) Error() string { return fmt.Sprintf("content: %v", e.err) }
 func (e *contentError) Unwrap() error { return e.err }
 
-// A loan lends the window of a source, from the offset on, to the bodies of one
-// request. An HTTP transport may go on reading a body after it has returned; once
-// the loan has ended it gets no more, and the window can move.
-type loan struct {
+// HTTPStatus is 413 if the caller's limit of a request body is exceeded.
+func (e *contentError) HTTPStatus() int {
+	if _, limited := errors.AsType[*http.MaxBytesError](e.err); limited {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusInternalServerError
+}
+
+// A chunkBody makes the bodies of one request, from an offset of the window on. An
+// HTTP transport may go on reading a body after it has returned. Once the chunkBody has
+// ended its bodies are empty, and the window can move.
+type chunkBody struct {
 	src   *source
 	from  int64
 	ended bool
 }
 
-func (l *loan) end() {
-	l.src.lease.Lock()
-	defer l.src.lease.Unlock()
-	l.ended = true
+func (c *chunkBody) end() {
+	c.src.mu.Lock()
+	defer c.src.mu.Unlock()
+	c.ended = true
 }
 
-// body returns a body that starts over: the transport may want several.
-func (l *loan) body() io.ReadCloser { return &loanBody{loan: l, off: l.from} }
+// open returns a body from its beginning: the transport may want several.
+func (c *chunkBody) open() io.ReadCloser { return &chunkReader{chunkBody: c, off: c.from} }
 
-type loanBody struct {
-	*loan
+type chunkReader struct {
+	*chunkBody
 	off int64
 }
 
-func (b *loanBody) Read(p []byte) (int, error) {
-	b.src.lease.Lock()
-	defer b.src.lease.Unlock()
-	if b.ended { // first: the window is no longer ours to look at
+func (r *chunkReader) Read(p []byte) (int, error) {
+	r.src.mu.Lock()
+	defer r.src.mu.Unlock()
+	if r.ended { // first: the window may have moved
 		return 0, io.EOF
 	}
-	left := b.src.end() - b.off
+	left := r.src.end() - r.off
 	if left == 0 {
 		return 0, io.EOF
 	}
-	n, err := b.src.copyAt(p[:min(int64(len(p)), left)], b.off)
-	b.off += int64(n)
+	n, err := r.src.copyAt(p[:min(int64(len(p)), left)], r.off)
+	r.off += int64(n)
 	return n, err
 }
 
-func (b *loanBody) Close() error { return nil }
+func (r *chunkReader) Close() error { return nil }

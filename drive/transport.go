@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
@@ -102,8 +103,61 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(req)
 }
 
+// A Request is one request to Drive, for [Config.Observe]. It has no name of a document
+// and no content.
+type Request struct {
+	// Op is the method of the Drive API: files.list, files.get, files.create,
+	// files.update, files.delete or files.generateIds; files.media for the content of a
+	// file; and upload.start, upload.chunk or upload.status of a large upload.
+	Op string
+
+	// Status is the HTTP status of the answer. If 0, there was none.
+	Status int
+
+	// Duration is the time from the start of the request to the head of its answer.
+	Duration time.Duration
+
+	// Attempt is 1 for the first try of a request, 2 for the second, and so on.
+	Attempt int
+
+	// Units is how many quota units the request costs by Google's table
+	// (https://developers.google.com/workspace/drive/api/guides/limits#per-method-quota).
+	// If 0, the table has no figure for it.
+	Units int
+}
+
+// units returns what Google counts for a request.
+func units(op string) int {
+	switch op {
+	case opGet:
+		return 5
+	case opCreate, opUpdate, opUploadStart:
+		return 50
+	case opList:
+		return 100
+	case opMedia:
+		return 200
+	}
+	return 0
+}
+
+// The operations of [Request.Op].
+const (
+	opList         = "files.list"
+	opGet          = "files.get"
+	opMedia        = "files.media"
+	opCreate       = "files.create"
+	opUpdate       = "files.update"
+	opDelete       = "files.delete"
+	opGenerateIDs  = "files.generateIds"
+	opUploadStart  = "upload.start"
+	opUploadChunk  = "upload.chunk"
+	opUploadStatus = "upload.status"
+)
+
 // A call is one request of the Drive API.
 type call struct {
+	op     string
 	verb   string
 	url    string
 	header http.Header
@@ -113,7 +167,7 @@ type call struct {
 
 // newCall returns a call below the root of the API, with the parameters that Google's
 // clients send along.
-func (f *AppFolder) newCall(verb string, query url.Values, path ...string) call {
+func (f *AppFolder) newCall(op, verb string, query url.Values, path ...string) call {
 	at := f.endpoint.JoinPath(path...)
 	if query == nil {
 		query = make(url.Values)
@@ -121,12 +175,12 @@ func (f *AppFolder) newCall(verb string, query url.Values, path ...string) call 
 	query.Set("alt", "json")
 	query.Set("prettyPrint", "false")
 	at.RawQuery = query.Encode()
-	return call{verb: verb, url: at.String(), header: make(http.Header)}
+	return call{op: op, verb: verb, url: at.String(), header: make(http.Header)}
 }
 
 // fileCall returns a call for the file that has id.
-func (f *AppFolder) fileCall(verb, id string, query url.Values) call {
-	return f.newCall(verb, query, "drive/v3/files", url.PathEscape(id))
+func (f *AppFolder) fileCall(op, verb, id string, query url.Values) call {
+	return f.newCall(op, verb, query, "drive/v3/files", url.PathEscape(id))
 }
 
 // setBody gives c a body that is in memory.
@@ -150,7 +204,9 @@ func (f *AppFolder) do(ctx context.Context, c call) (*http.Response, error) {
 		req.GetBody = func() (io.ReadCloser, error) { return c.body(), nil }
 		req.ContentLength = c.length
 	}
+	began := time.Now()
 	res, err := f.client.Do(req)
+	f.report(ctx, c.op, res, time.Since(began))
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +215,18 @@ func (f *AppFolder) do(ctx context.Context, c call) (*http.Response, error) {
 		return nil, refusalOf(res)
 	}
 	return res, nil
+}
+
+// report tells the observer about a request. If res is nil, there was no answer.
+func (f *AppFolder) report(ctx context.Context, op string, res *http.Response, took time.Duration) {
+	if f.observe == nil {
+		return
+	}
+	r := Request{Op: op, Duration: took, Attempt: attemptNumber(ctx), Units: units(op)}
+	if res != nil {
+		r.Status = res.StatusCode
+	}
+	f.observe(r)
 }
 
 // isRefusal reports whether an answer has a reason in its body. The 308 of an

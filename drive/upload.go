@@ -115,10 +115,10 @@ type answer struct {
 
 // ask asks how much Drive has of the size bytes (-1: not known).
 func (s *session) ask(ctx context.Context, size int64) (answer, error) {
-	return s.put(ctx, nothing, 0, "bytes */"+total(size))
+	header := http.Header{"Content-Range": {"bytes */" + total(size)}}
+	none := func() io.ReadCloser { return http.NoBody }
+	return s.request(ctx, call{op: opUploadStatus, verb: http.MethodPut, url: s.url, header: header, body: none})
 }
-
-func nothing() io.ReadCloser { return http.NoBody }
 
 // send sends the window of src, from the offset given.
 func (s *session) send(ctx context.Context, src *source, from int64) (answer, error) {
@@ -126,16 +126,15 @@ func (s *session) send(ctx context.Context, src *source, from int64) (answer, er
 	if from == end {
 		return s.ask(ctx, src.size)
 	}
-	loan := &loan{src: src, from: from}
-	defer loan.end()
-	return s.put(ctx, loan.body, end-from, fmt.Sprintf("bytes %d-%d/%s", from, end-1, total(src.size)))
+	header := http.Header{"Content-Range": {fmt.Sprintf("bytes %d-%d/%s", from, end-1, total(src.size))}}
+	body := &chunkBody{src: src, from: from}
+	defer body.end()
+	return s.request(ctx, call{op: opUploadChunk, verb: http.MethodPut, url: s.url, header: header, body: body.open, length: end - from})
 }
 
-// put makes one request of the session. body gives length bytes, as often as it
-// is called.
-func (s *session) put(ctx context.Context, body func() io.ReadCloser, length int64, contentRange string) (answer, error) {
-	header := http.Header{"Content-Range": {contentRange}}
-	res, err := s.folder.do(ctx, call{verb: http.MethodPut, url: s.url, header: header, body: body, length: length})
+// request makes one request of the session.
+func (s *session) request(ctx context.Context, c call) (answer, error) {
+	res, err := s.folder.do(ctx, c)
 	if err != nil {
 		return answer{}, err
 	}
@@ -237,7 +236,7 @@ func (p *put) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	call := p.call("resumable")
+	call := p.call(opUploadStart, "resumable")
 	call.setBody("application/json; charset=UTF-8", metadata)
 	call.header.Set("X-Upload-Content-Type", p.opts.ContentType)
 	if p.src.size >= 0 {
@@ -260,7 +259,7 @@ func (p *put) keep(session string) {
 	if p.opts.Session == nil {
 		return
 	}
-	kept := newUpload(uploadState{URL: session, Name: p.name, FileID: p.writes().ID, Size: p.src.size, Started: time.Now().UTC()})
+	kept := newUpload(uploadState{URL: session, Name: strings.Clone(p.name), FileID: p.writes().ID, Size: p.src.size, Started: time.Now().UTC()})
 	p.opts.Session(&kept)
 }
 
@@ -330,7 +329,8 @@ func (p *put) sendChunk(ctx context.Context, s *session) (answer, error) {
 func ended(err error) error {
 	status := statusOf(err)
 	switch status {
-	case http.StatusUnauthorized, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests:
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout,
+		http.StatusConflict, http.StatusTooManyRequests:
 		return err
 	}
 	if status < 400 || status >= 500 {

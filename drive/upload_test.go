@@ -497,13 +497,13 @@ func TestResumeIfRevision(t *testing.T) {
 // Another file of the name has appeared since the session began. If that one wins,
 // the content has to go there.
 func TestResumeBesideAnotherFile(t *testing.T) {
-	for created, wins := range map[time.Duration]bool{time.Hour: false, -time.Hour: true} {
+	for modified, wins := range map[time.Duration]bool{-time.Hour: false, time.Hour: true} {
 		content := random(5 * chunk)
 		srv := newServer(t, drivetest.Options{})
 		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 		want := put(t, folder, "a.bin", "first").ID
 		session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
-		other := srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Created: time.Now().Add(created)})
+		other := srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Modified: time.Now().Add(modified)})
 		if wins {
 			want = other.ID
 		}
@@ -668,7 +668,7 @@ func TestResumeOfCompleteSessionFolds(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
 	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 	opts := drive.PutOptions{Resume: finish(t, folder, content)}
-	add(srv, "a.bin", []byte("duplicate"))
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("duplicate"), Modified: time.Now().Add(-time.Hour)})
 	var seen drive.Progress
 	opts.Progress = func(p drive.Progress) { seen = p }
 	if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); err != nil {
