@@ -31,7 +31,7 @@ func TestFoldLeavesWhatHasChanged(t *testing.T) {
 			folder, srv := newFolder(t)
 			_, loser := twins(srv)
 			now := fmt.Sprintf(unchanged, loser.ID, loser.Revision, loser.Modified.Format(time.RFC3339Nano))
-			srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Status: http.StatusOK, Body: strings.Replace(now, tt.old, tt.new, 1)})
+			srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Nth: 3, Status: http.StatusOK, Body: strings.Replace(now, tt.old, tt.new, 1)})
 			put(t, folder, "a.json", "mine")
 			left := srv.Folder(drivetest.DefaultUser).Files("a.json")
 			if gone := !slices.ContainsFunc(left, func(f drivetest.File) bool { return f.ID == loser.ID }); gone != tt.gone {
@@ -45,7 +45,7 @@ func TestFoldLeavesWhatHasChanged(t *testing.T) {
 func TestFoldOfWhatIsGone(t *testing.T) {
 	folder, srv := newFolder(t)
 	_, loser := twins(srv)
-	srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Status: http.StatusNotFound, Reason: "notFound"})
+	srv.Inject(drivetest.Fault{Op: drivetest.OpGet, Nth: 3, Status: http.StatusNotFound, Reason: "notFound"})
 	put(t, folder, "a.json", "mine")
 	for _, r := range srv.Requests(drivetest.OpDelete) {
 		t.Errorf("%s was deleted, of %s", r.Path, loser.ID)

@@ -55,6 +55,7 @@ func TestErrors(t *testing.T) {
 		{409, "fileIdInUse", once, drive.ErrConflict, 409},
 		{412, "conditionNotMet", once, drive.ErrConflict, 409},
 		{400, "badRequest", once, none, 500},
+		{408, "requestTimeout", five, none, 503},
 		{500, "internalError", five, none, 503},
 		{502, "badGateway", five, none, 503},
 		{503, "backendError", five, none, 503},

@@ -166,9 +166,9 @@ func TestForgetsWhatIsGone(t *testing.T) {
 // what another process has stored would be lost.
 func TestIfRevisionIsComparedWithTheFile(t *testing.T) {
 	withLags(t, func(t *testing.T, srv *drivetest.Server, newFolder func() *drive.AppFolder) {
-		add(srv, "a", []byte("0")) // before the lag: search finds it
 		folder := newFolder()
 		mine := put(t, folder, "a", "mine")
+		srv.Advance(2 * time.Hour) // from now on, every list shows mine
 		put(t, newFolder(), "a", "theirs")
 		_, err := folder.Put(t.Context(), "a", strings.NewReader("mine again"), drive.PutOptions{IfRevision: mine.Revision})
 		if got := contents(srv, "a"); !errors.Is(err, drive.ErrConflict) || !slices.Equal(got, []string{"theirs"}) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
@@ -554,5 +555,53 @@ func TestIfRevisionWithTheSameContent(t *testing.T) {
 				t.Errorf("%q with IfRevision %q: %v, want ErrConflict", content, revision, err)
 			}
 		}
+	}
+}
+
+// A caller's limit of a request body says so by its status, in one request and in
+// chunks.
+func TestPutOfTooMuch(t *testing.T) {
+	for size, limit := range map[int64]int64{10: 5, 3 * mib: 2 * mib} {
+		folder, _ := newFolder(t)
+		body := http.MaxBytesReader(nil, io.NopCloser(io.LimitReader(zeros{}, size)), limit)
+		_, err := folder.Put(t.Context(), "a", body, drive.PutOptions{})
+		if _, ok := errors.AsType[*http.MaxBytesError](err); !ok || httpStatus(err) != http.StatusRequestEntityTooLarge {
+			t.Errorf("%d bytes: %v with HTTPStatus %d, want 413", size, err, httpStatus(err))
+		}
+	}
+}
+
+// Names under a framework that reuses the memory of a request stay what they were.
+func TestStringsAreCopied(t *testing.T) {
+	folder, _ := newFolder(t)
+	put(t, folder, "a", "1")
+	put(t, folder, "b", "2")
+	memory := []byte("a")
+	name := unsafe.String(&memory[0], 1)
+	files := folder.Files(t.Context(), drive.Query{Name: name})
+	opened, err := folder.FS(t.Context()).Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fileErr := errOf(folder.FS(t.Context()).Open("/" + name)).(*fs.PathError)
+	stat, err := folder.Stat(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := folder.OpenFile(t.Context(), &drive.File{ID: stat.ID, Name: name, Size: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory[0] = 'b' // the next request
+	for found, err := range files {
+		if err != nil || found.Name != "a" {
+			t.Errorf("Files: %+v, %v", found, err)
+		}
+	}
+	if info, err := opened.Stat(); err != nil || info.Name() != "a" {
+		t.Errorf("FS: %v, %v", info, err)
+	}
+	if file.File().Name != "a" || fileErr.Path != "/a" {
+		t.Errorf("File: %q, PathError: %q", file.File().Name, fileErr.Path)
 	}
 }

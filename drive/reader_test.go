@@ -332,3 +332,20 @@ func TestServeContent(t *testing.T) {
 		t.Errorf("%d with %q", res.StatusCode, got)
 	}
 }
+
+// Content that a proxy has compressed is refused before its first byte: neither its
+// ranges nor its checksum are those of the document.
+func TestReaderRefusesCompressedContent(t *testing.T) {
+	for _, encoding := range []string{"gzip", "br", "identity", ""} {
+		folder, srv := newFolder(t)
+		add(srv, "a", []byte("content"))
+		if encoding != "" {
+			srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Header: http.Header{"Content-Encoding": {encoding}}})
+		}
+		got, err := io.ReadAll(openReader(t, folder, "a"))
+		if plain := encoding == "identity" || encoding == ""; plain && (err != nil || string(got) != "content") ||
+			!plain && (err == nil || len(got) > 0 || httpStatus(err) != http.StatusBadGateway) {
+			t.Errorf("%q: read %q, %v", encoding, got, err)
+		}
+	}
+}

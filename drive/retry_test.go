@@ -2,13 +2,16 @@ package drive_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -232,3 +235,136 @@ func TestRedirectsStayAtTheHost(t *testing.T) {
 }
 
 func errOf[T any](_ T, err error) error { return err }
+
+// What net and net/http say of a broken connection counts by its type, on every system:
+// the numbers here are those of Windows and of none.
+func TestBrokenConnectionsByType(t *testing.T) {
+	reset := &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("wsarecv", syscall.Errno(10054))}
+	tests := []struct {
+		name  string
+		err   error
+		tries int
+	}{
+		{"reset on Windows", reset, 5},
+		{"refused on Windows", &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connectex", syscall.Errno(10061))}, 5},
+		{"cut in the header", fmt.Errorf("net/http: HTTP/1.x transport connection broken: %w", reset), 5},
+		{"no text that says so", errors.New("malformed HTTP response \"at-secret\""), 5},
+		{"server gone while idle", errors.New("http: server closed idle connection"), 5},
+		{"alert of the server", &net.OpError{Op: "remote error", Err: tls.AlertError(40)}, 1},
+		{"no such host", &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}, 1},
+		{"with a status of its own", statusError{503}, 1},
+		{"of a token", &url.Error{Op: "Post", URL: "https://oauth2.example.com/token", Err: reset}, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				calls := 0
+				folder := open(t, drive.Config{Endpoint: "http://localhost:7", HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					calls++
+					trace := httptrace.ContextClientTrace(r.Context())
+					trace.GetConn("localhost:7")
+					if tt.tries > 1 {
+						trace.GotConn(httptrace.GotConnInfo{})
+					}
+					return nil, tt.err
+				})}})
+				_, err := folder.Info(t.Context())
+				if !errors.Is(err, tt.err) || calls != tt.tries {
+					t.Errorf("%v after %d calls, want %d", err, calls, tt.tries)
+				}
+				if status := httpStatus(err); (status == http.StatusBadGateway) != (tt.tries > 1) {
+					t.Errorf("HTTPStatus %d", status)
+				}
+				if text := fmt.Sprint(err); strings.Contains(text, "at-secret") {
+					t.Errorf("the answer shows in %s", text)
+				}
+			})
+		})
+	}
+}
+
+type statusError struct{ status int }
+
+func (e statusError) Error() string   { return "has a status" }
+func (e statusError) HTTPStatus() int { return e.status }
+
+// httpStatus returns what err says to answer an app with, or 0.
+func httpStatus(err error) int {
+	e, ok := errors.AsType[interface {
+		error
+		HTTPStatus() int
+	}](err)
+	if !ok {
+		return 0
+	}
+	return e.HTTPStatus()
+}
+
+// A failure inside the HTTP client after a connection of its own is not Drive's.
+func TestConnectionsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		failure := fmt.Errorf("database: %w", &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED})
+		folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			calls++
+			trace := httptrace.ContextClientTrace(r.Context())
+			trace.GetConn("www.googleapis.com:443") // answered with a 401
+			trace.GotConn(httptrace.GotConnInfo{})
+			trace.GetConn("oauth2.googleapis.com:443") // a new token
+			trace.GotConn(httptrace.GotConnInfo{})
+			return nil, failure
+		})}})
+		if _, err := folder.Info(t.Context()); !errors.Is(err, failure) || calls != 1 || httpStatus(err) != 0 {
+			t.Errorf("%v after %d calls, want the failure of the first", err, calls)
+		}
+	})
+}
+
+// Redirects are the caller's affair, and end at ten.
+func TestRedirectsAreNotTriedAgain(t *testing.T) {
+	requests := 0
+	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests++
+		http.Redirect(w, r, r.URL.Path, http.StatusTemporaryRedirect)
+	}))
+	defer here.Close()
+	refused := errors.New("no redirects")
+	for want, check := range map[int]func(*http.Request, []*http.Request) error{
+		10: nil, 1: func(*http.Request, []*http.Request) error { return refused },
+	} {
+		requests = 0
+		folder := open(t, drive.Config{HTTPClient: &http.Client{CheckRedirect: check}, Endpoint: here.URL})
+		_, err := folder.Info(t.Context())
+		if err == nil || requests != want || httpStatus(err) != 0 || check != nil && !errors.Is(err, refused) {
+			t.Errorf("%v after %d requests, want %d", err, requests, want)
+		}
+	}
+}
+
+// A context that ends while Drive is down: its cause and the failure are known, and the
+// app is told to come back, wherever it ends.
+func TestContextEndsWhileDriveIsDown(t *testing.T) {
+	stop := errors.New("shutdown")
+	for name, at := range map[string]time.Duration{"in a pause": 100 * time.Millisecond, "in a request": 10 * time.Second} {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Status: 503}, drivetest.Fault{Nth: 2, Hang: true})
+		inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(at, func() { cancel(stop) })
+			_, err := folder.Info(ctx)
+			failure, ok := errors.AsType[*drive.Error](err)
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, stop) || !ok || failure.Status != 503 || httpStatus(err) != http.StatusServiceUnavailable {
+				t.Errorf("%s: %v, HTTPStatus %d; want cancellation, cause and failure, 503", name, err, httpStatus(err))
+			}
+		})
+	}
+	srv := newServer(t, drivetest.Options{}) // where it is not down
+	srv.Inject(drivetest.Fault{Hang: true})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(stop) })
+		if _, err := folder.Info(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, stop) {
+			t.Errorf("%v, want cancellation and cause", err)
+		}
+	})
+}

@@ -131,6 +131,7 @@ func TestInterruptedChunks(t *testing.T) {
 	content := random(4*chunk + 1000)
 	faults := map[string]drivetest.Fault{
 		"503":             {Status: 503},
+		"408":             {Status: 408, Reason: "requestTimeout"},
 		"429":             {Status: 429, Reason: "rateLimitExceeded"},
 		"rate limit":      {Status: 403, Reason: "userRateLimitExceeded"},
 		"cut at once":     {Cut: true},
