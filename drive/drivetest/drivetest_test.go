@@ -2,9 +2,13 @@ package drivetest_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 )
@@ -69,5 +73,63 @@ func TestClientIsSignedIn(t *testing.T) {
 	}
 	if got := get(drivetest.Options{CheckToken: byName}); !strings.Contains(got, `"reason": "required"`) {
 		t.Errorf("with CheckToken: %s", got)
+	}
+}
+
+// Everything at once, for the race detector, with a Close in the middle.
+func TestCloseDuringUse(t *testing.T) {
+	srv := drivetest.NewServer(drivetest.Options{Lag: drivetest.Lag{Create: time.Second, Rename: time.Second, Delete: time.Second, Twice: true}})
+	folder := srv.Folder(drivetest.DefaultUser)
+	shared := folder.Add(drivetest.File{Name: "shared"}).ID
+	var location string
+	request := func(method, path, body string, headers ...string) string {
+		w := serve(srv, method, path, strings.Join(append(headers, "X-Test: yes"), "\r\n"), body)
+		return w.Header().Get("Location")
+	}
+	_, location, _ = strings.Cut(request("POST", uploadPath+"?uploadType=resumable", `{`+inFolder+`}`, "Content-Type: application/json"), "localhost")
+	multipart, contentType := related(`{"name":"a",`+inFolder+`}`, "text/plain", "hello")
+	var wg sync.WaitGroup
+	for _, step := range []func(i int){
+		func(int) { request("POST", uploadPath+"?uploadType=multipart", multipart, contentType) },
+		func(int) { request("PUT", location, "hello") },
+		func(int) { request("PUT", location, "", "Content-Range: bytes */*") },
+		func(i int) {
+			request("PATCH", filesPath+"/"+shared, fmt.Sprintf(`{"name":"shared %d"}`, i), "Content-Type: application/json")
+		},
+		func(int) { request("GET", filesPath+"?spaces=appDataFolder&pageSize=1&q=name='a'", "") },
+		func(int) { request("GET", filesPath+"/"+shared+"?alt=media", "") },
+		func(int) { request("GET", filesPath+"/generateIds?space=appDataFolder", "") },
+		func(int) {
+			if res, err := srv.Client().Get(srv.Endpoint() + "about?fields=*"); err == nil { // until it is closed
+				io.Copy(io.Discard, res.Body)
+				res.Body.Close()
+			}
+		},
+		func(int) {
+			srv.Inject(drivetest.Fault{Status: 503}, drivetest.Fault{Op: drivetest.OpGet, Nth: 3, Delay: 1})
+		},
+		func(i int) { srv.SetQuota(int64(i % 2 * 1000)); srv.Advance(time.Millisecond) },
+		func(i int) { folder.Remove(folder.Add(drivetest.File{Name: "b", Content: []byte{byte(i)}}).ID) },
+		func(int) { _, _ = folder.Files("a"), folder.Usage() },
+		func(int) { _ = srv.Requests(drivetest.OpList) },
+		func(i int) {
+			if i == 40 {
+				srv.Close()
+			}
+		},
+	} {
+		wg.Go(func() {
+			for i := range 50 {
+				step(i)
+			}
+		})
+	}
+	wg.Wait()
+	srv.Close() // again
+	if _, err := http.Get(srv.Endpoint()); err == nil {
+		t.Error("a closed server answers")
+	}
+	if len(folder.Files("shared 49")) == 0 && len(srv.Requests()) == 0 {
+		t.Error("neither content nor log is left")
 	}
 }
