@@ -1,7 +1,6 @@
 package readme
 
 import (
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,31 +65,6 @@ func unindent(code string) string {
 		lines[i] = strings.TrimSpace(line)
 	}
 	return "\n" + strings.TrimSpace(strings.Join(lines, "\n")) + "\n"
-}
-
-// TestImportCosts holds the table of packages against the dependency lists that
-// CI compares with what is linked.
-func TestImportCosts(t *testing.T) {
-	rows := regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\|.*\\| (\\d+) \\|$").FindAllStringSubmatch(readREADME(t), -1)
-	if len(rows) < 4 {
-		t.Fatalf("README.md has %d packages in its table", len(rows))
-	}
-	for _, row := range rows {
-		list, err := os.ReadFile(filepath.Join(root, ".ci", "deps", strings.ReplaceAll(row[1], "/", "-")+".txt"))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		others := 0
-		for line := range strings.Lines(string(list)) {
-			if !strings.HasPrefix(line, "github.com/seed3a054f9c/googlesignin/") {
-				others++
-			}
-		}
-		if fmt.Sprint(others) != row[2] {
-			t.Errorf("%s links %d packages of other modules, README.md says %s", row[1], others, row[2])
-		}
-	}
 }
 
 // TestLinks checks that what the README points to within the repository is
