@@ -109,6 +109,7 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte{0, 0, 1, 0, 1, 4})          // the second chunk begins in the first one
 	f.Add([]byte{6, 5, 0, 2, 0, 0, 4, 0, 0}) // a part of a chunk is kept
 	f.Add([]byte{3, 0, 0, 1, 3, 0, 5, 0, 0}) // a gap, and no total
+	f.Add([]byte("008018"))                  // a chunk from the middle of a unit
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		srv := drivetest.NewServer(drivetest.Options{})
 		defer srv.Close()

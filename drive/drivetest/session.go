@@ -202,8 +202,8 @@ func (s *session) accepts(span span) *apiError {
 		return badRequest("Invalid request. There is a gap before this chunk.")
 	case s.total >= 0 && span.end > s.total:
 		return badRequest("Invalid request. The chunk goes beyond the end.")
-	case span.end != s.total && (span.end-span.start)%chunkUnit != 0:
-		return badRequest("Invalid request. The number of bytes in a chunk must be a multiple of 256 KiB, except in the last one.")
+	case span.end != s.total && (span.start%chunkUnit != 0 || span.end%chunkUnit != 0):
+		return badRequest("Invalid request. A chunk must begin and end at a multiple of 256 KiB, except that the last one may end anywhere.")
 	}
 	return nil
 }
