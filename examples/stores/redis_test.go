@@ -52,6 +52,7 @@ func TestRedis(t *testing.T) {
 		})
 	})
 	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, server) })
+	t.Run("ACL", func(t *testing.T) { redisACL(t, server) })
 	t.Run("Retries", func(t *testing.T) { redisRetries(t, rdb) })
 	t.Run("Reopen", func(t *testing.T) {
 		flush(t, server)
@@ -101,6 +102,37 @@ func TestRedis(t *testing.T) {
 			t.Errorf("after Delete there still are %q, %v", keys, err)
 		}
 	})
+}
+
+// redisACL checks that the commands of the package's documentation are enough.
+func redisACL(t *testing.T, server *servers.Server) {
+	admin := goRedis(t, server)
+	if err := admin.Do(t.Context(), "ACL", "SETUSER", "myapp", "on", ">password", "~google-grants:*", "-@all",
+		"+eval", "+evalsha", "+hmget", "+hset", "+del", "+zadd", "+zrem", "+zrangebylex", "+set", "+get", "+info", "+@connection").Err(); err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "myapp", Password: "password"})
+	t.Cleanup(func() { rdb.Close() })
+	store, err := stores.GoRedis(rdb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(t.Context()); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+	if err := rdb.Set(t.Context(), "elsewhere", "", 0).Err(); err == nil {
+		t.Error("the user may write other keys: the ACL is not in force")
+	}
+	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+		flush(t, server)
+		return store
+	})
+	if err := admin.Do(t.Context(), "ACL", "SETUSER", "myapp", "-set").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "redisstore: checking the server") {
+		t.Errorf("Check without the right to write = %v", err)
+	}
 }
 
 // redisRetries is a client that runs every script again, because the first
@@ -179,7 +211,7 @@ func TestRedisCluster(t *testing.T) {
 	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, nodes...) })
 }
 
-func TestRedisEviction(t *testing.T) {
+func TestRedisCheck(t *testing.T) {
 	server := servers.Redis(t)
 	rdb := goRedis(t, server)
 	store, err := stores.GoRedis(rdb)
@@ -206,9 +238,9 @@ func TestRedisEviction(t *testing.T) {
 			if err := rdb.ConfigSet(ctx, "maxmemory-policy", test.policy).Err(); err != nil {
 				t.Fatal(err)
 			}
-			err := store.CheckEviction(ctx)
+			err := store.Check(ctx)
 			if (err == nil) != test.fine || err != nil && !strings.Contains(err.Error(), test.policy) {
-				t.Errorf("CheckEviction = %v", err)
+				t.Errorf("Check = %v", err)
 			}
 		})
 	}

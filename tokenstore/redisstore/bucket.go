@@ -9,10 +9,10 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// buckets can never change: a user's bucket is part of the name of the key.
+// buckets must never change: the names of the keys have the user's bucket.
 const buckets = 64
 
-// names are the keys of one bucket.
+// names are the names of the keys of one bucket.
 type names struct{ prefix string }
 
 func (s *Store) bucket(n int) names {
@@ -22,7 +22,7 @@ func (s *Store) bucket(n int) names {
 func (n names) keys() string   { return n.prefix + "keys" }
 func (n names) tokens() string { return n.prefix + "tokens" }
 
-// grant lists the keys that the scripts about one grant work on.
+// grant returns the keys of the scripts about one grant.
 func (n names) grant(key tokenstore.Key) []string {
 	return []string{n.prefix + "grant:" + readable(key), n.keys(), n.tokens()}
 }
@@ -31,14 +31,14 @@ func (n names) lease(key tokenstore.Key, purpose string) []string {
 	return []string{n.prefix + "lease:" + url.QueryEscape(purpose) + ":" + readable(key)}
 }
 
-// readable is a key for people who look around in the database. Escaped, no part
-// has a colon, a slash or a brace.
+// readable returns key in a form that people can read in the database. Escaped,
+// no part has a colon, a slash or a brace.
 func readable(key tokenstore.Key) string {
 	return url.QueryEscape(key.ClientID) + "/" + url.QueryEscape(key.Subject)
 }
 
-// member is a key as a member of the sorted sets. It sorts as
-// [tokenstore.Key.Compare] does: neither part has a control character.
+// member returns key as a member of the sorted sets. Members sort like
+// [tokenstore.Key.Compare], because no part has a control character.
 func member(key tokenstore.Key) string { return key.ClientID + "\x00" + key.Subject }
 
 func parseMember(member string) tokenstore.Key {

@@ -13,9 +13,9 @@ local kept = redis.call('HMGET', KEYS[1], 'version', 'record')
 if not kept[1] then return {} end
 return kept`
 
-// Load implements [tokenstore.Store]. A record that cannot be read is
-// [tokenstore.ErrSealed], and comes with its Version, so that a sign-in with a
-// new refresh token can replace it.
+// Load implements [tokenstore.Store]. If the record cannot be read, the error
+// wraps [tokenstore.ErrSealed], and Load returns the Version, so that a sign-in
+// with a new refresh token can replace the record.
 func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
 	const doing = "loading a grant"
 	if err := check(doing, key); err != nil {
@@ -39,8 +39,8 @@ func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant,
 // KEYS: grant, keys, tokens. ARGV: the version to replace, the new version,
 // the record, the member, the hashes.
 //
-// The new version is there already where a client tries again after an answer
-// that got lost.
+// If the new version is already there, a client runs the script again because it
+// got no result.
 const saveScript = `
 local kept = redis.call('HMGET', KEYS[1], 'version', 'hashes')
 if kept[1] == ARGV[2] then return 1 end

@@ -35,8 +35,8 @@ func (s *Store) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokens
 	}
 }
 
-// memberBefore is the member to begin behind: that of after, or, where it would
-// be taken for another key's because of a NUL, the nearest place before.
+// memberBefore returns the member after which Keys begins: the one of after, or the
+// nearest place before it, if a NUL in after would make it another key's.
 func memberBefore(after tokenstore.Key) string {
 	clientID, _, cut := strings.Cut(after.ClientID, "\x00")
 	if cut {
@@ -45,7 +45,7 @@ func memberBefore(after tokenstore.Key) string {
 	return member(after)
 }
 
-// least returns the cursor with the least key, nil if none has one.
+// least returns the cursor with the least key, nil if there are no more keys.
 func least(ctx context.Context, all *[buckets]cursor) (*cursor, error) {
 	var min *cursor
 	for n := range all {
@@ -60,18 +60,18 @@ func least(ctx context.Context, all *[buckets]cursor) (*cursor, error) {
 	return min, nil
 }
 
-// A cursor is how far Keys has come in one bucket.
+// A cursor is the position of Keys in one bucket.
 type cursor struct {
 	store *Store
 	set   string
 	last  string   // the member that was taken last
-	page  []string // those to be taken next
+	page  []string // the members to be taken next
 	ended bool     // nothing comes after page
 }
 
 const pageSize = "50"
 
-// fill reads the next page once the last one is used up.
+// fill reads the next page if the last one is used up.
 func (c *cursor) fill(ctx context.Context) (err error) {
 	if len(c.page) > 0 || c.ended {
 		return nil
@@ -90,7 +90,7 @@ func (c *cursor) take() string {
 func (s *Store) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
 		if strings.Contains(tokenHash, "\x00") {
-			return // no hash; and it would end the range early
+			return // not a hash, and it would end the range early
 		}
 		for n := range buckets {
 			found, err := s.list(ctx, rangeScript, []string{s.bucket(n).tokens()},

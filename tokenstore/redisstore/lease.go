@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// A client that tries again finds itself to be the owner.
+	// A client that runs the script again may already be the owner.
 	leaseScript = `
 if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
 if redis.call('GET', KEYS[1]) == ARGV[1] then return 1 end
@@ -22,7 +22,7 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`
 )
 
-// releaseTimeout is how long release waits for the server; after that the lease
+// releaseTimeout is how long release waits for the server. After that the lease
 // expires by itself.
 const releaseTimeout = 5 * time.Second
 
@@ -44,8 +44,9 @@ func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, t
 	return func() { s.release(ctx, names, owner) }, true, nil
 }
 
+// release ignores an error: a lease that cannot be released expires.
 func (s *Store) release(ctx context.Context, names []string, owner string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	s.run(ctx, releaseScript, names, []string{owner}) // what cannot be released expires
+	s.run(ctx, releaseScript, names, []string{owner})
 }

@@ -1,8 +1,8 @@
-// Package redisstore keeps grants in Redis or Valkey, one server or a cluster.
-// It imports no client: a function value is all it needs of one.
+// Package redisstore keeps grants in Redis or Valkey, in one server or a cluster.
+// It imports no client; it needs one function of the program's client.
 //
 //	store, err := redisstore.New(redisstore.Config{Eval: eval})
-//	err = store.CheckEviction(ctx)
+//	err = store.Check(ctx)
 //	grants, err := tokenstore.New(tokenstore.Config{Store: store, …})
 //
 // where eval is, with github.com/redis/go-redis,
@@ -17,23 +17,34 @@
 //		return rueidis.NewLuaScript(script).Exec(ctx, client, keys, args).ToAny()
 //	}
 //
-// Both send EVALSHA, and the script itself only to a server that does not know
+// Both send EVALSHA, and the script itself only to a server that does not have
 // it.
 //
 // # What the server must do
 //
-// Redis forgets, unless it is told not to. For refresh tokens it needs
+// By default Redis can lose what it has acknowledged. For refresh tokens it needs
 //
-//   - appendonly yes, and appendfsync always for a Save that survives a power
-//     cut; with everysec the last second may be lost, with neither all of it;
-//   - maxmemory-policy noeviction, or a volatile one: grants have no TTL, so
-//     only leases are evicted then. An allkeys policy evicts grants, without a
-//     word; [Store.CheckEviction] looks for that;
+//   - appendonly yes, with appendfsync always for a Save that survives a power
+//     cut; with everysec a power cut loses the last second, without appendonly
+//     it loses everything since the last snapshot;
+//   - maxmemory-policy noeviction, or a volatile one: grants have no TTL, so a
+//     volatile policy evicts only leases. An allkeys policy evicts grants without
+//     an error; [Store.Check] finds it;
 //   - no failover that loses writes: Redis replicates asynchronously.
 //
-// Where that is too much to ask, keep the grants in a SQL database and only the
+// Where this is not possible, keep the grants in a SQL database and only the
 // leases here: the Store also serves as Leaser of [tokenstore.Config], and then
 // may be evicted, restarted or emptied at any time.
+//
+// # What an ACL must allow
+//
+// The scripts use EVAL, EVALSHA, HMGET, HSET, DEL, ZADD, ZREM, ZRANGEBYLEX, SET,
+// GET and INFO (for [Store.Check] only), on keys that begin with the Prefix:
+//
+//	ACL SETUSER myapp on >password ~google-grants:* -@all +eval +evalsha
+//		+hmget +hset +del +zadd +zrem +zrangebylex +set +get +info +@connection
+//
+// A client of a cluster also needs +cluster|slots, +cluster|shards and +command.
 //
 // # Keys
 //
@@ -47,7 +58,7 @@
 //	google-grants:{17}:tokens                          sorted set, for Find
 //
 // The record is [tokenstore.Grant.MarshalBinary]; it holds the tokens in the
-// clear unless a [tokenstore.Sealed] stands in front. Keys and Find ask all
+// clear unless a [tokenstore.Sealed] stands in front. Keys and Find read all
 // buckets, one after the other.
 package redisstore
 
@@ -62,19 +73,20 @@ import (
 )
 
 // Eval runs a Lua script on the node that has keys (at least one, all with one
-// hash tag) and returns its answer: an integer as int64, a string as string or
-// []byte, an array as []any. The scripts never answer nil. It may run a script
-// again whose answer got lost, as clients do after a broken connection.
+// hash tag) and returns its result: an integer as int64, a string as string or
+// []byte, an array as []any. The scripts never return nil. It may run a script
+// again if the connection broke before the result came, as clients do.
 type Eval func(ctx context.Context, script string, keys, args []string) (any, error)
 
-// DefaultPrefix begins all keys of a Config that names no Prefix.
+// DefaultPrefix is the Prefix of a Config without one.
 const DefaultPrefix = "google-grants:"
 
-// Config is what a [Store] is made of.
+// Config configures a [Store].
 type Config struct {
-	// Eval is the way to the server. Required.
+	// Eval runs a script on the server. Required.
 	Eval Eval
-	// Prefix begins all keys; it has no braces. Empty: DefaultPrefix.
+	// Prefix begins the names of all keys. It must not contain braces. If empty,
+	// DefaultPrefix is used.
 	Prefix string
 }
 
@@ -107,7 +119,7 @@ func New(cfg Config) (*Store, error) {
 	return &Store{eval: cfg.Eval, prefix: cfg.Prefix}, nil
 }
 
-// run runs a script that answers with an integer.
+// run runs a script that returns an integer.
 func (s *Store) run(ctx context.Context, script string, keys, args []string) (int64, error) {
 	answer, err := s.evaluate(ctx, script, keys, args)
 	if err != nil {
@@ -120,7 +132,7 @@ func (s *Store) run(ctx context.Context, script string, keys, args []string) (in
 	return n, nil
 }
 
-// list runs a script that answers with an array of strings.
+// list runs a script that returns an array of strings.
 func (s *Store) list(ctx context.Context, script string, keys, args []string) ([]string, error) {
 	answer, err := s.evaluate(ctx, script, keys, args)
 	if err != nil {
@@ -151,7 +163,8 @@ func (s *Store) evaluate(ctx context.Context, script string, keys, args []string
 	return s.eval(ctx, script, keys, args)
 }
 
-// failed says what was being done when err happened, and nothing of the values.
+// failed returns an error that says what was being done and repeats none of the
+// values.
 func failed(ctx context.Context, doing string, err error, values ...string) error {
 	secrets := make([]any, len(values))
 	for i, v := range values {

@@ -13,8 +13,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/redisstore"
 )
 
-// The scripts themselves run on real servers in the examples module, which may
-// have a Redis client.
+// The examples module, which may have a Redis client, runs the scripts on real
+// servers.
 
 var jane = tokenstore.Key{ClientID: "client {1}.apps.googleusercontent.com", Subject: "jane/{2}"}
 
@@ -77,7 +77,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestBuckets checks that Keys and Find ask each bucket, and no other key.
+// TestBuckets checks that Keys and Find read each bucket, and no other key.
 func TestBuckets(t *testing.T) {
 	asked := map[string]int{}
 	store := open(t, func(_ context.Context, _ string, keys, _ []string) (any, error) {
@@ -98,7 +98,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// TestAnswers covers what clients make of Redis' answers.
+// TestAnswers covers the types that clients return.
 func TestAnswers(t *testing.T) {
 	record, err := tokenstore.Grant{RefreshToken: "1//jane"}.MarshalBinary()
 	if err != nil {
@@ -136,8 +136,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestCheckEviction covers what a server says of its memory.
-func TestCheckEviction(t *testing.T) {
+// TestCheck covers the results of INFO, and that Check runs in every bucket.
+func TestCheck(t *testing.T) {
 	const said = "# Memory\r\nused_memory:1\r\nmaxmemory:104857600\r\nmaxmemory_policy:noeviction\r\n"
 	for name, test := range map[string]struct {
 		old, new string
@@ -154,9 +154,13 @@ func TestCheckEviction(t *testing.T) {
 		"policy is not said": {"noeviction", "", false},
 	} {
 		info := strings.Replace(said, test.old, test.new, 1)
-		store := open(t, func(context.Context, string, []string, []string) (any, error) { return []any{info}, nil })
-		if err := store.CheckEviction(t.Context()); (err == nil) != test.good {
-			t.Errorf("%s: CheckEviction = %v", name, err)
+		asked := map[string]bool{}
+		store := open(t, func(_ context.Context, _ string, keys, _ []string) (any, error) {
+			asked[keys[0]] = true
+			return []any{info}, nil
+		})
+		if err := store.Check(t.Context()); (err == nil) != test.good || test.good && len(asked) != 64 {
+			t.Errorf("%s: Check = %v after %d buckets", name, err, len(asked))
 		}
 	}
 }
@@ -173,11 +177,11 @@ func TestErrors(t *testing.T) {
 		})
 		ctx := t.Context()
 		operations := map[string]func() error{
-			"Load":          func() error { _, err := store.Load(ctx, jane); return err },
-			"Save":          func() error { _, err := store.Save(ctx, jane, g); return err },
-			"Delete":        func() error { return store.Delete(ctx, jane, "version") },
-			"Lease":         func() error { _, _, err := store.Lease(ctx, jane, "work", time.Second); return err },
-			"CheckEviction": func() error { return store.CheckEviction(ctx) },
+			"Load":   func() error { _, err := store.Load(ctx, jane); return err },
+			"Save":   func() error { _, err := store.Save(ctx, jane, g); return err },
+			"Delete": func() error { return store.Delete(ctx, jane, "version") },
+			"Lease":  func() error { _, _, err := store.Lease(ctx, jane, "work", time.Second); return err },
+			"Check":  func() error { return store.Check(ctx) },
 			"Keys": func() (last error) {
 				for _, last = range store.Keys(ctx, tokenstore.Key{}) {
 				}
