@@ -80,13 +80,6 @@ func (c *accessToken) refusedByAPI() *accessToken {
 	return &copied
 }
 
-// due returns a copy that is replaced at the next call, and served if that fails.
-func (c *accessToken) due() *accessToken {
-	copied := *c
-	copied.checkAt, copied.dueAt = 0, 0
-	return &copied
-}
-
 // publish caches c as an access token of the grant with that fingerprint, unless
 // the user's generation is another by now, or a record with neither fingerprint
 // was read meanwhile: c may belong to an older grant then.

@@ -52,6 +52,7 @@ func (m *Manager) Stats() Stats {
 // The messages of Config.Logger, as its doc comment lists them.
 const (
 	eventSignedIn      = "tokenstore.signed_in"
+	eventImported      = "tokenstore.imported"
 	eventRefreshed     = "tokenstore.refreshed"
 	eventRotated       = "tokenstore.rotated"
 	eventRefused       = "tokenstore.refused"

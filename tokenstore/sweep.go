@@ -5,70 +5,126 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"log/slog"
 	"time"
 )
 
-// SweepOptions says what [Manager.Sweep] does; its zero value is fit for use.
+// SweepOptions are the options of [Manager.Sweep].
 type SweepOptions struct {
-	// After is the last subject that an earlier sweep yielded, to go on from.
+	// After is the last subject that an earlier sweep yielded, to go on from. If
+	// empty, the sweep begins with the first.
 	After string
 
-	// Idle is how long Google must not have seen a refresh token for the sweep
-	// to use it. Zero: 90 days. Google drops one that was not used for six
-	// months (https://developers.google.com/identity/protocols/oauth2#expiration).
-	// Less than a week makes no sense: Grant.RefreshedAt is no more exact.
+	// Idle is how long a refresh token must not have been used for the sweep to
+	// use it. If zero, 90 days is used. Google drops a refresh token that was not
+	// used for six months
+	// (https://developers.google.com/identity/protocols/oauth2#expiration).
+	// Less than a week has no effect: Grant.RefreshedAt is not more exact.
 	Idle time.Duration
 
-	// Pace is the time between two calls of the Refresher. Zero: 100 ms.
+	// Pace is the time between two calls of the Refresher. If zero, 100 ms is
+	// used.
 	Pace time.Duration
 }
 
+const (
+	sweepPurpose = "tokenstore/sweep"
+
+	// sweepSubject is the subject of the sweep's lease, which is one for the
+	// client. No user has it: Google's subjects are digits.
+	sweepSubject = "sweep"
+
+	// sweepTTL bounds how long no process sweeps after one has died. Two that
+	// sweep at the same time, because the first takes longer, do no harm.
+	sweepTTL = time.Hour
+)
+
 // Sweep goes through all kept grants of the client, in the order of their
-// subjects, and refreshes those that have been idle for long, so that Google
-// does not drop them. It needs a Store that is a [Lister].
+// subjects, and refreshes those that have been idle for long, so that Google does
+// not drop them. It needs a Store that is a [Lister]. The access tokens are not
+// cached: the users are away. A sweep calls the Store once for a user, and twice
+// for an idle one.
 //
-// It yields each subject it is done with. An error beside a subject is about
-// that user and does not end the sweep: a [*ConsentError] tells that the user
-// needs to give consent, or any other what failed for now. An error beside the
-// empty subject is the Store's, or that ctx has ended, and is the last.
+// All processes of a cluster may sweep, for example every night: with a [Leaser]
+// only one of them does, and for the others there is nothing to do.
+//
+// Sweep yields each subject it is done with. An error beside a subject is about
+// that user and does not end the sweep: a [*ConsentError] says that the user needs
+// to give consent, any other error is a failure for now. An error beside the empty
+// subject is the Store's, or says that ctx has ended, and is the last.
 func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, error] {
 	o.Idle, o.Pace = cmp.Or(o.Idle, 90*24*time.Hour), cmp.Or(o.Pace, 100*time.Millisecond)
 	return func(yield func(string, error) bool) {
-		lister, ok := m.store.(Lister)
+		release, ok := m.leaseSweep(ctx)
 		if !ok {
-			yield("", errors.ErrUnsupported)
 			return
 		}
-		for key, err := range lister.Keys(ctx, m.key(o.After)) {
-			if err == nil && key.ClientID != m.clientID {
-				return
-			}
+		defer release()
+		for subject, err := range m.Subjects(ctx, o.After) {
 			if err == nil {
-				err = m.sweep(ctx, key, o)
+				err = m.sweepUser(ctx, subject, o)
 			}
 			if ctx.Err() != nil {
-				key, err = Key{}, ctx.Err()
+				subject, err = "", ended(ctx)
 			}
-			if !yield(key.Subject, err) || key.Subject == "" {
+			if !yield(subject, err) || subject == "" {
 				return
 			}
 		}
 	}
 }
 
-// sweep looks at one grant, and refreshes it and pauses if it is idle.
-func (m *Manager) sweep(ctx context.Context, key Key, o SweepOptions) error {
-	u := m.users.acquire(key.Subject)
+// leaseSweep reports whether this process sweeps. Where leases fail, it does:
+// a sweep too many is better than none.
+func (m *Manager) leaseSweep(ctx context.Context) (release func(), ok bool) {
+	none := func() {}
+	if m.leaser == nil {
+		return none, true
+	}
+	release, ok, err := m.leaser.Lease(ctx, m.key(sweepSubject), sweepPurpose, sweepTTL)
+	if err != nil {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			m.event(ctx, slog.LevelWarn, eventLeaseFailed, sweepSubject, errorAttr(err))
+		}
+		return none, true
+	}
+	return release, ok
+}
+
+// sweepUser loads one grant, and refreshes it and pauses if it is idle.
+func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions) error {
+	u := m.users.acquire(subject)
 	defer m.release(u)
-	g, err := m.active(ctx, u)
-	if errors.Is(err, ErrNotFound) {
-		return nil // gone since it was listed
+	for range maxAttempts {
+		if err := m.settle(ctx, u); err != nil {
+			return err
+		}
+		g, err := m.active(ctx, u)
+		if errors.Is(err, ErrNotFound) {
+			return nil // deleted since it was listed
+		}
+		if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
+			return err
+		}
+		if err := m.waitForPause(ctx, u); err != nil {
+			return err
+		}
+		err = m.refreshIdle(u, g)
+		_ = wait(ctx, o.Pace) // the caller looks at ctx
+		if !errors.Is(err, errAgain) {
+			return err
+		}
 	}
-	if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
-		return err
-	}
-	u.change((*accessToken).due)
-	_, err = m.refreshed(ctx, u)
-	_ = wait(ctx, o.Pace) // the caller looks at ctx
+	return failed("refreshing", u.subject, ErrConflict)
+}
+
+// refreshIdle refreshes g, detached from the sweep: a rotated refresh token must
+// not be lost when that ends.
+func (m *Manager) refreshIdle(u *user, g Grant) error {
+	m.background.begin()
+	defer m.background.end()
+	ctx, cancel := m.detached()
+	defer cancel()
+	_, _, err := m.refresh(ctx, u, g)
 	return err
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"golang.org/x/oauth2"
 )
 
 // swept runs a sweep and returns what it yields, as text.
@@ -88,28 +90,150 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// A token that works goes on working when the sweep gets no better one.
-func TestSweepLeavesTheCache(t *testing.T) {
+// calls counts the calls of a store.
+type calls struct {
+	*tokenstore.Memory
+	loads, saves int
+}
+
+func (c *calls) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+	c.loads++
+	return c.Memory.Load(ctx, key)
+}
+
+func (c *calls) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+	c.saves++
+	return c.Memory.Save(ctx, key, g)
+}
+
+// TestSweepCosts checks that a sweep loads each grant once and saves only idle
+// ones, and that it neither caches access tokens nor touches cached ones.
+func TestSweepCosts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		memory := new(tokenstore.Memory)
-		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
-		b.signIn(t, b.google.consent("openid"))
+		store := &calls{Memory: new(tokenstore.Memory)}
+		for n := range 10 {
+			key := tokenstore.Key{ClientID: client, Subject: strconv.Itoa(n)}
+			save(t, store.Memory, key, tokenstore.Grant{RefreshToken: "1//" + key.Subject})
+		}
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = store })
+		for n := range 10 {
+			b.google.live["1//"+strconv.Itoa(n)] = true
+		}
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); len(got) != 10 || b.google.calls() != 10 {
+			t.Errorf("swept %q with %d refreshes", got, b.google.calls())
+		}
+		if store.loads != 10 || store.saves != 10 {
+			t.Errorf("%d loads and %d saves for 10 idle users, want 10 each", store.loads, store.saves)
+		}
+		if cached := b.Stats().Cached; cached != 0 {
+			t.Errorf("%d users are in memory after a sweep, want none", cached)
+		}
+		store.loads, store.saves = 0, 0
+		swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0)
+		if store.loads != 10 || store.saves != 0 || b.google.calls() != 10 {
+			t.Errorf("%d loads, %d saves and %d refreshes for 10 users who are not idle, want 10, 0 and 0", store.loads, store.saves, b.google.calls()-10)
+		}
+
 		time.Sleep(100 * 24 * time.Hour)
 		tok := b.google.again("openid")
+		b.signIn(t, b.google.consent("openid"))
+		g := load(t, store.Memory, janeKey)
+		g.RefreshedAt = time.Time{} // as after an import
+		save(t, store.Memory, janeKey, g)
 		b.signIn(t, tok)
-		b.google.fail = func(string) error { return &refusedError{code: "internal_failure"} }
-		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " failed"}) {
-			t.Errorf("swept %q", got)
-		}
-		if b.token(t) != tok.AccessToken {
-			t.Error("Token is another one")
-		}
-		b.google.fail = nil
-		time.Sleep(time.Minute)
-		if b.token(t) == tok.AccessToken {
-			t.Error("Token is the one that is due")
+		before := b.token(t)
+		swept(t.Context(), b.Manager, tokenstore.SweepOptions{After: "1"}, 1)
+		if b.token(t) != before {
+			t.Error("the sweep has replaced the cached access token")
 		}
 	})
+}
+
+// TestSweepOnce checks that one process of a cluster sweeps at a time, and that
+// leases that fail keep none from it.
+func TestSweepOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		shared := func(c *tokenstore.Config) { c.Store = memory }
+		a := newBench(t, shared)
+		b := join(t, a.google, a.store, shared)
+		a.signIn(t, a.google.consent("openid"))
+		for _, err := range a.Sweep(t.Context(), tokenstore.SweepOptions{}) {
+			if err != nil {
+				t.Error(err)
+			}
+			if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); got != nil {
+				t.Errorf("a second process sweeps %q at the same time", got)
+			}
+		}
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); len(got) != 1 {
+			t.Errorf("after the first sweep, a second process sweeps %q", got)
+		}
+		down := join(t, a.google, a.store, shared, func(c *tokenstore.Config) {
+			c.Leaser = leaser(func() (func(), bool, error) { return nil, false, errDown })
+		})
+		if got := swept(t.Context(), down.Manager, tokenstore.SweepOptions{}, 0); len(got) != 1 {
+			t.Errorf("without leases, a process sweeps %q", got)
+		}
+	})
+}
+
+// TestSweepCanceled checks that a refresh token that Google rotates is kept if
+// the sweep ends meanwhile.
+func TestSweepCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		ctx, cancel := context.WithCancel(t.Context())
+		b := newBench(t, func(c *tokenstore.Config) {
+			google := c.Refresher
+			c.Store = memory
+			c.Refresher = refresher(func(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+				tok, err := google.Refresh(ctx, refreshToken)
+				cancel()
+				return tok, errors.Join(err, ctx.Err())
+			})
+		})
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(100 * 24 * time.Hour)
+		b.google.rotate = true
+		if got := swept(ctx, b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{" failed"}) {
+			t.Errorf("swept %q", got)
+		}
+		g := load(t, memory, janeKey)
+		if !b.google.live[g.RefreshToken] {
+			t.Errorf("the kept refresh token is %q, which Google no longer takes", g.RefreshToken)
+		}
+	})
+}
+
+// TestSweepMeetsARefresh checks that a sweep that has read a record before it was
+// rotated does not end the grant.
+func TestSweepMeetsARefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		store := &hooked{Store: memory}
+		b := join(t, newGoogle(), store, func(c *tokenstore.Config) { c.Store = lists{store, memory} })
+		other := join(t, b.google, &hooked{Store: memory})
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(100 * 24 * time.Hour)
+		b.google.rotate = true
+		store.afterLoad = func() {
+			store.afterLoad = nil
+			other.token(t)
+		}
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " ok"}) {
+			t.Errorf("swept %q", got)
+		}
+		if g := load(t, memory, janeKey); g.State != tokenstore.Active || !b.google.live[g.RefreshToken] {
+			t.Errorf("the kept grant is %v", g)
+		}
+	})
+}
+
+// lists is a Store with another one's list.
+type lists struct {
+	tokenstore.Store
+	tokenstore.Lister
 }
 
 func TestSweepNeedsALister(t *testing.T) {

@@ -92,6 +92,7 @@ type Config struct {
 	// secret. If nil, nothing is logged. The messages are stable:
 	//
 	//	tokenstore.signed_in          info   refresh_token: whether there was a new one
+	//	tokenstore.imported           info
 	//	tokenstore.narrowed           warn   lost: scopes that an earlier sign-in had
 	//	tokenstore.refreshed          debug
 	//	tokenstore.rotated            info   Google sent a new refresh token
