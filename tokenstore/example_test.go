@@ -97,9 +97,9 @@ func ExampleSealed() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("in the rows:", raw.RefreshToken[:10]+"…")
+	fmt.Println("in the rows:", raw.RefreshToken[:8]+"…")
 	// Output:
-	// in the rows: $sealed$1$…
+	// in the rows: $sealed$…
 }
 
 // A key is changed in three deploys. Each has reached every process before the

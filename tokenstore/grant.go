@@ -78,6 +78,8 @@ type Grant struct {
 	lineage lineage // the sign-in that the refresh token goes back to, through rotations
 
 	told bool // consent is needed because MarkRevoked was told so, not because of a refusal
+
+	unknown string // fields that a later release has added, in the storage form
 }
 
 // Missing returns those of scopes that the grant does not have, as they were

@@ -1,9 +1,10 @@
 package tokenstore_test
 
 import (
-	"encoding/base64"
+	"flag"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 )
 
 // What this release writes, byte for byte. Every later one must read it; the
-// record itself is pinned beside its own tests.
+// record itself is pinned beside its own tests. testdata/sealed/README.md says from
+// when on that holds for sealed records.
 
 var pinnedGrant = tokenstore.Grant{
 	RefreshToken: "1//refresh-of-jane",
@@ -21,46 +23,57 @@ var pinnedGrant = tokenstore.Grant{
 	CreatedAt:    time.Unix(1790000000, 0).UTC(),
 }
 
-// pinnedSealed is pinnedGrant as a Sealed passes it on for janeKey, under a key
-// of the bytes 0 to 31.
-const pinnedSealed = "\x01" +
-	"\x02\x89\x01$sealed$1$Afjo58OFJVZLdP37vJha7JGOR+JUm/eJbHlXVUwEsD45iRVOKI/1VLNWGA4PvGasuMei" +
-	"xsB0XmQnX5VsvQ4mkEhdsZEpqz5lSpJEaF8xYHTZE0HU9dlkRvbMIqOvR4c" +
-	"\x04\x07\x06openid" +
-	"\x0a\x0c\x00\x00\x00\x00\x6b\x49\xd2\x00\x00\x00\x00\x00" +
-	"\x10\x0c\x00\x00\x00\x00\x6a\xb1\x3b\x80\x00\x00\x00\x00" +
-	"\x15\xb2\x01" +
-	"\x58Dod1fftOfmRQjEL5Q5RTkebQHZ6ArJJgDhKuKs5kN4bb10eJSGTgP2AYCVKOAzHEz35d07eFVbGK40LhpzVegA==" +
-	"\x58/PrsGCiZ8uCCL88CYRs1e0piLHUfX8/DyGLtvcLlXQL0MvjkqUjcOi6vAPDlLWIgb7AXhNE2hr7xeEzTrU+F0g=="
+var update = flag.Bool("update", false, "write the golden files of Sealed anew")
 
-func TestSealedRecordIsPinned(t *testing.T) {
-	var secret [32]byte
+// The golden files are pinnedGrant as a Sealed passes it on for janeKey.
+func TestSealedRecordsArePinned(t *testing.T) {
+	secret := make([]byte, 32)
 	for i := range secret {
 		secret[i] = byte(i)
 	}
-	keys, err := tokenstore.NewKeyring(secret[:])
+	keyring, err := tokenstore.NewKeyring(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var raw tokenstore.Grant
-	if err := raw.UnmarshalBinary([]byte(pinnedSealed)); err != nil {
-		t.Fatal(err)
-	}
-	rows := new(tokenstore.Memory)
-	save(t, rows, janeKey, raw)
-	got := load(t, &tokenstore.Sealed{Store: rows, Sealer: keys}, janeKey)
-	if got.Version = ""; bytesOf(t, got) != bytesOf(t, pinnedGrant) {
-		t.Errorf("Load = %v", got)
-	}
-	if want := pinnedGrant.Hashes(); !slices.Equal(raw.Hashes(), want) {
-		t.Errorf("Hashes = %q, want %q", raw.Hashes(), want)
-	}
-	// The other tests spell out what a record is bound to.
-	envelope, err := base64.RawStdEncoding.DecodeString(strings.TrimPrefix(raw.RefreshToken, "$sealed$1$"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := keys.Open(t.Context(), envelope, associated(janeKey)); err != nil {
-		t.Errorf("Open: %v", err)
+	envelope, _ := newKeyService().envelope(t)
+	for name, sealer := range map[string]tokenstore.Sealer{"keyring": keyring, "envelope": envelope} {
+		t.Run(name, func(t *testing.T) {
+			rows := new(tokenstore.Memory)
+			sealed := &tokenstore.Sealed{Store: rows, Sealer: sealer}
+			file := filepath.Join("testdata", "sealed", name+".golden")
+			if *update {
+				save(t, sealed, janeKey, pinnedGrant)
+				record, err := load(t, rows, janeKey).MarshalBinary()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(file, record, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				rows = new(tokenstore.Memory)
+				sealed.Store = rows
+			}
+			record, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var raw tokenstore.Grant
+			if err := raw.UnmarshalBinary(record); err != nil {
+				t.Fatal(err)
+			}
+			save(t, rows, janeKey, raw)
+			got := load(t, sealed, janeKey)
+			if got.Version = ""; bytesOf(t, got) != bytesOf(t, pinnedGrant) {
+				t.Errorf("Load = %v", got)
+			}
+			if want := pinnedGrant.Hashes(); !slices.Equal(raw.Hashes(), want) {
+				t.Errorf("Hashes = %q, want %q", raw.Hashes(), want)
+			}
+			// The form is fixed in size too: nothing was added to what is written now.
+			save(t, sealed, johnKey, pinnedGrant)
+			if now := load(t, rows, johnKey); len(now.RefreshToken) != len(raw.RefreshToken) {
+				t.Errorf("a sealed form has %d bytes, in the golden file %d", len(now.RefreshToken), len(raw.RefreshToken))
+			}
+		})
 	}
 }

@@ -13,8 +13,9 @@ import (
 // is left out.
 const recordFormat = 1
 
-// A reader refuses an even tag that it does not know and skips an odd one: a
-// later release can add what older ones may ignore, while both run.
+// A reader refuses an even tag that it does not know, and passes on an odd one: a
+// later release can add what older ones may ignore, while both run. New tags are
+// greater than all others, so that what is passed on comes last.
 const (
 	tagRefreshToken       = 2
 	tagScopes             = 4
@@ -32,6 +33,8 @@ const (
 	tagTold               = 27
 	tagByGoogle           = 29
 	tagLost               = 31
+
+	lastTag = tagLost
 )
 
 // MarshalBinary returns the form in which a [Store] keeps the grant: everything
@@ -41,7 +44,10 @@ const (
 // The form is versioned: every later release of this module reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	b := make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.lineage.id)+64*len(g.Lost))
+	return g.appendBinary(make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.lineage.id)+64*len(g.Lost)))
+}
+
+func (g *Grant) appendBinary(b []byte) ([]byte, error) {
 	b = append(b, recordFormat)
 	b = appendString(b, tagRefreshToken, g.RefreshToken)
 	b = appendList(b, tagScopes, g.Scopes)
@@ -64,7 +70,7 @@ func (g Grant) MarshalBinary() ([]byte, error) {
 	b = appendFlag(b, tagTold, g.told)
 	b = appendFlag(b, tagByGoogle, g.lineage.byGoogle)
 	b = appendList(b, tagLost, g.Lost)
-	return b, nil
+	return append(b, g.unknown...), nil
 }
 
 func appendFlag(b []byte, tag byte, flag bool) []byte {
@@ -138,6 +144,9 @@ func (g *Grant) UnmarshalBinary(data []byte) error {
 		}
 		if !read.setField(tag, value) {
 			return fmt.Errorf("%w: field %d", errRecord, tag)
+		}
+		if tag > lastTag {
+			read.unknown += string(rest[:len(rest)-len(after)])
 		}
 		last, rest = tag, after
 	}

@@ -52,6 +52,8 @@ func TestForms(t *testing.T) {
 	}
 	memory := b.store.Store.(*tokenstore.Memory)
 	sealed := &tokenstore.Sealed{Store: memory, Sealer: ring}
+	envelope, _ := newKeyService().envelope(t)
+	seal(t, envelope, "text")
 	config := tokenstore.Config{ClientID: client, Store: sealed, Refresher: refresher(b.google.Refresh)}
 	m, err := tokenstore.New(config)
 	if err != nil {
@@ -63,6 +65,7 @@ func TestForms(t *testing.T) {
 	for form, values := range map[string][]any{
 		`tokenstore.Manager{ClientID: "` + client + `"}`: {m, *m},
 		"tokenstore.Keyring{[redacted]}":                 {ring, *ring},
+		"tokenstore.Envelope{[redacted]}":                {envelope, *envelope},
 		"[redacted]":                                     {memory, reflect.ValueOf(memory).Elem().Interface()}, // go vet would not have *memory
 	} {
 		for _, v := range values {

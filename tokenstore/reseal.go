@@ -4,22 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 )
 
-// primaryTeller is a Sealer that can tell what is sealed under the key that it
-// seals with now, such as a Keyring.
-type primaryTeller interface{ UnderPrimary(sealed []byte) bool }
-
-// Reseal seals under the Sealer's present key every record, in key order from
-// after, that is not: the last step but one of changing keys, and, with
-// AdoptPlaintext, of beginning to seal. It needs a Store that is a [Lister].
-// Others may use the store meanwhile. n is the number of records written.
+// Reseal seals again, under the Sealer's present key, every record that is under
+// another one, in key order from after. It is a step in changing keys: see
+// [NewKeyring] and [NewEnvelope]. It needs a Store that is a [Lister]. The store
+// may be in use meanwhile. n is the number of records written. A record that the
+// Sealer has a method UnderPrimary(sealed []byte) bool for, and that this reports
+// to be under its present key, is left alone.
 //
-// progress, unless nil, is told each key that is done with. If Reseal stops on
+// progress, unless nil, is called with each key that is done. If Reseal stops on
 // an error of the Store or the Sealer, or because ctx ended, call it again with
-// the last key it told. Records that never open ([ErrSealed], from the Sealer
-// itself) stay as they are and do not stop it: in the end the error wraps
-// ErrSealed, counts them and names the first.
+// the last key that progress got. Records that do not open ([ErrSealed]) stay as
+// they are and do not stop it: in the end the error wraps ErrSealed, counts them
+// and names the first.
 func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n int, err error) {
 	var unopened int
 	var first Key
@@ -50,21 +49,17 @@ func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n i
 
 func (s *Sealed) reseal(ctx context.Context, key Key) (written bool, err error) {
 	for range maxConflicts {
-		record, err := s.Store.Load(ctx, key)
+		g, err := s.Store.Load(ctx, key)
 		if errors.Is(err, ErrNotFound) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		if s.underPrimary(record) {
+		if s.underPrimary(g) {
 			return false, nil
 		}
-		g, err := s.open(ctx, key, record)
-		if f, ok := errors.AsType[*sealerFailure](err); ok {
-			return false, f.cause
-		}
-		if err != nil {
+		if err := s.open(ctx, key, &g); err != nil {
 			return false, err
 		}
 		if _, err = s.Save(ctx, key, g); !errors.Is(err, ErrConflict) {
@@ -74,11 +69,11 @@ func (s *Sealed) reseal(ctx context.Context, key Key) (written bool, err error) 
 	return false, ErrConflict
 }
 
-func (s *Sealed) underPrimary(record Grant) bool {
-	teller, ok := s.Sealer.(primaryTeller)
+func (s *Sealed) underPrimary(g Grant) bool {
+	sealer, ok := s.Sealer.(interface{ UnderPrimary(sealed []byte) bool })
 	if !ok {
 		return false
 	}
-	envelope, ok := envelopeOf(record)
-	return ok && teller.UnderPrimary(envelope)
+	sealed, ok := strings.CutPrefix(g.RefreshToken, sealedMark)
+	return ok && sealer.UnderPrimary([]byte(sealed))
 }

@@ -2,39 +2,53 @@ package tokenstore
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
 	"strings"
 	"time"
 )
 
-// Sealed is a [Store] that encrypts the tokens of each grant before it passes it
-// on to Store. They are bound to their [Key]: a record that somebody copied to
-// another user's row does not open. State, scopes and times stay readable, and
-// so does what a [Finder] needs, which is no way back to the token.
+// A Sealer encrypts and authenticates: a [Keyring], an [Envelope], or an adapter
+// around another AEAD, which takes a few lines. Its methods are safe for
+// concurrent use.
+type Sealer interface {
+	// Seal encrypts plaintext and binds it to associated, which is not secret
+	// and is not part of the result. It keeps and changes neither.
+	Seal(ctx context.Context, plaintext, associated []byte) ([]byte, error)
+
+	// Open reverses Seal. If sealed or associated was changed, or the key is
+	// gone for good, the error wraps [ErrSealed]. Every other error means that
+	// it may open later, such as when a key service cannot be reached. Open
+	// keeps and changes neither argument.
+	Open(ctx context.Context, sealed, associated []byte) ([]byte, error)
+}
+
+// Sealed is a [Store] that encrypts the tokens of each grant before it passes
+// the grant on to Store, and authenticates the whole record. The tokens are bound
+// to their [Key] and to all other fields, which stay readable: the state, the
+// reason, the scopes, the times, and the hashes that a [Finder] needs. A record
+// that was copied to another user's row does not open, and neither does one in
+// which the state or a scope was changed. An older record of the same user that
+// is put back whole does open.
 //
-// A record that does not open is [ErrSealed]: changed, cut off, somebody else's,
-// under a key that is not on the keyring, or not sealed at all. It stays as it
-// is, and Load returns what is readable of it, Version included, so that a
-// sign-in with a new refresh token can replace it. Where the Sealer fails for
-// another reason, such as a KMS that is away, Load's error wraps that too.
+// A record that does not open is [ErrSealed]: it was changed or cut off, is
+// another user's, is under a key that the Sealer does not have, or is not sealed
+// at all. It stays as it is. Load returns its Version and CreatedAt and nothing
+// else of it, so that a sign-in with a new refresh token can replace it. If the Sealer fails for
+// another reason, such as a key service that cannot be reached, the error is not
+// ErrSealed, and it has a method HTTPStatus that returns 503.
 //
 // It is a [Lister], a [Finder] and a [Leaser] as far as Store is: otherwise those
 // methods fail with [errors.ErrUnsupported]. It holds no state, so its methods
-// are safe for concurrent use as long as nobody changes the fields.
+// are safe for concurrent use as long as the fields are not changed.
 type Sealed struct {
-	Store  Store
-	Sealer Sealer
+	// Store keeps the sealed records. Required.
+	Store Store
 
-	// AdoptPlaintext takes a record that is not sealed as it is, and seals it at
-	// the next write or [Sealed.Reseal]: for a store that was in use before.
-	// Anyone who can write to the store can then plant a token of their own, so
-	// switch it off again.
-	AdoptPlaintext bool
+	// Sealer encrypts them. Required.
+	Sealer Sealer
 }
 
 var (
@@ -44,79 +58,85 @@ var (
 	_ Leaser = (*Sealed)(nil)
 )
 
-// A RefreshToken field that is an envelope, in base64, is marked as one; the
-// number is that of the form.
-const (
-	sealedMark   = "$sealed$"
-	sealedPrefix = sealedMark + "1$"
-)
+// sealedMark begins the RefreshToken field of a sealed record; the sealed form of
+// the tokens follows. No token of Google's begins like this.
+const sealedMark = "$sealed$"
 
-// recordKind is what a sealed record is bound to beside its Key.
+// recordKind separates what is sealed here from other uses of the same Sealer.
 const recordKind = "tokenstore grant 1"
 
-// associated spells out what a record is bound to, each part with its length.
-func associated(key Key) []byte {
-	b := make([]byte, 0, 64+len(key.ClientID)+len(key.Subject))
+// check returns an error if the Sealed cannot work. New calls it.
+func (s *Sealed) check() error {
+	switch {
+	case s == nil || s.Store == nil:
+		return errors.New("Sealed.Store is not set")
+	case s.Sealer == nil:
+		return errNoSealer
+	}
+	return checkParts(s.Store, s.Sealer)
+}
+
+var errNoSealer = errors.New("Sealed.Sealer is not set")
+
+// checkParts returns the first error of those parts that can check themselves.
+func checkParts(parts ...any) error {
+	for _, part := range parts {
+		if p, ok := part.(interface{ check() error }); ok {
+			if err := p.check(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// associated returns what tokens are bound to: the key, and g, which has none, in
+// its storage form.
+func associated(key Key, g *Grant) ([]byte, error) {
+	b := make([]byte, 0, 512)
 	for _, part := range [...]string{recordKind, key.ClientID, key.Subject} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
 	}
-	return b
+	return g.appendBinary(b)
 }
 
 // Load implements [Store].
 func (s *Sealed) Load(ctx context.Context, key Key) (Grant, error) {
 	g, err := s.Store.Load(ctx, key)
-	if err != nil {
-		return Grant{Version: g.Version}, err
-	}
-	return s.open(ctx, key, g)
-}
-
-// open returns the grant in a record as Store has it.
-func (s *Sealed) open(ctx context.Context, key Key, g Grant) (Grant, error) {
-	envelope, ok := envelopeOf(g)
-	if !ok && s.AdoptPlaintext && !strings.HasPrefix(g.RefreshToken, sealedMark) {
-		return g, nil
-	}
-	g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
-	if !ok {
-		return g, fmt.Errorf("%w: it is not sealed", ErrSealed)
-	}
-	if s.Sealer == nil {
-		return g, &sealerFailure{errNoSealer}
-	}
-	plaintext, err := s.Sealer.Open(ctx, envelope, associated(key))
-	if err != nil && !errors.Is(err, ErrSealed) {
-		err = &sealerFailure{err}
+	if err == nil {
+		err = s.open(ctx, key, &g)
 	}
 	if err != nil {
-		return g, err
+		return Grant{Version: g.Version, CreatedAt: g.CreatedAt}, err
 	}
-	var tokens Grant
-	if tokens.UnmarshalBinary(plaintext) != nil {
-		return g, fmt.Errorf("%w: there is something else in it", ErrSealed)
-	}
-	g.RefreshToken, g.AccessToken = tokens.RefreshToken, tokens.AccessToken
 	return g, nil
 }
 
-var errNoSealer = errors.New("Sealed.Sealer is not set")
-
-// sealerFailure is a failure of the Sealer that says nothing about the record:
-// that is as good as sealed now, and may open later.
-type sealerFailure struct{ cause error }
-
-func (f *sealerFailure) Error() string   { return ErrSealed.Error() + ": " + f.cause.Error() }
-func (f *sealerFailure) Unwrap() []error { return []error{ErrSealed, f.cause} }
-
-func envelopeOf(g Grant) (envelope []byte, ok bool) {
-	text, ok := strings.CutPrefix(g.RefreshToken, sealedPrefix)
+// open replaces the sealed form in g by the tokens.
+func (s *Sealed) open(ctx context.Context, key Key, g *Grant) error {
+	sealed, ok := strings.CutPrefix(g.RefreshToken, sealedMark)
 	if !ok {
-		return nil, false
+		return fmt.Errorf("%w: it is not sealed", ErrSealed)
 	}
-	envelope, err := base64.RawStdEncoding.Strict().DecodeString(text)
-	return envelope, err == nil
+	if s.Sealer == nil {
+		return errNoSealer
+	}
+	g.RefreshToken, g.AccessToken = "", ""
+	bound, err := associated(key, g)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSealed, err)
+	}
+	plaintext, err := s.Sealer.Open(ctx, []byte(sealed), bound)
+	if err != nil {
+		return sealerError("opening", err)
+	}
+	refreshToken, accessToken, ok := cutValue(plaintext)
+	if !ok {
+		return fmt.Errorf("%w: its content is not that of a grant", ErrSealed)
+	}
+	g.RefreshToken, g.AccessToken, g.hashes = string(refreshToken), string(accessToken), nil
+	return nil
 }
 
 // Save implements [Store].
@@ -124,40 +144,42 @@ func (s *Sealed) Save(ctx context.Context, key Key, g Grant) (version string, er
 	if err := enter(ctx, key); err != nil {
 		return "", err
 	}
-	sealed, err := s.seal(ctx, key, g)
-	if err != nil {
+	if err := s.seal(ctx, key, &g); err != nil {
 		return "", err
 	}
-	return s.Store.Save(ctx, key, sealed)
+	return s.Store.Save(ctx, key, g)
 }
 
-func (s *Sealed) seal(ctx context.Context, key Key, g Grant) (Grant, error) {
+// seal replaces the tokens in g by their sealed form.
+func (s *Sealed) seal(ctx context.Context, key Key, g *Grant) error {
 	if s.Sealer == nil {
-		return Grant{}, &failure{"sealing", errNoSealer}
+		return errNoSealer
 	}
-	plaintext, err := Grant{RefreshToken: g.RefreshToken, AccessToken: g.AccessToken}.MarshalBinary()
-	if err != nil {
-		return Grant{}, err
-	}
-	envelope, err := s.Sealer.Seal(ctx, plaintext, associated(key))
-	if err != nil {
-		return Grant{}, &failure{"sealing", err}
-	}
+	plaintext := make([]byte, 0, binary.MaxVarintLen64+len(g.RefreshToken)+len(g.AccessToken))
+	plaintext = binary.AppendUvarint(plaintext, uint64(len(g.RefreshToken)))
+	plaintext = append(plaintext, g.RefreshToken...)
+	plaintext = append(plaintext, g.AccessToken...)
 	g.hashes = g.Hashes()
-	g.RefreshToken, g.AccessToken = textOf(envelope), ""
-	return g, nil
+	g.RefreshToken, g.AccessToken = "", ""
+	bound, err := associated(key, g)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.Sealer.Seal(ctx, plaintext, bound)
+	if err != nil {
+		return sealerError("sealing", err)
+	}
+	g.RefreshToken = sealedMark + string(sealed)
+	return nil
 }
 
-// textOf is what [envelopeOf] reads, written without an intermediate copy.
-func textOf(envelope []byte) string {
-	var text strings.Builder
-	text.Grow(len(sealedPrefix) + base64.RawStdEncoding.EncodedLen(len(envelope)))
-	text.WriteString(sealedPrefix)
-	var buf [64]byte
-	for chunk := range slices.Chunk(envelope, 48) { // groups of three, so that the pieces join
-		text.Write(base64.RawStdEncoding.AppendEncode(buf[:0], chunk))
+// sealerError returns err if it is about the record, and else as a failure that
+// may pass.
+func sealerError(doing string, err error) error {
+	if errors.Is(err, ErrSealed) {
+		return err
 	}
-	return text.String()
+	return &unavailable{failure{doing, err}}
 }
 
 // Delete implements [Store].

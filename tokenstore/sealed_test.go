@@ -3,10 +3,11 @@ package tokenstore_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -31,9 +32,22 @@ func ring(t testing.TB, keys ...byte) *tokenstore.Keyring {
 
 func TestSealed(t *testing.T) {
 	t.Parallel()
-	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
-		return &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: ring(t, 1)}
-	})
+	for name, newSealer := range sealers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
+				return &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: newSealer(t)}
+			})
+		})
+	}
+}
+
+var sealers = map[string]func(*testing.T) tokenstore.Sealer{
+	"Keyring": func(t *testing.T) tokenstore.Sealer { return ring(t, 1) },
+	"Envelope": func(t *testing.T) tokenstore.Sealer {
+		envelope, _ := newKeyService().envelope(t)
+		return envelope
+	},
 }
 
 func save(t testing.TB, s tokenstore.Store, key tokenstore.Key, g tokenstore.Grant) string {
@@ -104,75 +118,94 @@ func TestSealedHidesTheTokens(t *testing.T) {
 
 // Each case is a good record with one thing changed. None opens, none is lost.
 func TestSealedRefuses(t *testing.T) {
-	flip := func(at int) func(*testing.T, tokenstore.Grant) tokenstore.Grant {
-		return func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return changeEnvelope(t, g, func(b []byte) []byte {
-				b[(at+len(b))%len(b)] ^= 1
-				return b
-			})
+	const headerSize = 3 + 40
+	sealedForm := func(change func([]byte) []byte) func(*tokenstore.Grant) {
+		return func(g *tokenstore.Grant) {
+			form, ok := strings.CutPrefix(g.RefreshToken, "$sealed$")
+			if !ok {
+				t.Fatal("not sealed")
+			}
+			g.RefreshToken = "$sealed$" + string(change([]byte(form)))
 		}
 	}
-	type change = func(*testing.T, tokenstore.Grant) tokenstore.Grant
-	cases := map[string]change{
-		"its format":  flip(0),
-		"its key":     flip(1),
-		"its salt":    flip(9),
-		"its nonce":   flip(33),
-		"its content": flip(46),
-		"its tag":     flip(-1),
-		"cut off": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return changeEnvelope(t, g, func(b []byte) []byte { return b[:len(b)-1] })
-		},
-		"cut to the header": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return changeEnvelope(t, g, func(b []byte) []byte { return b[:45] })
-		},
-		"cut to nothing": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return changeEnvelope(t, g, func(b []byte) []byte { return nil })
-		},
-		"another encoding": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			g.RefreshToken += "="
-			return g
-		},
-		"plaintext": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			g.RefreshToken = "1//planted"
-			return g
-		},
-		"empty": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
+	flip := func(at int) func(*tokenstore.Grant) {
+		return sealedForm(func(b []byte) []byte {
+			b[(at+len(b))%len(b)] ^= 1
+			return b
+		})
+	}
+	cut := func(size int) func(*tokenstore.Grant) {
+		return sealedForm(func(b []byte) []byte { return b[:(size+len(b))%len(b)] })
+	}
+	theirs := func(key tokenstore.Key) func(*tokenstore.Grant) {
+		return func(g *tokenstore.Grant) {
 			g.RefreshToken = ""
-			return g
-		},
-		"sealed for another client": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return sealedFor(t, tokenstore.Key{ClientID: "other", Subject: jane})
-		},
-		"sealed for another user": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return sealedFor(t, johnKey)
-		},
-		"sealed for a key spelled alike": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			return sealedFor(t, tokenstore.Key{ClientID: client + jane[:1], Subject: jane[1:]})
-		},
-		"something else in it": func(t *testing.T, g tokenstore.Grant) tokenstore.Grant {
-			b, err := ring(t, 1).Seal(t.Context(), []byte("something else"), associated(janeKey))
-			if err != nil {
-				t.Fatal(err)
-			}
-			g.RefreshToken = "$sealed$1$" + base64.RawStdEncoding.EncodeToString(b)
-			return g
-		},
+			inner, version := new(tokenstore.Memory), g.Version
+			s := &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}
+			g.RefreshToken, g.Version = "1//theirs", ""
+			save(t, s, key, *g)
+			*g = load(t, inner, key)
+			g.Version = version
+		}
+	}
+	cases := map[string]func(*tokenstore.Grant){
+		"its format":                     flip(0),
+		"the length of its key":          flip(2),
+		"its key":                        flip(3),
+		"its salt":                       flip(11),
+		"its nonce":                      flip(headerSize),
+		"its content":                    flip(headerSize + 12),
+		"its tag":                        flip(-1),
+		"cut off":                        cut(-1),
+		"cut to the nonce":               cut(headerSize + 12),
+		"cut to the header":              cut(headerSize),
+		"cut in the header":              cut(headerSize - 1),
+		"cut to the format":              cut(1),
+		"cut to nothing":                 cut(0),
+		"longer":                         sealedForm(func(b []byte) []byte { return append(b, 0) }),
+		"plaintext":                      func(g *tokenstore.Grant) { g.RefreshToken = "1//planted" },
+		"empty":                          func(g *tokenstore.Grant) { g.RefreshToken = "" },
+		"sealed for another client":      theirs(tokenstore.Key{ClientID: "other", Subject: jane}),
+		"sealed for another user":        theirs(johnKey),
+		"sealed for a key spelled alike": theirs(tokenstore.Key{ClientID: client + jane[:1], Subject: jane[1:]}),
+		"active again":                   func(g *tokenstore.Grant) { g.State, g.Reason = tokenstore.Active, "" },
+		"another reason":                 func(g *tokenstore.Grant) { g.Reason = "revoked" },
+		"a scope more":                   func(g *tokenstore.Grant) { g.Scopes = append(g.Scopes, "profile") },
+		"a scope less":                   func(g *tokenstore.Grant) { g.Scopes = g.Scopes[:1] },
+		"nothing lost":                   func(g *tokenstore.Grant) { g.Lost = nil },
+		"a later end":                    func(g *tokenstore.Grant) { g.RefreshTokenExpiry = g.RefreshTokenExpiry.Add(1) },
+		"an access token that lives on":  func(g *tokenstore.Grant) { g.Expiry = g.Expiry.Add(time.Hour) },
+		"created later":                  func(g *tokenstore.Grant) { g.CreatedAt = g.CreatedAt.Add(time.Hour) },
+		"updated later":                  func(g *tokenstore.Grant) { g.UpdatedAt = g.UpdatedAt.Add(time.Hour) },
+		"refreshed later":                func(g *tokenstore.Grant) { g.RefreshedAt = g.RefreshedAt.Add(time.Hour) },
+	}
+	full := everyField(t)
+	stored := fields(t, full)
+	stored[21] = nil // the hashes, which Sealed adds
+	for tag := range stored {
+		cases[fmt.Sprintf("without field %d", tag)] = func(g *tokenstore.Grant) { dropField(t, g, tag) }
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
 			inner := new(tokenstore.Memory)
 			s := &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}
-			save(t, s, janeKey, tokenstore.Grant{RefreshToken: "1//refresh", AccessToken: "ya29", Scopes: []string{"openid"}})
+			kept := full
+			kept.Version = save(t, s, janeKey, full)
 			raw := load(t, inner, janeKey)
+			if got := load(t, s, janeKey); bytesOf(t, got) != bytesOf(t, kept) {
+				t.Fatalf("Load of the good record = %v", got)
+			}
 			version := raw.Version
-			raw = change(t, raw)
+			change(&raw)
 			raw.Version = version
 			raw.Version = save(t, inner, janeKey, raw)
 
 			g, err := s.Load(t.Context(), janeKey)
-			if !errors.Is(err, tokenstore.ErrSealed) || g.RefreshToken != "" || g.AccessToken != "" || g.Version != raw.Version {
-				t.Errorf("Load = %v with version %q, %v", g, g.Version, err)
+			if !errors.Is(err, tokenstore.ErrSealed) {
+				t.Errorf("Load: %v", err)
+			}
+			if want := (tokenstore.Grant{Version: raw.Version, CreatedAt: raw.CreatedAt}); !reflect.DeepEqual(g, want) {
+				t.Errorf("Load = %v, want %v", g, want)
 			}
 			if bytesOf(t, load(t, inner, janeKey)) != bytesOf(t, raw) {
 				t.Error("the record was changed")
@@ -181,31 +214,63 @@ func TestSealedRefuses(t *testing.T) {
 	}
 }
 
-// associated is what a record is bound to, written out;
-// TestSealedRecordIsPinned holds it to that.
-func associated(key tokenstore.Key) []byte {
-	b := []byte("\x12tokenstore grant 1")
-	b = append(append(b, byte(len(key.ClientID))), key.ClientID...)
-	return append(append(b, byte(len(key.Subject))), key.Subject...)
-}
-
-func sealedFor(t *testing.T, key tokenstore.Key) tokenstore.Grant {
+// An access token that was planted beside the sealed ones is not used.
+func TestSealedIgnoresAPlantedAccessToken(t *testing.T) {
 	inner := new(tokenstore.Memory)
-	save(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}, key, tokenstore.Grant{RefreshToken: "1//theirs"})
-	return load(t, inner, key)
+	s := &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}
+	save(t, s, janeKey, tokenstore.Grant{RefreshToken: "1//refresh"})
+	raw := load(t, inner, janeKey)
+	raw.AccessToken = "ya29.planted"
+	save(t, inner, janeKey, raw)
+	if g, err := s.Load(t.Context(), janeKey); err == nil && g.AccessToken != "" {
+		t.Errorf("Load = %v", g)
+	}
 }
 
-func changeEnvelope(t *testing.T, g tokenstore.Grant, change func([]byte) []byte) tokenstore.Grant {
-	text, ok := strings.CutPrefix(g.RefreshToken, "$sealed$1$")
+// everyField returns a grant that has every field of the storage form, those that
+// are not exported and one of a later release among them, but for the hashes.
+func everyField(t *testing.T) tokenstore.Grant {
+	g := fullGrant
+	g.Lost = []string{"profile"}
+	const lineage, signedIn, told, byGoogle = "\x17\x02id", "\x19\x0c\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00", "\x1b\x01\x01", "\x1d\x01\x01"
+	const lost, later = "\x1f\x08\x07profile", "\x63\x03new"
+	record, ok := strings.CutSuffix(bytesOf(t, g), lost)
 	if !ok {
-		t.Fatal("not sealed")
+		t.Fatalf("%x does not end with the scopes that are lost", record)
 	}
-	b, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil {
+	if err := g.UnmarshalBinary([]byte(record + lineage + signedIn + told + byGoogle + lost + later)); err != nil {
 		t.Fatal(err)
 	}
-	g.RefreshToken = "$sealed$1$" + base64.RawStdEncoding.EncodeToString(change(b))
+	v := reflect.ValueOf(g)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "Version" && name != "hashes" {
+			t.Fatalf("everyField lacks %s", name)
+		}
+	}
 	return g
+}
+
+// fields returns the fields of the storage form by their tags, but for the tokens.
+func fields(t *testing.T, g tokenstore.Grant) map[byte][]byte {
+	g.RefreshToken, g.AccessToken, g.Version = "", "", ""
+	all := make(map[byte][]byte)
+	for b := []byte(bytesOf(t, g))[1:]; len(b) > 0; {
+		size, n := binary.Uvarint(b[1:])
+		end := 1 + n + int(size)
+		all[b[0]], b = b[:end], b[end:]
+	}
+	return all
+}
+
+func dropField(t *testing.T, g *tokenstore.Grant, tag byte) {
+	field, ok := fields(t, *g)[tag]
+	if !ok {
+		t.Fatalf("the sealed record has no field %d", tag)
+	}
+	g.Version = ""
+	if err := g.UnmarshalBinary(bytes.Replace([]byte(bytesOf(t, *g)), field, nil, 1)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A Manager does not lose what it cannot read, and gets over it.
@@ -244,67 +309,7 @@ func TestManagerOverASealedRecord(t *testing.T) {
 	}
 }
 
-func TestKeyringKeys(t *testing.T) {
-	if _, err := tokenstore.NewKeyring(make([]byte, 31)); err == nil {
-		t.Error("NewKeyring took 31 bytes")
-	}
-	if _, err := tokenstore.NewKeyring(make([]byte, 32), make([]byte, 33)); err == nil {
-		t.Error("NewKeyring took 33 bytes")
-	}
-	secret := bytes.Repeat([]byte{1}, 32)
-	k, err := tokenstore.NewKeyring(secret)
-	if err != nil {
-		t.Fatal(err)
-	}
-	clear(secret) // the keyring has its own copy
-	sealed, err := k.Seal(t.Context(), []byte("text"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, other := range map[string]*tokenstore.Keyring{"same": ring(t, 1), "as old": ring(t, 2, 3, 1)} {
-		if got, err := other.Open(t.Context(), sealed, nil); err != nil || string(got) != "text" {
-			t.Errorf("%s: Open = %q, %v", name, got, err)
-		}
-	}
-	if _, err := ring(t, 2, 3).Open(t.Context(), sealed, nil); !errors.Is(err, tokenstore.ErrSealed) {
-		t.Errorf("without the key: Open: %v", err)
-	}
-	if !ring(t, 1, 2).UnderPrimary(sealed) || ring(t, 2, 1).UnderPrimary(sealed) || ring(t, 1).UnderPrimary(nil) {
-		t.Error("UnderPrimary is wrong")
-	}
-}
-
-// pinnedEnvelope is "text", bound to "bound", as this release seals it. Every
-// later one must open it.
-func pinnedEnvelope(t testing.TB) []byte {
-	b, err := base64.RawStdEncoding.DecodeString("AVbG8mGTcOWpmK6rGLlwum+8My1SrGvJWwjUaYLS0Ly2wNb1S9oC8/UriiPFkDuDTdPtk6/0DrFtWvz1ptFfWOM")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func TestKeyringEnvelopeIsPinned(t *testing.T) {
-	if got, err := ring(t, 1).Open(t.Context(), pinnedEnvelope(t), []byte("bound")); err != nil || string(got) != "text" {
-		t.Errorf("Open = %q, %v", got, err)
-	}
-}
-
-func FuzzKeyringOpen(f *testing.F) {
-	k, sealed := ring(f, 1), pinnedEnvelope(f)
-	f.Add(sealed)
-	f.Add(sealed[:45])
-	f.Add([]byte{1})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := k.Open(t.Context(), b, []byte("bound")); err == nil && !bytes.Equal(b, sealed) {
-			t.Errorf("%x opened", b)
-		} else if err != nil && !errors.Is(err, tokenstore.ErrSealed) {
-			t.Errorf("Open: %v", err)
-		}
-	})
-}
-
-// kms is a Sealer that is no Keyring, like one around a cloud KMS.
+// kms is a Sealer of a user's own, like one around a cloud KMS.
 type kms struct {
 	down bool
 	key  tokenstore.Sealer
@@ -332,14 +337,25 @@ func TestSealedWithoutItsSealer(t *testing.T) {
 	raw := bytesOf(t, load(t, inner, janeKey))
 	k.down = true
 	g, err := s.Load(t.Context(), janeKey)
-	if !errors.Is(err, tokenstore.ErrSealed) || !errors.Is(err, errDown) {
-		t.Errorf("Load: %v", err)
-	}
-	if _, err := s.Save(t.Context(), janeKey, g); !errors.Is(err, errDown) {
-		t.Errorf("Save: %v", err)
-	}
+	wantUnavailable(t, "Load", err)
+	_, err = s.Save(t.Context(), janeKey, g)
+	wantUnavailable(t, "Save", err)
 	if bytesOf(t, load(t, inner, janeKey)) != raw {
 		t.Error("the record was changed")
+	}
+}
+
+// wantUnavailable checks for a failure that says nothing about a record and is
+// answered with 503.
+func wantUnavailable(t *testing.T, doing string, err error) {
+	t.Helper()
+	type statusError interface {
+		error
+		HTTPStatus() int
+	}
+	status, ok := errors.AsType[statusError](err)
+	if !errors.Is(err, errDown) || errors.Is(err, tokenstore.ErrSealed) || !ok || status.HTTPStatus() != 503 {
+		t.Errorf("%s: %v, want errDown with the status 503, and not ErrSealed", doing, err)
 	}
 }
 
@@ -450,26 +466,55 @@ type listed struct {
 	tokenstore.Lister
 }
 
-func TestAdoptPlaintext(t *testing.T) {
-	inner := new(tokenstore.Memory)
-	keys := fill(t, inner, 3)
-	s := &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}
-	if _, err := s.Load(t.Context(), keys[0]); !errors.Is(err, tokenstore.ErrSealed) {
-		t.Errorf("Load: %v", err)
+// A store with the optional interfaces has them through the wrapper.
+func TestSealedPassesOn(t *testing.T) {
+	ctx, s := t.Context(), &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: ring(t, 1)}
+	keys := fill(t, s, 2)
+	var listed []tokenstore.Key
+	for key, err := range s.Keys(ctx, keys[0]) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed = append(listed, key)
 	}
-	s.AdoptPlaintext = true
-	g := load(t, s, keys[0])
-	if g.RefreshToken != "1//refresh-of-"+keys[0].Subject {
-		t.Errorf("Load = %v", g)
+	if !slices.Equal(listed, keys[1:]) {
+		t.Errorf("Keys = %v", listed)
 	}
-	save(t, s, keys[0], g)
-	if n, err := s.Reseal(t.Context(), tokenstore.Key{}, nil); n != 2 || err != nil {
-		t.Errorf("Reseal = %d, %v", n, err)
+	release, ok, err := s.Lease(ctx, keys[0], "test", time.Hour)
+	if !ok || err != nil {
+		t.Fatalf("Lease = %v, %v", ok, err)
 	}
-	s.AdoptPlaintext = false
-	for _, key := range keys {
-		if got := load(t, s, key); got.RefreshToken != "1//refresh-of-"+key.Subject {
-			t.Errorf("Load = %v", got)
+	if _, ok, err := s.Lease(ctx, keys[0], "test", time.Hour); ok || err != nil {
+		t.Errorf("Lease, while it is held = %v, %v", ok, err)
+	}
+	release()
+	if _, ok, err := s.Lease(ctx, keys[0], "test", time.Hour); !ok || err != nil {
+		t.Errorf("Lease, once it is released = %v, %v", ok, err)
+	}
+}
+
+// New refuses what would fail or panic later.
+func TestNewChecksSealed(t *testing.T) {
+	rows, keyring := new(tokenstore.Memory), ring(t, 1)
+	envelope, _ := newKeyService().envelope(t)
+	for name, c := range map[string]struct {
+		store *tokenstore.Sealed
+		wrong string
+	}{
+		"complete":           {&tokenstore.Sealed{Store: rows, Sealer: keyring}, ""},
+		"Envelope":           {&tokenstore.Sealed{Store: rows, Sealer: envelope}, ""},
+		"nil":                {nil, "Sealed.Store"},
+		"no Store":           {&tokenstore.Sealed{Sealer: keyring}, "Sealed.Store"},
+		"no Sealer":          {&tokenstore.Sealed{Store: rows}, "Sealed.Sealer"},
+		"nil Keyring":        {&tokenstore.Sealed{Store: rows, Sealer: (*tokenstore.Keyring)(nil)}, "Keyring"},
+		"zero Keyring":       {&tokenstore.Sealed{Store: rows, Sealer: new(tokenstore.Keyring)}, "Keyring"},
+		"nil Envelope":       {&tokenstore.Sealed{Store: rows, Sealer: (*tokenstore.Envelope)(nil)}, "Envelope"},
+		"zero Envelope":      {&tokenstore.Sealed{Store: rows, Sealer: new(tokenstore.Envelope)}, "Envelope"},
+		"no Sealer, twofold": {&tokenstore.Sealed{Store: &tokenstore.Sealed{Store: rows}, Sealer: keyring}, "Sealed.Sealer"},
+	} {
+		_, err := tokenstore.New(tokenstore.Config{ClientID: client, Store: c.store, Refresher: newGoogle()})
+		if (err == nil) != (c.wrong == "") || err != nil && !(strings.HasPrefix(err.Error(), "tokenstore: Config.Store: ") && strings.Contains(err.Error(), c.wrong)) {
+			t.Errorf("%s: New: %v, want %q", name, err, c.wrong)
 		}
 	}
 }
@@ -546,8 +591,8 @@ func TestSealedWithoutKeys(t *testing.T) {
 				t.Error("Save succeeded")
 			}
 			save(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 1)}, janeKey, tokenstore.Grant{RefreshToken: "1//x"})
-			if _, err := s.Load(t.Context(), janeKey); !errors.Is(err, tokenstore.ErrSealed) {
-				t.Errorf("Load: %v", err)
+			if _, err := s.Load(t.Context(), janeKey); err == nil || errors.Is(err, tokenstore.ErrSealed) {
+				t.Errorf("Load: %v, want an error that says nothing about the record", err)
 			}
 		})
 	}

@@ -147,8 +147,8 @@ func New(c Config) (*Manager, error) {
 		wrong = "ClientID is " + refusePart(c.ClientID)
 	case c.Store == nil:
 		wrong = "Store is not set"
-	case missingPart(c.Store) != "":
-		wrong = "Store is a Sealed whose " + missingPart(c.Store) + " is not set"
+	case checkParts(c.Store) != nil:
+		wrong = "Store: " + checkParts(c.Store).Error()
 	case c.Refresher == nil:
 		wrong = "Refresher is not set"
 	case c.RefreshAhead < 0:
@@ -193,21 +193,6 @@ func New(c Config) (*Manager, error) {
 		m.transport = defaultTransport()
 	}
 	return m, nil
-}
-
-// missingPart names the field without which a Sealed would panic.
-func missingPart(s Store) string {
-	sealed, ok := s.(*Sealed)
-	if !ok {
-		return ""
-	}
-	if sealed == nil || sealed.Store == nil {
-		return "Store"
-	}
-	if keyring, ok := sealed.Sealer.(*Keyring); sealed.Sealer == nil || ok && keyring == nil {
-		return "Sealer"
-	}
-	return ""
 }
 
 func (m *Manager) key(subject string) Key { return Key{ClientID: m.clientID, Subject: subject} }

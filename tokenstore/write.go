@@ -158,8 +158,8 @@ func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) 
 	return Grant{}, ErrConflict
 }
 
-// loadFor reads the record that w is compared with. A sign-in takes one that
-// cannot be unsealed as far as it is readable.
+// loadFor reads the record that w is compared with. For a sign-in, of a record
+// that cannot be unsealed only the version counts.
 func (m *Manager) loadFor(ctx context.Context, u *user, w *write) (record, error) {
 	kept, err := m.loadKept(ctx, u)
 	if w.kind == signInWrite && errors.Is(err, ErrSealed) && kept.Version != "" {
