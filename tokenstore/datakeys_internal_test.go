@@ -51,3 +51,20 @@ func TestDataKeysAreBounded(t *testing.T) {
 		t.Errorf("%d data keys are kept, want %d", n, maxOpened)
 	}
 }
+
+// A caller who finds the data key used up just after another has replaced it does
+// not replace it once more.
+func TestDataKeyIsReplacedOnce(t *testing.T) {
+	k, err := NewKeyring(append(make([]byte, 31), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace := k.keys.replace(nil)
+	first, err := replace(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, err := replace(t.Context()); err != nil || second != first {
+		t.Errorf("replaced twice, %v", err)
+	}
+}

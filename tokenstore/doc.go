@@ -20,7 +20,8 @@
 // A [Store] is where grants live: package sqlstore has one for databases, package
 // redisstore one for Redis, dirstore one for a directory of files; [Memory] is for
 // tests. Package tokenstoretest checks one of your own. [Sealed] encrypts the
-// tokens for any of them.
+// tokens and authenticates the records for any of them, with a [Keyring] in memory
+// or an [Envelope] around a KMS.
 //
 // # What is kept where
 //

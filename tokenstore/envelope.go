@@ -195,7 +195,7 @@ func (k *dataKeys) replace(old *dataKey) func(context.Context) (*dataKey, error)
 		}
 		header := binary.BigEndian.AppendUint16([]byte{k.format}, uint16(len(wrapped)))
 		key := &dataKey{aead: aead, header: append(header, wrapped...), created: created}
-		k.keep(string(wrapped), aead)
+		k.keep(wrapped, aead)
 		k.current.Store(key)
 		return key, nil
 	}
@@ -231,28 +231,35 @@ func (k *dataKeys) split(sealed []byte) (wrapped, content []byte, err error) {
 
 // unwrapped returns the cipher under a data key.
 func (k *dataKeys) unwrapped(ctx context.Context, wrapped []byte) (cipher.AEAD, error) {
-	k.mu.RLock()
-	aead, ok := k.opened[string(wrapped)]
-	k.mu.RUnlock()
-	if ok {
+	if aead := k.kept(wrapped); aead != nil {
 		return aead, nil
 	}
-	name := string(wrapped)
-	return k.unwrapping.Do(ctx, name, keyTimeout, func(ctx context.Context) (cipher.AEAD, error) {
-		secret, err := k.unwrap(ctx, []byte(name))
+	wrapped = bytes.Clone(wrapped) // the call may outlive the caller
+	return k.unwrapping.Do(ctx, string(wrapped), keyTimeout, func(ctx context.Context) (cipher.AEAD, error) {
+		if aead := k.kept(wrapped); aead != nil { // another call has ended meanwhile
+			return aead, nil
+		}
+		secret, err := k.unwrap(ctx, bytes.Clone(wrapped))
 		if err != nil {
 			return nil, err
 		}
 		aead, err := newAEAD(secret)
 		if err == nil {
-			k.keep(name, aead)
+			k.keep(wrapped, aead)
 		}
 		return aead, err
 	})
 }
 
+// kept returns the cipher under a data key, if that is kept.
+func (k *dataKeys) kept(wrapped []byte) cipher.AEAD {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return k.opened[string(wrapped)]
+}
+
 // keep remembers a data key, in place of any other if there are too many.
-func (k *dataKeys) keep(wrapped string, aead cipher.AEAD) {
+func (k *dataKeys) keep(wrapped []byte, aead cipher.AEAD) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.opened == nil {
@@ -264,7 +271,7 @@ func (k *dataKeys) keep(wrapped string, aead cipher.AEAD) {
 		}
 		delete(k.opened, other)
 	}
-	k.opened[wrapped] = aead
+	k.opened[string(wrapped)] = aead
 }
 
 // newAEAD returns AES-256-GCM under secret. A wrong length is a mistake in

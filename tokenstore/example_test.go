@@ -1,6 +1,7 @@
 package tokenstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -135,6 +136,56 @@ func ExampleNewKeyring() {
 	// the third deploy too early: the record cannot be unsealed: its key is not on the keyring
 	// resealed: 1 <nil>
 	// the third deploy: <nil>
+}
+
+// A KMS is called once a day by each process that seals, and once for each data
+// key of another process. With Google's Cloud KMS the two functions are:
+//
+//	name := "projects/…/locations/…/keyRings/…/cryptoKeys/…"
+//	wrap := func(ctx context.Context, key []byte) ([]byte, error) {
+//		resp, err := client.Encrypt(ctx, &kmspb.EncryptRequest{Name: name, Plaintext: key})
+//		if err != nil {
+//			return nil, err
+//		}
+//		return resp.Ciphertext, nil
+//	}
+//	unwrap := func(ctx context.Context, wrapped []byte) ([]byte, error) {
+//		resp, err := client.Decrypt(ctx, &kmspb.DecryptRequest{Name: name, Ciphertext: wrapped})
+//		if status.Code(err) == codes.InvalidArgument { // not wrapped by this key
+//			return nil, fmt.Errorf("%w: %w", tokenstore.ErrSealed, err)
+//		}
+//		if err != nil {
+//			return nil, err
+//		}
+//		return resp.Plaintext, nil
+//	}
+func ExampleNewEnvelope() {
+	ctx := context.Background()
+	calls := 0
+	wrap := func(_ context.Context, key []byte) ([]byte, error) { // stands for a KMS
+		calls++
+		return append([]byte("wrapped:"), key...), nil
+	}
+	unwrap := func(_ context.Context, wrapped []byte) ([]byte, error) {
+		calls++
+		return bytes.TrimPrefix(wrapped, []byte("wrapped:")), nil
+	}
+	envelope, err := tokenstore.NewEnvelope(wrap, unwrap)
+	if err != nil {
+		log.Fatal(err)
+	}
+	store := &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: envelope}
+	for i := range 1000 {
+		key := tokenstore.Key{ClientID: "407408718192.apps.googleusercontent.com", Subject: fmt.Sprint(i)}
+		if _, err := store.Save(ctx, key, tokenstore.Grant{RefreshToken: "1//refresh"}); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := store.Load(ctx, key); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("calls of the KMS:", calls)
+	// Output: calls of the KMS: 1
 }
 
 // aead is the interface of Tink's AEAD primitives.

@@ -400,6 +400,33 @@ func TestReseal(t *testing.T) {
 	}
 }
 
+// Under an Envelope, Reseal brings all records under one data key, which the key
+// service wraps with its present key.
+func TestResealUnderAnEnvelope(t *testing.T) {
+	inner, service := new(tokenstore.Memory), newKeyService()
+	for i := range 4 { // processes
+		e, _ := service.envelope(t)
+		key := tokenstore.Key{ClientID: client, Subject: fmt.Sprint(i)}
+		save(t, &tokenstore.Sealed{Store: inner, Sealer: e}, key, tokenstore.Grant{RefreshToken: "1//refresh"})
+	}
+	e, _ := service.envelope(t)
+	s := &tokenstore.Sealed{Store: inner, Sealer: e}
+	for _, want := range []int{4, 0} {
+		if n, err := s.Reseal(t.Context(), tokenstore.Key{}, nil); n != want || err != nil {
+			t.Errorf("Reseal = %d, %v, want %d", n, err, want)
+		}
+	}
+	wantCalls(t, service, 5, 4)
+	later, _ := service.envelope(t)
+	for i := range 4 {
+		key := tokenstore.Key{ClientID: client, Subject: fmt.Sprint(i)}
+		if g := load(t, &tokenstore.Sealed{Store: inner, Sealer: later}, key); g.RefreshToken != "1//refresh" {
+			t.Errorf("Load = %v", g)
+		}
+	}
+	wantCalls(t, service, 5, 5)
+}
+
 func TestResealPassesOverWhatDoesNotOpen(t *testing.T) {
 	inner := new(tokenstore.Memory)
 	keys := fill(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}, 3)
