@@ -47,7 +47,8 @@ type AuthParams struct {
 	// token says.
 	HostedDomain string
 
-	// Extra are further parameters. None may be one that this package sets.
+	// Extra are further parameters. None may be one that this package sets, or
+	// approval_prompt, which Google no longer honours.
 	Extra url.Values
 }
 
@@ -89,27 +90,33 @@ func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest,
 		return nil, fmt.Errorf("exchange: NewAuthRequest: %w", err)
 	}
 	req := &AuthRequest{
-		RedirectURI:  redirectURI,
+		RedirectURI:  strings.Clone(redirectURI), // the caller may use its memory again
 		State:        rand.Text(),
 		Nonce:        rand.Text(),
 		CodeVerifier: oauth2.GenerateVerifier(),
 		Scopes:       slices.Clone(p.Scopes),
 	}
+	for i, name := range req.Scopes {
+		req.Scopes[i] = strings.Clone(name)
+	}
 	query := c.authQuery(req, p)
 	for name, values := range p.Extra {
+		if name == "approval_prompt" {
+			return nil, errors.New("exchange: NewAuthRequest: AuthParams.Extra: Google no longer honours approval_prompt: set ForceConsent, which sends prompt=consent")
+		}
 		if query.Has(name) {
 			return nil, fmt.Errorf("exchange: NewAuthRequest: AuthParams.Extra: %q is set already", name)
 		}
 		query[name] = values
 	}
-	page := *c.authPage
+	page := *c.authURL
 	page.RawQuery = query.Encode()
 	req.URL = page.String()
 	return req, nil
 }
 
-// checkScopes takes no two scopes in one string: granted, they are two names, of
-// which neither is the one asked for.
+// checkScopes refuses two scopes in one string: granted, they are two names, and
+// neither is the one asked for.
 func checkScopes(scopes []string) error {
 	if len(scopes) == 0 {
 		return errors.New("AuthParams.Scopes is empty")
@@ -122,7 +129,7 @@ func checkScopes(scopes []string) error {
 	return nil
 }
 
-// notInScope reports what RFC 6749 section 3.3 does not allow in a scope.
+// notInScope reports whether RFC 6749 section 3.3 does not allow r in a scope.
 func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
 func (c *Client) checkRedirect(uri string) error {
@@ -139,7 +146,7 @@ func (c *Client) checkRedirect(uri string) error {
 // authQuery returns the parameters of OpenID Connect Core section 3.1.2.1,
 // RFC 7636 section 4.3, and Google's own.
 func (c *Client) authQuery(req *AuthRequest, p AuthParams) url.Values {
-	query := c.authPage.Query() // RFC 6749 section 3.1: an endpoint may have some of its own
+	query := c.authURL.Query() // RFC 6749 section 3.1: an endpoint may have some of its own
 	query.Set("client_id", c.cfg.ClientID)
 	query.Set("redirect_uri", req.RedirectURI)
 	query.Set("response_type", "code")

@@ -136,6 +136,15 @@ func TestNewAuthRequestRefuses(t *testing.T) {
 	}
 }
 
+func TestApprovalPrompt(t *testing.T) {
+	_, err := newClient(t, scripted()).NewAuthRequest(callbackURI, exchange.AuthParams{
+		Scopes: []string{"openid"}, Extra: url.Values{"approval_prompt": {"force"}},
+	})
+	if err == nil || !strings.Contains(err.Error(), "ForceConsent") {
+		t.Errorf("error %v, want one that names ForceConsent", err)
+	}
+}
+
 func TestAuthRequestRoundTrip(t *testing.T) {
 	req, _ := newAuthRequest(t, newClient(t, scripted()), exchange.AuthParams{})
 	b, err := json.Marshal(req)

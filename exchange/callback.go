@@ -16,68 +16,73 @@ import (
 // URI: callback is the query of its request, req what was kept when the browser
 // was sent to Google.
 //
-// First the callback must bring the state of req (ErrState), which must be whole.
-// Only then does an error count that Google reports in it: ErrDenied if the user
-// has said no, else as the token endpoint's errors do. Then its issuer, if it
-// names one, must be Google's (RFC 9207). Where there is neither an error nor
-// what can be a code, the callback is malformed (ErrBadRequest). Then the code is
-// redeemed, with the PKCE verifier, as [Client.Exchange] does. Last, an ID token must name the nonce of req
-// (ErrState); whether the token is Google's at all, is for its verifier to say.
+// The callback must bring the state of req, which must have all its parts: else
+// the error is ErrState, and nothing else of the callback counts. An error that
+// Google reports in it is ErrDenied if the user has said no, and otherwise means
+// what it means at the token endpoint. An iss must be exactly
+// https://accounts.google.com, or Endpoint.Issuer if it is set (ErrState); see
+// Config.RequireIssuer for a callback without one. With neither an error nor a
+// code, the callback is malformed (ErrBadRequest). Then the code is redeemed with
+// the PKCE verifier, as by [Client.Exchange]. Last, an ID token must have the
+// nonce of req (ErrState). Verify the token all the same.
 //
-// If Google does not name the granted scopes, they are those asked for (RFC 6749
+// If Google does not name the granted scopes, they are those of req (RFC 6749
 // section 5.1). The error is an [*Error].
 func (c *Client) ExchangeCallback(ctx context.Context, callback url.Values, req *AuthRequest) (*Tokens, error) {
-	if failed := c.checkCallback(callback, req); failed != nil {
-		return nil, failed
+	if err := c.checkCallback(callback, req); err != nil {
+		return nil, err
 	}
-	a, err := c.exchange(ctx, callback.Get("code"), RedirectURI(req.RedirectURI), req.CodeVerifier)
+	resp, err := c.exchange(ctx, callback.Get("code"), RedirectURI(req.RedirectURI), req.CodeVerifier)
 	if err != nil {
 		return nil, err
 	}
-	t := a.tokens()
+	t := resp.tokens()
 	if t.Scopes == nil && req.Scopes != nil {
 		t.Scopes = scope.Set(req.Scopes...)
+		for i, name := range t.Scopes {
+			t.Scopes[i] = strings.Clone(name) // whose memory the caller may use again
+		}
 		// Those who read the scopes of &t.Token find them there.
-		extra := maps.Clone(a.fields)
+		extra := maps.Clone(resp.fields)
 		extra["scope"] = strings.Join(t.Scopes, " ")
 		t.Token = *t.Token.WithExtra(extra)
 	}
-	if failed := checkNonce(t, req.Nonce); failed != nil {
-		return nil, failed
+	if err := checkNonce(t, req.Nonce); err != nil {
+		return nil, err
 	}
 	return t, nil
 }
 
-func (c *Client) checkCallback(callback url.Values, req *AuthRequest) *Error {
+func (c *Client) checkCallback(callback url.Values, req *AuthRequest) error {
 	if req == nil || req.State == "" {
 		return &Error{Op: opCallback, kind: ErrState, reason: "no sign-in is under way in this session"}
 	}
 	if !only(callback, "state", req.State) {
 		return &Error{Op: opCallback, kind: ErrState, reason: "its state is missing, or another one"}
 	}
-	if req.RedirectURI == "" || req.Nonce == "" {
-		return &Error{Op: opCallback, kind: ErrState, reason: "the AuthRequest has lost its RedirectURI or Nonce",
+	if req.RedirectURI == "" || req.Nonce == "" || req.CodeVerifier == "" {
+		return &Error{Op: opCallback, kind: ErrState, reason: "the AuthRequest has lost its RedirectURI, Nonce or CodeVerifier",
 			hint: "Keep the whole AuthRequest in the session, as its JSON, and let the user start again."}
 	}
 	if callback.Has("error") {
 		return refusedCallback(callback, req)
 	}
-	if callback.Has("iss") && !c.isIssuer(callback) {
-		return &Error{Op: opCallback, kind: ErrState, reason: "it names another issuer",
-			hint: "The answer is not from the provider that the user was sent to: let the user start again. If the provider is right, set Endpoint.Issuer to what it calls itself."}
+	if err := c.checkIssuer(callback); err != nil {
+		return err
 	}
 	return checkCallbackCode(callback)
 }
 
-func checkCallbackCode(callback url.Values) *Error {
+func checkCallbackCode(callback url.Values) error {
 	if len(callback["code"]) != 1 {
 		return &Error{Op: opCallback, kind: errNotACode, reason: "there is none, or more than one", hint: brokenCallback}
 	}
-	failed := checkCode(opCallback, callback.Get("code"))
-	if failed != nil {
-		failed.hint = brokenCallback
+	if err := checkCode(opCallback, callback.Get("code")); err != nil {
+		e := asError(opCallback, err)
+		e.hint = brokenCallback
+		return e
 	}
-	return failed
+	return nil
 }
 
 const brokenCallback = "Google sends a code or an error, in a query that is decoded once: see what else answers at the redirect URI, or rewrites its query, and let the user start again."
@@ -88,16 +93,25 @@ func only(callback url.Values, name, value string) bool {
 	return len(callback[name]) == 1 && subtle.ConstantTimeCompare([]byte(callback.Get(name)), []byte(value)) == 1
 }
 
-// isIssuer accepts Google's issuer in both spellings, with the scheme and
-// without, as ID tokens have it.
-func (c *Client) isIssuer(callback url.Values) bool {
-	issuer := c.cfg.Endpoint.Issuer
-	return only(callback, "iss", issuer) ||
-		issuer == googleIssuer && only(callback, "iss", strings.TrimPrefix(issuer, "https://"))
+// checkIssuer compares iss exactly (RFC 9207 section 2.4). In ID tokens Google's
+// issuer has a second spelling, in callbacks it has not.
+func (c *Client) checkIssuer(callback url.Values) error {
+	if only(callback, "iss", c.cfg.Endpoint.Issuer) {
+		return nil
+	}
+	if callback.Has("iss") {
+		return &Error{Op: opCallback, kind: ErrState, reason: "it names another issuer",
+			hint: "The answer is not from the provider that the user was sent to: let the user start again. If the provider is right, set Endpoint.Issuer to its name for itself."}
+	}
+	if c.cfg.RequireIssuer {
+		return &Error{Op: opCallback, kind: ErrState, reason: "it names no issuer, and Config.RequireIssuer is set",
+			hint: "If the callbacks of honest users have no iss, the provider does not send it yet: leave RequireIssuer out."}
+	}
+	return nil
 }
 
 // refusedCallback is the error that a callback reports (RFC 6749 section 4.1.2.1).
-func refusedCallback(callback url.Values, req *AuthRequest) *Error {
+func refusedCallback(callback url.Values, req *AuthRequest) error {
 	code := callback.Get("error")
 	if code == "" {
 		return &Error{Op: opCallback, kind: ErrBadRequest, reason: "its error is empty", hint: brokenCallback}
@@ -113,7 +127,7 @@ func refusedCallback(callback url.Values, req *AuthRequest) *Error {
 }
 
 // checkNonce compares the nonce in the ID token, if there has to be one.
-func checkNonce(t *Tokens, want string) *Error {
+func checkNonce(t *Tokens, want string) error {
 	if t.IDToken == "" && !slices.ContainsFunc(t.Scopes, asksForIdentity) {
 		return nil
 	}
@@ -130,8 +144,8 @@ func asksForIdentity(name string) bool {
 	return slices.Contains(scope.Set("openid", "email", "profile"), scope.Canonical(name))
 }
 
-// nonceOf reads the nonce of an ID token without verifying anything; "" if
-// there is none, or none that is beyond doubt.
+// nonceOf reads the nonce of an ID token without verifying anything. It returns ""
+// if there is none, or more than one.
 func nonceOf(idToken string) string {
 	parts := strings.Split(idToken, ".")
 	if len(parts) != 3 {

@@ -35,7 +35,7 @@ func callbackAnswer(idToken, scope string) answerFunc {
 }
 
 func TestExchangeCallback(t *testing.T) {
-	for _, iss := range []string{"", "https://accounts.google.com", "accounts.google.com"} {
+	for _, iss := range []string{"", "https://accounts.google.com"} {
 		g := scripted(nil)
 		c := newClient(t, g)
 		req, _ := newAuthRequest(t, c, exchange.AuthParams{})
@@ -108,10 +108,12 @@ func TestCallbackRefused(t *testing.T) {
 		{"two states", func(v url.Values, _ *exchange.AuthRequest) { v.Add("state", "x") }, exchange.ErrState, 400},
 		{"nothing kept", func(v url.Values, r *exchange.AuthRequest) { v.Set("state", ""); *r = exchange.AuthRequest{} }, exchange.ErrState, 400},
 		{"no nonce kept", func(_ url.Values, r *exchange.AuthRequest) { r.Nonce = "" }, exchange.ErrState, 400},
+		{"no code verifier kept", func(_ url.Values, r *exchange.AuthRequest) { r.CodeVerifier = "" }, exchange.ErrState, 400},
 		{"no redirect URI kept", func(_ url.Values, r *exchange.AuthRequest) { r.RedirectURI = "" }, exchange.ErrState, 400},
 		{"error of a stranger", set("error", "access_denied", "state", "x"), exchange.ErrState, 400},
 		{"issuer", set("iss", "https://evil.example"), exchange.ErrState, 400},
 		{"issuer with a slash", set("iss", "https://accounts.google.com/"), exchange.ErrState, 400},
+		{"issuer in the short spelling", set("iss", "accounts.google.com"), exchange.ErrState, 400},
 		{"empty issuer", set("iss", ""), exchange.ErrState, 400},
 		{"two issuers", func(v url.Values, _ *exchange.AuthRequest) {
 			v["iss"] = []string{"https://accounts.google.com", "https://evil.example"}
@@ -121,6 +123,7 @@ func TestCallbackRefused(t *testing.T) {
 		{"error and code", set("error", "access_denied"), exchange.ErrDenied, 403},
 		{"access_denied", refuses("access_denied"), exchange.ErrDenied, 403},
 		{"admin_policy_enforced", refuses("admin_policy_enforced"), exchange.ErrDenied, 403},
+		{"policy_enforced", refuses("policy_enforced"), exchange.ErrDenied, 403},
 		{"org_internal", refuses("org_internal"), exchange.ErrDenied, 403},
 		{"login_required", refuses("login_required"), exchange.ErrDenied, 403},
 		{"disallowed_useragent", refuses("disallowed_useragent"), exchange.ErrDenied, 403},
@@ -263,4 +266,35 @@ func FuzzCallbackNonce(f *testing.F) {
 			t.Errorf("accepted %q", claims)
 		}
 	})
+}
+
+func TestRequiredIssuer(t *testing.T) {
+	const other = "https://idp.example.com"
+	tests := []struct {
+		name, endpoint, iss string
+		required, ok        bool
+	}{
+		{"absent", "", "", false, true},
+		{"absent, required", "", "", true, false},
+		{"Google's, required", "", "https://accounts.google.com", true, true},
+		{"Google's", "", "https://accounts.google.com", false, true},
+		{"another provider's", other, other, true, true},
+		{"Google's, at another provider", other, "https://accounts.google.com", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(nil)
+			c := newClient(t, g, func(cfg *exchange.Config) { cfg.RequireIssuer, cfg.Endpoint.Issuer = tt.required, tt.endpoint })
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"nonce":%q}`, req.Nonce)), "openid")
+			callback := url.Values{"state": {req.State}, "code": {goodCode}}
+			if tt.iss != "" {
+				callback.Set("iss", tt.iss)
+			}
+			_, err := c.ExchangeCallback(t.Context(), callback, req)
+			if tt.ok && err != nil || !tt.ok && (!errors.Is(err, exchange.ErrState) || g.posts() != 0) {
+				t.Errorf("%v after %d posts, want it accepted: %t", err, g.posts(), tt.ok)
+			}
+		})
+	}
 }

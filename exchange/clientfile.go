@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
@@ -10,17 +11,17 @@ import (
 )
 
 // ConfigFromJSON reads the client_secret_*.json that Google's console offers
-// for download, of a web or an installed client. redirect_uris may be absent,
-// as they are where a client serves apps alone. The auth_uri and token_uri in
-// the file are not used: the code and the secret go to Google's own addresses,
-// or to those of the Endpoint that you set.
+// for download, of a web or an installed client. redirect_uris may be absent, as
+// for a client that serves apps alone. The auth_uri and token_uri in the file are
+// not used: codes and the secret go to Google's own addresses, or to those of the
+// Endpoint that you set.
 //
 // An installed client's redirect_uris that stand for its own machine, such as
 // http://localhost, are left out of RedirectURIs: Google lets it come back to any
 // loopback port (https://developers.google.com/identity/protocols/oauth2/native-app).
 //
-// Names in the file count as they are spelled. A client, or a member of it, that
-// is there twice is an error; unknown members are ignored.
+// Names in the file are compared exactly. A client, or a member of it, that is
+// there twice is an error. Unknown members are ignored.
 //
 // No error quotes the file.
 func ConfigFromJSON(clientSecretJSON []byte) (Config, error) {
@@ -41,6 +42,7 @@ func ConfigFromFile(path string) (Config, error) {
 }
 
 func parseClientFile(b []byte) (Config, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // some editors and shells write a byte order mark
 	var web, installed *json.RawMessage
 	var account string
 	err := membersOf(b, map[string]any{"web": &web, "installed": &installed, "type": &account})
@@ -75,15 +77,15 @@ func parseFileClient(b []byte) (Config, error) {
 	return cfg, nil
 }
 
-// fixedRedirects returns those of an installed client's redirect URIs that are
-// meant literally; nil if none is.
+// fixedRedirects returns the redirect URIs of an installed client that are meant
+// literally, or nil.
 func fixedRedirects(uris []string) []string {
 	var fixed []string
 	for _, raw := range uris {
 		u, err := url.Parse(raw)
-		// Older files have a urn beside the loopback address, for copying the
-		// code by hand.
-		if err == nil && (isLoopback(u.Hostname()) || u.Scheme == "urn") {
+		// Older files have a urn and "oob" beside the loopback address, for copying
+		// the code by hand. Google has ended that.
+		if raw == "oob" || err == nil && (isLoopback(u.Hostname()) || u.Scheme == "urn") {
 			continue
 		}
 		fixed = append(fixed, raw)

@@ -26,6 +26,8 @@ func TestConfigFromJSON(t *testing.T) {
 	}{
 		{"web", webFile, nil},
 		{"installed", installed, nil},
+		{"byte order mark", "\ufeff" + webFile, nil},
+		{"client ID is a project number", strings.Replace(webFile, "1234-web", "831549207147", 1), nil},
 		{"redirect URIs", withURIs, []string{"https://example.com/cb"}},
 		{"null members", `{"type":null,"installed": null ,` + webFile[1:], nil},
 		{"members of other names", `{"Web":{"client_id":"y"},"TYPE":"x",` + withURIs[1:len(withURIs)-2] + `,"Client_ID":"y","REDIRECT_URIS":[]}}`,
@@ -33,7 +35,7 @@ func TestConfigFromJSON(t *testing.T) {
 		{"loopback of a web client", strings.Replace(withURIs, "https://example.com/cb", "http://localhost:8080/cb", 1), []string{"http://localhost:8080/cb"}},
 		{"loopback of an installed client", strings.Replace(installed, `"project_id"`, `"redirect_uris":["http://localhost"],"project_id"`, 1), nil},
 		{"installed, of the old kind", strings.Replace(installed, `"project_id"`,
-			`"redirect_uris":["urn:ietf:wg:oauth:2.0:oob","http://localhost"],"project_id"`, 1), nil},
+			`"redirect_uris":["urn:ietf:wg:oauth:2.0:oob","oob","http://localhost"],"project_id"`, 1), nil},
 		{"installed, with others", strings.Replace(installed, `"project_id"`,
 			`"redirect_uris":["http://127.0.0.1:80/","com.example.app:/cb","http://[::1]/","https://example.com/cb","http://localhost"],"project_id"`, 1),
 			[]string{"com.example.app:/cb", "https://example.com/cb"}},
@@ -45,6 +47,9 @@ func TestConfigFromJSON(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := want
+			if strings.Contains(tt.file, "831549207147") {
+				want.ClientID = "831549207147.apps.googleusercontent.com"
+			}
 			want.RedirectURIs = tt.uris
 			if !reflect.DeepEqual(got, want) { // the file's own addresses are not trusted
 				t.Errorf("got %v %q, want %v %q", got, got.Endpoint, want, want.Endpoint)

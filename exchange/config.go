@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -27,6 +28,14 @@ type Config struct {
 	// for public clients.
 	ClientSecret string
 
+	// ClientSecretFunc, if set, returns the client secret for each token request,
+	// in place of ClientSecret: a secret that is replaced in a secret manager or a
+	// file needs no restart. At Google two secrets of a client are valid at once:
+	// add the new one, let it reach every replica, and disable the old one. It is
+	// called from many goroutines at once, and its time counts as that of the
+	// request. If it fails, the error is ErrTemporary and nothing is sent.
+	ClientSecretFunc func(context.Context) (string, error)
+
 	// RedirectURIs are the client's, as registered. If there are any,
 	// [Client.NewAuthRequest] refuses others; for the loopback redirects of an
 	// installed client, whose port varies, leave them out, as ConfigFromJSON does.
@@ -45,13 +54,44 @@ type Config struct {
 	// Requests from apps carry no origin and pass.
 	CrossOrigin *http.CrossOriginProtection
 
-	// OnError, if set, is told what Handler refused or failed at, for your
-	// log. No secret is in the error. It is called before Handler answers, from
-	// many goroutines at once.
+	// RequireIssuer refuses a callback without iss as ErrState (RFC 9207 section
+	// 2.4). A callback with another iss is always refused. Google sends iss and
+	// announces it in its discovery document since September 2026, but rolled it
+	// out account by account, so it is not required by default.
+	RequireIssuer bool
+
+	// Retry says how long Refresh and Revoke try again.
+	Retry Retry
+
+	// OnError, if set, is told what a handler, or [Client.Fail], answers to, for
+	// your log. No secret is in the error. It is called before the answer is
+	// written, from many goroutines at once.
 	OnError func(*http.Request, error)
+
+	// Answer writes what Handler and [Client.Fail] answer when a request has
+	// failed. [HTTPStatus] and [ProblemCode] say what err means to an app; its text
+	// is for your log. If nil, [WriteProblem] is used.
+	Answer func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
+}
+
+// Retry says how long to try again after a transient failure. The pauses between
+// the tries double, from First to 32 seconds, each by up to half longer or
+// shorter. Retry-After is honoured. The context bounds it all: with a deadline that
+// the next pause would pass, the failure is returned at once.
+//
+// While a person waits, a few seconds are enough. A job has minutes. A test has no
+// time: a negative Total.
+type Retry struct {
+	// Total is the time in which tries may begin, counted from the first one. If
+	// zero, there are at most five tries, and no pause is longer than a minute.
+	// If negative, there is one try.
+	Total time.Duration
+
+	// First is the pause before the second try. If zero, one second is used.
+	First time.Duration
 }
 
 // Endpoint holds the addresses of a provider: https, or http on a loopback
@@ -92,6 +132,9 @@ func (c *Config) check() error {
 	if c.ClientID == "" {
 		return errors.New("exchange: Config.ClientID is empty")
 	}
+	if c.ClientSecret != "" && c.ClientSecretFunc != nil {
+		return errors.New("exchange: Config has both ClientSecret and ClientSecretFunc")
+	}
 	// A stray newline from a file or a variable is the usual way to an
 	// invalid_client that nobody can explain.
 	for _, f := range []field{{"ClientID", c.ClientID}, {"ClientSecret", c.ClientSecret}} {
@@ -111,6 +154,21 @@ func (c *Config) check() error {
 		}
 	}
 	return nil
+}
+
+// secretFunc returns the function that returns the client secret.
+func (c *Config) secretFunc() func(context.Context) (string, error) {
+	secret, get := c.ClientSecret, c.ClientSecretFunc
+	if get == nil {
+		return func(context.Context) (string, error) { return secret, nil }
+	}
+	return func(ctx context.Context) (string, error) {
+		secret, err := get(ctx)
+		if err == nil && strings.ContainsFunc(secret, notVisible) {
+			err = errors.New("it contains white space, or characters other than ASCII")
+		}
+		return secret, err
+	}
 }
 
 type field struct{ name, value string }

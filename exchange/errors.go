@@ -10,67 +10,71 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// What a failure means for the caller. Every error that comes from a request,
-// an answer or a callback Is one of these; the package documentation has the
+// The meaning of a failure for the caller. Every error that comes from a request,
+// a response or a callback Is one of these; the package documentation has the
 // table.
 var (
 	// ErrInvalidGrant: the code or refresh token is spent, expired, revoked,
 	// issued under another redirect_uri, or was never one. A code: get a new one. A
 	// refresh token: the user has to consent again. Never transient.
-	ErrInvalidGrant error = &sentinel{text: "invalid grant", status: http.StatusBadRequest}
+	ErrInvalidGrant error = &sentinel{text: "invalid grant", status: http.StatusBadRequest, problem: problemCodeSpent}
 
 	// ErrRedirectMismatch: the redirect_uri (see [RedirectURI]) is not the one under
 	// which the code was issued, or not a registered one. A fault of this
 	// backend's configuration.
-	ErrRedirectMismatch error = &sentinel{text: "redirect_uri mismatch", status: http.StatusInternalServerError}
+	ErrRedirectMismatch error = &sentinel{text: "redirect_uri mismatch", status: http.StatusInternalServerError, problem: problemServer}
 
 	// ErrClient: Google refuses this OAuth client or the way it asks (its
 	// secret, its configuration, a code that belongs to another client), or
 	// the endpoint is not Google's. Trying again does not help, and no kept
 	// refresh token has become bad.
-	ErrClient error = &sentinel{text: "OAuth client or request refused", status: http.StatusInternalServerError}
+	ErrClient error = &sentinel{text: "OAuth client or request refused", status: http.StatusInternalServerError, problem: problemServer}
 
 	// ErrTemporary: Google was not reached, could not answer, or asks to slow
 	// down. Later it may work; for a code see [Client.Exchange].
-	ErrTemporary error = &sentinel{text: "temporary failure", status: http.StatusServiceUnavailable}
+	ErrTemporary error = &sentinel{text: "temporary failure", status: http.StatusServiceUnavailable, problem: problemRetryLater}
 
 	// ErrDenied: the user, or an administrator on their behalf, said no, or
 	// Google does not let this user in this way: not with this account
-	// (org_internal), not in a web view (disallowed_useragent), or not without
-	// asking them something (login_required, consent_required and the like).
-	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden}
+	// (org_internal), not under Advanced Protection (policy_enforced), not in a
+	// web view (disallowed_useragent), or not without asking them something
+	// (login_required, consent_required and the like).
+	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden, problem: problemDenied}
 
 	// ErrState: a callback does not belong to the AuthRequest: its state, its
 	// issuer or the nonce of its ID token is another one, or the AuthRequest has
 	// lost a part.
-	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest}
+	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest, problem: problemNotStarted}
 
 	// ErrBadRequest: a request, or a callback, that should bring a code is not
 	// acceptable, or what it brings cannot be a code; in the latter case the error Is
 	// ErrInvalidGrant too.
-	ErrBadRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest}
+	ErrBadRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest, problem: problemBadRequest}
 )
 
-// errNotACode is both what the app did wrong and what Google would say.
+// errNotACode Is ErrBadRequest, because the app has sent it, and ErrInvalidGrant,
+// as Google would say.
 var errNotACode error = &sentinel{
-	text: "not a code", status: http.StatusBadRequest, is: []error{ErrInvalidGrant, ErrBadRequest},
+	text: "not a code", status: http.StatusBadRequest, problem: problemBadRequest, is: []error{ErrInvalidGrant, ErrBadRequest},
 }
 
 type sentinel struct {
-	text   string
-	status int
-	is     []error
+	text    string
+	status  int
+	problem string
+	is      []error
 }
 
-func (s *sentinel) Error() string   { return "exchange: " + s.text }
-func (s *sentinel) HTTPStatus() int { return s.status }
-func (s *sentinel) Unwrap() []error { return s.is }
+func (s *sentinel) Error() string       { return "exchange: " + s.text }
+func (s *sentinel) HTTPStatus() int     { return s.status }
+func (s *sentinel) ProblemCode() string { return s.problem }
+func (s *sentinel) Unwrap() []error     { return s.is }
 
-// An Error is the failure of one operation. It Is one of the sentinels, and, if
-// Google gave an OAuth error code, errors.As finds an *oauth2.RetrieveError in
-// it, whose Body and Response are nil. No code, token, secret or response body
-// is in any of its fields or in what it wraps. One that you make for a test of
-// your own means what its Code does: &Error{Code: "invalid_grant"} Is
+// An Error is the failure of one operation. It Is one of the sentinels. If Google
+// gave an OAuth error code, errors.As finds an *oauth2.RetrieveError in it, whose
+// Body and Response are nil. Neither its fields nor the errors that it wraps have
+// a code, a token, a secret or a response body. An Error that a test of yours
+// makes means what its Code says: &Error{Code: "invalid_grant"} Is
 // ErrInvalidGrant.
 type Error struct {
 	Op          string        // "authorize", "callback", "exchange", "refresh", "revoke" or "read code"
@@ -81,7 +85,7 @@ type Error struct {
 	RetryAfter  time.Duration // how long Google asks to wait, at most 24 hours; 0: it does not say
 
 	kind   error  // the sentinel; nil: what Code means
-	answer int    // what to answer the app with, where it is not what kind says
+	status int    // HTTP status for the app; 0: that of kind
 	reason string // what is wrong, in words of this package
 	hint   string // where the hint for kind and Code would not do
 	cause  error
@@ -93,7 +97,11 @@ type Error struct {
 // Error says what failed, what that means, and what Google said.
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString("exchange: " + e.Op + ": " + strings.TrimPrefix(e.means().Error(), "exchange: "))
+	b.WriteString("exchange: ")
+	if e.Op != opExchange {
+		b.WriteString(e.Op + ": ")
+	}
+	b.WriteString(strings.TrimPrefix(e.means().Error(), "exchange: "))
 	if e.reason != "" {
 		b.WriteString(": " + e.reason)
 	}
@@ -124,8 +132,8 @@ func (e *Error) Unwrap() []error {
 	return []error{e.means(), e.cause}
 }
 
-// means returns the sentinel. An Error that somebody else has made, for a test
-// perhaps, has but its Code.
+// means returns the sentinel. An Error that another package has made, for a test
+// perhaps, has only its Code.
 func (e *Error) means() error {
 	if e.kind == nil {
 		return meaningOf(e.Code)
@@ -149,10 +157,36 @@ func (e *Error) OAuthError() (code, subtype string) { return e.Code, e.Subtype }
 
 // HTTPStatus returns the status to answer an app with, as [HTTPStatus] does.
 func (e *Error) HTTPStatus() int {
-	if e.answer != 0 {
-		return e.answer
+	if e.status != 0 {
+		return e.status
 	}
 	return HTTPStatus(e.means())
+}
+
+// meaningOf returns the sentinel for an OAuth error code, of the token endpoint
+// or in a callback.
+func meaningOf(code string) error {
+	switch code {
+	case "invalid_grant":
+		return ErrInvalidGrant
+	case "redirect_uri_mismatch":
+		return ErrRedirectMismatch
+	case "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
+		return ErrTemporary
+	case "access_denied", "admin_policy_enforced", "policy_enforced", "org_internal", "disallowed_useragent",
+		"interaction_required", "login_required", "consent_required", "account_selection_required":
+		return ErrDenied
+	}
+	return ErrClient
+}
+
+// isOAuthWord reports whether word is an error code of OAuth's or Google's.
+func isOAuthWord(word string) bool {
+	switch word {
+	case "invalid_request", "unsupported_grant_type", "unsupported_response_type", "invalid_token", "unsupported_token_type":
+		return true
+	}
+	return meaningOf(word) != ErrClient || hintFor(word, word) != ""
 }
 
 // HTTPStatus returns the HTTP status with which to answer an app or a browser
@@ -174,4 +208,59 @@ func HTTPStatus(err error) int {
 		return status
 	}
 	return http.StatusInternalServerError
+}
+
+// Hint says in a sentence or two what to do about the error. It is for the
+// people who run the backend, not for its users.
+func (e *Error) Hint() string {
+	if e.hint != "" {
+		return e.hint
+	}
+	if h := hintFor(e.Code, e.Subtype); h != "" {
+		return h
+	}
+	switch kind := e.means(); {
+	case errors.Is(kind, ErrInvalidGrant) && e.Op == opRefresh:
+		return "The refresh token is revoked or expired, or more than 100 newer ones were issued for this user and client: have the app get a code with consent."
+	case errors.Is(kind, ErrInvalidGrant):
+		return "Codes work once and for a short time: have the app get a new one. If new ones fail too, check that the RedirectURI and the PKCE verifier are those of the code."
+	case kind == ErrTemporary:
+		return "Try again later: Google, or the network on the way to it, has failed."
+	case kind == ErrDenied:
+		return "The user or their administrator did not agree: let them go on without Google, and try again when they ask for it."
+	case kind == ErrState:
+		return "The sign-in was started in another browser session, or has been finished already: start a new one."
+	case kind == ErrBadRequest:
+		return "See the documentation of ReadCode for what a request must look like."
+	}
+	return "Check the client ID, the secret and the Endpoint of the Config against Google's console."
+}
+
+func hintFor(code, subtype string) string {
+	if subtype == "invalid_rapt" || subtype == "rapt_required" {
+		return "The session length that the user's administrator allows is over: have the user sign in again."
+	}
+	switch code {
+	case "redirect_uri_mismatch":
+		return "Use App for codes from iOS and Android, Popup for those of a Google Identity Services popup, and otherwise exactly the redirect URI of the authorization request."
+	case "invalid_client":
+		return "The client ID or its secret is wrong: compare the Config with Google's console, and look for a secret that was replaced."
+	case "unauthorized_client":
+		return "The code or token belongs to another OAuth client: the app must be given this backend's web client as its server client ID."
+	case "deleted_client", "disabled_client":
+		return "The OAuth client was deleted or disabled: restore it in Google's console."
+	case "invalid_scope":
+		return "A scope is not, or no longer, allowed for this client: check it in Google's console."
+	case "admin_policy_enforced":
+		return "The user's Workspace administrator does not allow this app or one of its scopes: only the administrator can change that."
+	case "policy_enforced":
+		return "The user has put the account under Google's Advanced Protection, which lets in only apps that Google has verified, and not for every scope: the user can go on without Google, or with another account."
+	case "org_internal":
+		return "The app is for users of its own organisation: they must sign in with an account of it."
+	case "interaction_required", "login_required", "consent_required", "account_selection_required":
+		return "Google has to ask the user, and was told not to (prompt=none): send the user there again, without that."
+	case "disallowed_useragent":
+		return "Google does not sign users in inside an embedded web view: the app must open the authorization page in the system browser, or use Google's SDK."
+	}
+	return ""
 }

@@ -12,8 +12,8 @@
 //			// Keep t.RefreshToken, if there is one, under the user's subject.
 //		}))
 //
-// [Client.Exchange] does the same for a code that came another way,
-// [Client.Refresh] gets further access tokens, [Client.Revoke] ends it all.
+// [Client.Exchange] redeems a code that came another way, [Client.Refresh] gets
+// further access tokens, and [Client.Revoke] takes the user's consent back.
 //
 // # Where a code comes from
 //
@@ -37,15 +37,15 @@
 //
 // # What can go wrong
 //
-// Every failure is an [*Error] that Is one of the sentinels, but for mistakes in
-// what New, ConfigFromJSON, ConfigFromFile and NewAuthRequest are given: those
-// are plain errors, which say what is wrong. This is what Google's answers mean,
-// the [HTTPStatus] to answer an app with, whether Refresh and Revoke try again by
-// themselves, and whether a code may have been redeemed all the same. A code is
-// sent once, whatever happens; one that may have been redeemed is not sent again
-// later either.
+// Every failure is an [*Error] that Is one of the sentinels. Mistakes in the
+// arguments of New, ConfigFromJSON, ConfigFromFile and NewAuthRequest are plain
+// errors. The table shows the meaning of Google's responses, the [HTTPStatus] to
+// answer an app with, whether Refresh and Revoke try again by themselves, and
+// whether a code may have been redeemed all the same. A code is sent once; one
+// that may have been redeemed is not sent again later either. [ProblemCode] says
+// to an app what to do.
 //
-//	Google's answer                             error                status  again  redeemed
+//	Google's response                           error                status  again  redeemed
 //	invalid_grant, also with the subtype
 //	    invalid_rapt or rapt_required           ErrInvalidGrant      400     no     no
 //	redirect_uri_mismatch                       ErrRedirectMismatch  500     no     no
@@ -56,7 +56,8 @@
 //	4xx without a readable code                 ErrClient            500     no     no
 //	a redirect                                  ErrClient            500     no     perhaps
 //	access_denied, admin_policy_enforced,
-//	    org_internal, disallowed_useragent,
+//	    policy_enforced, org_internal,
+//	    disallowed_useragent,
 //	    interaction_required, login_required,
 //	    consent_required,
 //	    account_selection_required              ErrDenied            403     no     no
@@ -65,22 +66,24 @@
 //	    temporarily_unavailable                 ErrTemporary         503     yes    perhaps
 //	5xx, whatever other code is in it           ErrTemporary         503     yes    perhaps
 //	200, but not a token response               ErrTemporary         503     no     perhaps
+//	200, but a token_type other than Bearer     ErrClient            500     no     perhaps
 //	none: not connected                         ErrTemporary         503     yes    no
 //	none: its certificate is not good           ErrTemporary         503     no     no
 //	none: connected, and cut off                ErrTemporary         503     yes    perhaps
 //	none yet, and a context has ended           ErrTemporary         503     no     perhaps
-//	none: a context had ended before            ErrTemporary         503     no     no
+//	none: a context had ended before,
+//	    or ClientSecretFunc has failed          ErrTemporary         503     no     no
 //
 //	a callback's error, by its code             as above
 //	a callback of another state, iss or nonce,
 //	    or for an AuthRequest that lost some    ErrState             400
 //	a callback with neither error nor code      ErrBadRequest           400
-//	a request that ReadCode refuses             ErrBadRequest           405, 403, 415, 413, 400
+//	a request that ReadCode refuses             ErrBadRequest           405, 403, 415, 413, 408, 400
 //	what cannot be a code                       ErrInvalidGrant      400
 //	a code that is spent, or may be             ErrInvalidGrant      400
 //
-// Only ErrInvalidGrant says that a kept refresh token is dead. [Error.Hint] says
-// what to do.
+// Only ErrInvalidGrant says that a kept refresh token is of no use any more.
+// [Error.Hint] says what to do.
 //
 // # Security
 //
@@ -96,13 +99,11 @@
 package exchange
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
 	"time"
-
-	"github.com/seed3a054f9c/googlesignin/internal/flight"
 )
 
 // A Client speaks to Google's token and revocation endpoints for one OAuth
@@ -111,16 +112,16 @@ import (
 type Client struct {
 	redacted
 
-	// Where fmt finds a Client in an unexported field it looks inside without
-	// asking, through pointers too, but not into a function.
-	secret    func() string
+	// Functions, because fmt looks into the fields of a Client that is in an
+	// unexported field, through pointers too.
+	secret    func(context.Context) (string, error)
 	roundTrip func(*http.Request) (*http.Response, error)
 
-	cfg      *Config       // without ClientSecret
-	timeout  time.Duration // of one call
-	authPage *url.URL
-	flights  *flight.Group[*answer]
-	codes    *codes
+	cfg     *Config       // without ClientSecret
+	timeout time.Duration // of one call
+	codes   *codes
+
+	authURL, tokenURL, revokeURL *url.URL
 }
 
 // New returns a Client for cfg, of which it keeps a copy. An error names the
@@ -130,22 +131,18 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	authPage, err := url.Parse(cfg.Endpoint.AuthURL)
-	if err != nil {
-		return nil, errors.New("exchange: Config.Endpoint.AuthURL: not a URL")
-	}
-	secret := cfg.ClientSecret
-	cfg.ClientSecret = ""
 	c := &Client{
 		redacted:  redacted(fmt.Sprintf("exchange.Client{ClientID: %q, TokenURL: %q}", cfg.ClientID, cfg.Endpoint.TokenURL)),
-		secret:    func() string { return secret },
+		secret:    cfg.secretFunc(),
 		cfg:       &cfg,
 		roundTrip: http.DefaultTransport.RoundTrip,
 		timeout:   callTimeout,
-		authPage:  authPage,
-		flights:   new(flight.Group[*answer]),
 		codes:     new(codes),
 	}
+	c.authURL, _ = url.Parse(cfg.Endpoint.AuthURL) // complete has parsed all three
+	c.tokenURL, _ = url.Parse(cfg.Endpoint.TokenURL)
+	c.revokeURL, _ = url.Parse(cfg.Endpoint.RevokeURL)
+	cfg.ClientSecret = ""
 	if given := cfg.HTTPClient; given != nil {
 		if given.Transport != nil {
 			c.roundTrip = given.Transport.RoundTrip

@@ -1,11 +1,16 @@
 package exchange
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
+	"strings"
+	"time"
 )
 
 // maxBody bounds the body of a request that brings a code.
@@ -21,39 +26,40 @@ const maxBody = 4 << 10
 //   - as application/x-www-form-urlencoded with a field code, as
 //     application/json with a member code, or alone as the body of
 //     application/octet-stream or text/plain (else 415);
-//   - in a body of at most 4 KiB (else 413).
+//   - not compressed (else 415), in a body of at most 4 KiB (else 413), before the
+//     server's read timeout ends (else 408).
 //
 // The code must be there once and look like one (else 400). Other fields are
-// ignored. The body is read only when all before it is right. A form that
-// something in front has parsed already is taken from r.PostForm.
+// ignored. The body is read only when everything before it is right. If a form
+// has been parsed already, the code is taken from r.PostForm.
 //
-// The error is an [*Error] that Is ErrBadRequest; answer with its [HTTPStatus].
-// These checks keep other sites' pages out. They say nothing about who sends
-// the code: sign in whoever the ID token names, and nobody else.
+// The error is an [*Error] that Is ErrBadRequest; [Client.Fail] answers with it.
+// These checks keep the pages of other sites out. They say nothing about who
+// sends the code: sign in the user whom the ID token names, and no other.
 func (c *Client) ReadCode(w http.ResponseWriter, r *http.Request) (code string, err error) {
-	kind, failed := c.checkRequest(r)
-	if failed != nil {
-		return "", failed
+	mediaType, err := c.checkRequest(r)
+	if err != nil {
+		return "", err
 	}
-	switch kind {
+	switch mediaType {
 	case "application/x-www-form-urlencoded":
-		code, failed = codeFromForm(w, r)
+		code, err = codeFromForm(w, r)
 	case "application/json":
-		code, failed = codeFromJSON(w, r)
+		code, err = codeFromJSON(w, r)
 	default:
-		code, failed = readBody(w, r)
+		code, err = readBody(w, r)
 	}
-	if failed != nil {
-		return "", failed
+	if err != nil {
+		return "", err
 	}
-	if failed := checkCode(opReadCode, code); failed != nil {
-		return "", failed
+	if err := checkCode(opReadCode, code); err != nil {
+		return "", err
 	}
 	return code, nil
 }
 
-// checkRequest checks all that comes before the body, and returns its type.
-func (c *Client) checkRequest(r *http.Request) (mediaType string, failed *Error) {
+// checkRequest checks everything before the body, and returns the media type.
+func (c *Client) checkRequest(r *http.Request) (mediaType string, err error) {
 	if r.Method != http.MethodPost {
 		return "", refuse(http.StatusMethodNotAllowed, "the method is not POST")
 	}
@@ -63,28 +69,37 @@ func (c *Client) checkRequest(r *http.Request) (mediaType string, failed *Error)
 	if err := c.cfg.CrossOrigin.Check(r); err != nil {
 		return "", refuse(http.StatusForbidden, "a page of another origin has sent it")
 	}
-	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return "", errCompressed()
+	}
+	mediaType, _, err = mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch mediaType {
 	case "application/x-www-form-urlencoded", "application/json", "application/octet-stream", "text/plain":
 		if err == nil {
 			return mediaType, nil
 		}
 	}
-	return "", refuse(http.StatusUnsupportedMediaType, "its Content-Type is none that a code comes in")
+	return "", refuse(http.StatusUnsupportedMediaType, "no code comes in its Content-Type")
 }
 
+// refuse returns the error of a request that is answered with status.
 func refuse(status int, reason string) *Error {
-	return &Error{Op: opReadCode, kind: ErrBadRequest, answer: status, reason: reason}
+	return &Error{Op: opReadCode, kind: ErrBadRequest, status: status, reason: reason}
 }
 
-func codeFromForm(w http.ResponseWriter, r *http.Request) (string, *Error) {
+func errCompressed() error {
+	e := refuse(http.StatusUnsupportedMediaType, "the body is compressed")
+	e.hint = "The app, or a proxy, compresses the body (gzip, for example): it has to send it as it is."
+	return e
+}
+
+func codeFromForm(w http.ResponseWriter, r *http.Request) (string, error) {
 	form := r.PostForm
 	if form == nil {
-		body, failed := readBody(w, r)
-		if failed != nil {
-			return "", failed
+		body, err := readBody(w, r)
+		if err != nil {
+			return "", err
 		}
-		var err error
 		if form, err = url.ParseQuery(body); err != nil {
 			return "", refuse(http.StatusBadRequest, "the body is not a form")
 		}
@@ -95,10 +110,10 @@ func codeFromForm(w http.ResponseWriter, r *http.Request) (string, *Error) {
 	return form.Get("code"), nil
 }
 
-func codeFromJSON(w http.ResponseWriter, r *http.Request) (string, *Error) {
-	body, failed := readBody(w, r)
-	if failed != nil {
-		return "", failed
+func codeFromJSON(w http.ResponseWriter, r *http.Request) (string, error) {
+	body, err := readBody(w, r)
+	if err != nil {
+		return "", err
 	}
 	code, err := memberOf([]byte(body), "code")
 	if err != nil {
@@ -107,7 +122,7 @@ func codeFromJSON(w http.ResponseWriter, r *http.Request) (string, *Error) {
 	return code, nil
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) (string, *Error) {
+func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 	if r.Body == nil { // a server's request has one; http.NewRequest, in a test, may not
 		return "", nil
 	}
@@ -115,8 +130,61 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, *Error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return "", refuse(http.StatusRequestEntityTooLarge, "the body is larger than 4 KiB")
 	}
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		e := refuse(http.StatusRequestTimeout, "the body came too slowly")
+		e.hint = "The network of the app is slow: it can send the same code again. The limit is http.Server.ReadTimeout."
+		return "", e
+	}
 	if err != nil {
 		return "", refuse(http.StatusBadRequest, "the body broke off")
 	}
+	if bytes.HasPrefix(body, []byte("\x1f\x8b")) { // gzip (RFC 1952), without saying so
+		return "", errCompressed()
+	}
 	return string(body), nil
+}
+
+// handleTimeout is the time that signedIn has.
+const handleTimeout = time.Minute
+
+// Handler returns a handler that reads a code as [Client.ReadCode] does,
+// exchanges it, and calls signedIn, which verifies t.IDToken, keeps the refresh
+// token, and answers.
+//
+// From the moment the code is read, the sender's hanging up cancels nothing,
+// because the code is spent: the context of signedIn's request has the values
+// of the original and ends after a minute.
+//
+// On failure it answers as [Client.Fail] does. The app then gets a new code before
+// it tries again: with the problem code "code_spent" at once, with "retry_later"
+// after a while.
+//
+// Behind a proxy that changes Host, a page's request without Sec-Fetch-Site looks
+// like one of another origin and gets 403: let the proxy keep Host, or name the
+// page's origin in Config.CrossOrigin. docs/proxies.md has the lines for usual
+// proxies. Do not put a CrossOriginProtection of your own around the mux: it
+// refuses the POST of Google's button, which comes from another origin.
+// http.TimeoutHandler answers the app earlier and does not end the exchange.
+// signedIn must write a header or a body, because some adapters, for AWS Lambda
+// among them, make 504 of an answer without and lose its cookies.
+func (c *Client) Handler(uri RedirectURI, signedIn func(w http.ResponseWriter, r *http.Request, t *Tokens)) http.Handler {
+	if signedIn == nil {
+		panic("exchange: Handler: signedIn is nil") // now, rather than after a code is spent
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, err := c.ReadCode(w, r)
+		if err != nil {
+			c.Fail(w, r, err)
+			return
+		}
+		ctx := context.WithoutCancel(r.Context())
+		t, err := c.Exchange(ctx, code, uri)
+		if err != nil {
+			c.Fail(w, r, err)
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, handleTimeout)
+		defer cancel()
+		signedIn(w, r.WithContext(ctx), t)
+	})
 }

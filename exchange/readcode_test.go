@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -100,7 +102,12 @@ func TestReadCodeRefuses(t *testing.T) {
 		{"JSON, more after it", body("application/json", `{"code":"a"}{}`), 400, true},
 		{"empty", body("text/plain", ""), 400, true},
 		{"line end", body("text/plain", goodCode+"\n"), 400, true},
-		{"compressed", body("application/octet-stream", "\x1f\x8b\x08\x00"), 400, true},
+		{"compressed", body("application/octet-stream", "\x1f\x8b\x08\x00"), 415, true},
+		{"compressed, and says so", header("Content-Encoding", "gzip"), 415, false},
+		{"quotes around it", body("text/plain", `"`+goodCode+`"`), 400, true},
+		{"too slow", func(r *http.Request) {
+			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("code="), slowReader{}))
+		}, 408, true},
 		{"broken off", func(r *http.Request) {
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("code="), brokenReader{}))
 		}, 400, true},
@@ -121,6 +128,27 @@ func TestReadCodeRefuses(t *testing.T) {
 				t.Errorf("body read: %t, want %t", watched.read, tt.readBody)
 			}
 		})
+	}
+}
+
+// The hints of what apps, their libraries and proxies do to a code.
+func TestReadCodeHints(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*http.Request)
+		hint   string
+	}{
+		"quotes":       {body("text/plain", `"`+goodCode+`"`), "quotes around it"},
+		"single ones":  {body("text/plain", `'`+goodCode+`'`), "quotes around it"},
+		"gzip":         {body("text/plain", "\x1f\x8b\x08\x00"), "compress"},
+		"gzip, header": {header("Content-Encoding", "gzip"), "compress"},
+		"slow": {func(r *http.Request) {
+			r.Body = io.NopCloser(slowReader{})
+		}, "same code again"},
+	} {
+		_, err := newClient(t, scripted()).ReadCode(httptest.NewRecorder(), codeRequest(tt.change))
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || !strings.Contains(e.Hint(), tt.hint) {
+			t.Errorf("%s: hint of %v does not say %q", name, err, tt.hint)
+		}
 	}
 }
 
@@ -185,6 +213,14 @@ type watchedBody struct {
 func (b *watchedBody) Read(p []byte) (int, error) {
 	b.read = true
 	return b.ReadCloser.Read(p)
+}
+
+// slowReader fails as the body of a server's request does when the server's read
+// timeout has passed.
+type slowReader struct{}
+
+func (slowReader) Read([]byte) (int, error) {
+	return 0, &net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded}
 }
 
 type brokenReader struct{}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -385,4 +386,94 @@ func TestExchangeEndsByItself(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestExchangePKCE(t *testing.T) {
+	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
+	const loopback = "http://127.0.0.1:49152/callback"
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g)
+	for _, wrong := range []string{"", verifier[:42], strings.Repeat("a", 129), verifier + "+", verifier + "=", verifier + "\x00"} {
+		if _, err := c.ExchangePKCE(t.Context(), goodCode, loopback, wrong); !errors.Is(err, exchange.ErrBadRequest) || exchange.HTTPStatus(err) != 400 {
+			t.Errorf("verifier %q: %v, want ErrBadRequest", wrong, err)
+		}
+	}
+	if g.posts() != 0 {
+		t.Fatalf("%d posts, want none", g.posts())
+	}
+	if _, err := c.ExchangePKCE(t.Context(), goodCode, loopback, verifier); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.got[0]; got.Get("code_verifier") != verifier || got.Get("redirect_uri") != loopback {
+		t.Errorf("sent %v", got)
+	}
+	if _, err := c.Exchange(t.Context(), goodCode, loopback); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+		t.Errorf("the code again, without the verifier: %v", err)
+	}
+}
+
+// recycledContext is like that of a framework that uses it again for the next
+// request: reading it then races with that request.
+type recycledContext struct {
+	context.Context
+	user string
+}
+
+func (r *recycledContext) Value(any) any { return r.user }
+
+// A request that outlives its caller reads neither the caller's context nor the
+// memory of its strings.
+func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := []byte(goodCode + callbackURI)
+		code := unsafe.String(&memory[0], len(goodCode))
+		uri := unsafe.String(&memory[len(goodCode)], len(callbackURI))
+		ctx, cancel := context.WithCancel(t.Context())
+		caller := &recycledContext{ctx, "jane"}
+		var before, after any
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			before = r.Context().Value(traceKey{})
+			time.Sleep(time.Minute / 4)
+			after = r.Context().Value(traceKey{})
+			return says(400, `{"error":"invalid_grant"}`)(r)
+		})
+		c := newClient(t, g)
+		time.AfterFunc(time.Second, cancel)
+		if _, err := c.Exchange(caller, code, exchange.RedirectURI(uri)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v, want Canceled", err)
+		}
+		caller.user = "john"
+		clear(memory)
+		time.Sleep(time.Minute)
+		if before != "jane" || after != nil {
+			t.Errorf("the request saw %v and %v, want the caller's value, then none", before, after)
+		}
+		if got := g.got[0]; got.Get("code") != goodCode || got.Get("redirect_uri") != callbackURI {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+// The refresh token in the result is a copy.
+func TestRefreshTokenIsCopied(t *testing.T) {
+	memory := []byte(refreshToken)
+	tok, err := newClient(t, scripted(says(200, `{"access_token":"ya29.new"}`))).Refresh(t.Context(), unsafe.String(&memory[0], len(memory)))
+	clear(memory)
+	if err != nil || tok.RefreshToken != refreshToken {
+		t.Errorf("%v, the refresh token has changed", err)
+	}
+}
+
+// t.Fatal in a user's transport must end in an error, not in silence.
+func TestTransportThatExits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(func(*http.Request) (*http.Response, error) { runtime.Goexit(); return nil, nil })
+		c := newClient(t, g)
+		if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrTemporary) {
+			t.Errorf("error %v, want ErrTemporary", err)
+		}
+		if _, err := c.Exchange(t.Context(), goodCode, exchange.App); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+			t.Errorf("then %v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+		}
+	})
 }

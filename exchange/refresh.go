@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -13,11 +14,11 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
-// Refresh gets a new access token. What is transient (5xx, 429, a broken
-// connection, 403 with HTML, and the like) is tried again, with growing waits
-// and as Retry-After asks, up to five times, until ctx ends, and unless Google
-// asks to wait for more than a minute; then the error is ErrTemporary.
-// ErrInvalidGrant means that the refresh token is dead: Google has said so.
+// Refresh gets a new access token. After a transient failure (5xx, 429, a broken
+// connection, 403 with HTML, and the like) it tries again, with growing pauses and
+// as Retry-After asks, as long as Config.Retry says and until ctx ends; then the
+// error is ErrTemporary. ErrInvalidGrant means that Google has refused the refresh
+// token for good.
 //
 // The token's RefreshToken is the given one, or a new one where Google replaces
 // it: keep that. Extra has "scope", "id_token" and "refresh_token_expires_in"
@@ -30,16 +31,15 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token",
 			hint: "The refresh token is empty: none is kept for the user, so have the app get a code with consent."}
 	}
-	form := append(c.form("refresh_token"), param{"refresh_token", refreshToken})
-	a, err := again(ctx, opRefresh, func() (*answer, *Error) {
-		return c.requestTokens(ctx, opRefresh, form)
+	resp, err := c.again(ctx, opRefresh, func() (*response, error) {
+		return c.requestTokens(ctx, opRefresh, append(make(form, 0, 4), param{"grant_type", "refresh_token"}, param{"refresh_token", refreshToken}))
 	})
 	if err != nil {
 		return nil, err
 	}
-	t := a.token()
+	t := resp.token()
 	if t.RefreshToken == "" {
-		t.RefreshToken = refreshToken
+		t.RefreshToken = strings.Clone(refreshToken) // whose memory the caller may use again
 	}
 	return t, nil
 }
@@ -56,38 +56,33 @@ func (c *Client) Revoke(ctx context.Context, token string) error {
 		return &Error{Op: opRevoke, kind: ErrBadRequest, reason: "there is no token",
 			hint: "The token is empty: without one that is kept for the user there is nothing to revoke."}
 	}
-	form := []param{{"token", token}}
-	_, err := again(ctx, opRevoke, func() (*answer, *Error) {
-		a, failed := c.post(ctx, opRevoke, c.cfg.Endpoint.RevokeURL, form)
-		if failed != nil || a.status == http.StatusBadRequest && a.text("error") == "invalid_token" { // dead already
-			return a, failed
+	_, err := c.again(ctx, opRevoke, func() (*response, error) {
+		f := form{{"token", token}}
+		resp, err := c.post(ctx, opRevoke, c.revokeURL, f)
+		if err != nil || resp.status == http.StatusBadRequest && resp.text("error") == "invalid_token" { // dead already
+			return resp, err
 		}
-		return a, a.refusal(opRevoke, func() secrets { return c.secretsOf(form) })
+		return resp, resp.refusal(opRevoke, f)
 	})
 	return err
 }
 
-// again calls op until it succeeds or fails for good.
-func again(ctx context.Context, op string, call func() (*answer, *Error)) (*answer, error) {
-	a, err := retry.Do(ctx, retry.Policy{}, func() (*answer, error) {
-		a, failed := call()
-		if failed != nil {
-			return nil, failed
-		}
-		return a, nil
-	}, func(err error) (time.Duration, bool) {
-		failed := asError(op, err)
-		return failed.RetryAfter, failed.retry
+// again calls op until it succeeds or fails for good, as Config.Retry says.
+func (c *Client) again(ctx context.Context, op string, call func() (*response, error)) (*response, error) {
+	policy := retry.Policy{Total: c.cfg.Retry.Total, Initial: c.cfg.Retry.First}
+	resp, err := retry.Do(ctx, policy, call, func(err error) (time.Duration, bool) {
+		e := asError(op, err)
+		return e.RetryAfter, e.retry
 	})
 	if err != nil {
 		return nil, givenUp(ctx, op, err)
 	}
-	return a, nil
+	return resp, nil
 }
 
-// givenUp returns the last failure as an *Error, which says so if ctx has ended
-// while waiting to try again.
-func givenUp(ctx context.Context, op string, err error) *Error {
+// givenUp returns the last failure as an *Error. If ctx has ended while waiting to
+// try again, the *Error says so.
+func givenUp(ctx context.Context, op string, err error) error {
 	last, ok := errors.AsType[*Error](err)
 	if !ok || err == error(last) {
 		return asError(op, err)
@@ -103,8 +98,8 @@ func givenUp(ctx context.Context, op string, err error) *Error {
 	return &e
 }
 
-// asError returns err if it is an *Error. Else a context has ended before there
-// was anything to say.
+// asError returns err if it is an *Error. Otherwise a context has ended before
+// there was a result.
 func asError(op string, err error) *Error {
 	if e, ok := err.(*Error); ok {
 		return e
@@ -113,7 +108,7 @@ func asError(op string, err error) *Error {
 }
 
 // notBegun is the failure of a call whose context had ended before it.
-func notBegun(ctx context.Context, op string) *Error {
+func notBegun(ctx context.Context, op string) error {
 	return &Error{Op: op, kind: ErrTemporary, cause: ctxerr.Of(ctx),
 		hint: "The caller's context had ended before anything was sent: call again, with one that has not."}
 }

@@ -247,3 +247,69 @@ func TestEmptyTokensAreNotSent(t *testing.T) {
 		t.Errorf("%d posts, want none", g.posts())
 	}
 }
+
+func TestRetry(t *testing.T) {
+	down := says(503, "")
+	tests := []struct {
+		name            string
+		retry           exchange.Retry
+		posts           int // 0: any number
+		atLeast, atMost time.Duration
+	}{
+		{"default", exchange.Retry{}, 5, 7 * time.Second, 23 * time.Second},
+		{"a person", exchange.Retry{Total: 5 * time.Second}, 0, time.Second, 5 * time.Second},
+		{"a job", exchange.Retry{Total: 10 * time.Minute}, 0, 8 * time.Minute, 10 * time.Minute},
+		{"short pauses", exchange.Retry{Total: time.Second, First: time.Millisecond}, 0, 100 * time.Millisecond, time.Second},
+		{"a test", exchange.Retry{Total: -1}, 1, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := scripted(down)
+				c := newClient(t, g, func(cfg *exchange.Config) { cfg.Retry = tt.retry })
+				began := time.Now()
+				_, err := c.Refresh(t.Context(), refreshToken)
+				took := time.Since(began)
+				if !errors.Is(err, exchange.ErrTemporary) || took < tt.atLeast || took > tt.atMost || tt.posts > 0 && g.posts() != tt.posts {
+					t.Errorf("%v after %d posts in %v", err, g.posts(), took)
+				}
+			})
+		})
+	}
+}
+
+func TestClientSecretFunc(t *testing.T) {
+	secret, failure := "GOCSPX-marked-one", error(nil)
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g, func(cfg *exchange.Config) {
+		cfg.ClientSecret = ""
+		cfg.ClientSecretFunc = func(ctx context.Context) (string, error) {
+			if _, ends := ctx.Deadline(); !ends {
+				t.Error("the function may take for ever")
+			}
+			return secret, failure
+		}
+	})
+	for _, secret = range []string{"GOCSPX-marked-one", "GOCSPX-marked-two"} {
+		if _, err := c.Refresh(t.Context(), refreshToken); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.got[g.posts()-1].Get("client_secret"); got != secret {
+			t.Error("another secret was sent")
+		}
+	}
+	for secret, failure = range map[string]error{"": errors.New("vault is sealed"), "GOCSPX-marked\n": nil} {
+		_, err := c.Exchange(t.Context(), goodCode, exchange.App)
+		if !errors.Is(err, exchange.ErrTemporary) || failure != nil && !errors.Is(err, failure) || g.posts() != 2 {
+			t.Errorf("%v after %d posts, want ErrTemporary after 2", err, g.posts())
+		}
+		discreetError(t, "Exchange", err)
+	}
+	secret, failure = "GOCSPX-marked-two", nil
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); err != nil {
+		t.Errorf("the code is not spent: %v", err)
+	}
+	if _, err := exchange.New(exchange.Config{ClientID: clientID, ClientSecret: "x", ClientSecretFunc: func(context.Context) (string, error) { return "", nil }}); err == nil {
+		t.Error("New takes a secret and a function")
+	}
+}

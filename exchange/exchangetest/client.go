@@ -62,7 +62,8 @@ type client struct {
 }
 
 func (c *client) project() string {
-	number, _, _ := strings.Cut(c.ID, "-")
+	name, _, _ := strings.Cut(c.ID, ".")
+	number, _, _ := strings.Cut(name, "-") // the ID of an old client is the number alone
 	return number
 }
 

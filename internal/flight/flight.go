@@ -66,26 +66,13 @@ var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a f
 // start is not singleflight's DoChan: that sends nothing after a Goexit.
 func (g *Group[T]) start(ctx context.Context, key string, timeout time.Duration, fn func(context.Context) (T, error)) <-chan result[T] {
 	landed := make(chan result[T], 1)
-	go func() {
-		makeRoom()
+	detach.Go(func() {
 		r := result[T]{err: errExited}
 		defer func() { landed <- r }()
 		r = g.fly(ctx, key, timeout, fn)
-	}()
+	})
 	return landed
 }
-
-// makeRoom grows the stack of a new goroutine at once to the size that an HTTP
-// request needs. Otherwise it grows in steps, deep in the request, and each step
-// copies the stack: a third of the time of a request in memory.
-//
-//go:noinline
-func makeRoom() byte {
-	var room [12 << 10]byte
-	return room[anywhere]
-}
-
-var anywhere int // a variable, so that room is on the stack
 
 // fly runs fn unless a flight is under way for key, and returns the result. A
 // Goexit in fn ends the caller of fly too.

@@ -12,12 +12,12 @@ import (
 // transport, may quote it.
 type secrets []string
 
-// secretsOf returns what no failure of a request with that form may quote.
-func (c *Client) secretsOf(form []param) secrets {
-	s := secrets{c.secret()}
-	for _, p := range form {
+// secrets returns the values of f that no failure of the request may quote.
+func (f form) secrets() secrets {
+	var s secrets
+	for _, p := range f {
 		switch p.name {
-		case "code", "code_verifier", "refresh_token", "token":
+		case "client_secret", "code", "code_verifier", "refresh_token", "token":
 			s = append(s, p.value)
 		}
 	}
