@@ -277,6 +277,9 @@ func TestGoogleRefuses(t *testing.T) {
 		{"blocked by the administrator", func(t *testing.T, c *exchange.Client, srv *exchangetest.Server) error {
 			return refresh(t, c, srv, func(user string) { srv.SetBlocked(user, true) })
 		}, exchange.ErrDenied, "admin_policy_enforced"},
+		{"Advanced Protection", func(t *testing.T, c *exchange.Client, srv *exchangetest.Server) error {
+			return refresh(t, c, srv, func(user string) { srv.SetAdvancedProtection(user, true) })
+		}, exchange.ErrDenied, "policy_enforced"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -311,8 +314,8 @@ func TestBrokenAnswers(t *testing.T) {
 		spent bool
 	}{
 		{"cut before the answer", exchangetest.Fault{Cut: true}, exchange.ErrTemporary, true},
-		{"cut after the code was redeemed", exchangetest.Fault{Cut: true, After: true}, exchange.ErrTemporary, true},
-		{"half an answer", exchangetest.Fault{Body: `{"access_`, Cut: true, After: true}, exchange.ErrTemporary, true},
+		{"cut after the code was redeemed", exchangetest.Fault{Cut: true, Performed: true}, exchange.ErrTemporary, true},
+		{"half an answer", exchangetest.Fault{Body: `{"access_`, Cut: true, Performed: true}, exchange.ErrTemporary, true},
 		{"no answer", exchangetest.Fault{Hang: true}, exchange.ErrTemporary, true},
 		{"an answer that never ends", exchangetest.Fault{Handler: endless}, exchange.ErrTemporary, true},
 		{"10 MB", exchangetest.Fault{Handler: large}, exchange.ErrTemporary, true},

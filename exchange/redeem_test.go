@@ -430,11 +430,11 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 		uri := unsafe.String(&memory[len(goodCode)], len(callbackURI))
 		ctx, cancel := context.WithCancel(t.Context())
 		caller := &recycledContext{ctx, "jane"}
-		var before, after any
+		seen := make(chan any, 2)
 		g := scripted(func(r *http.Request) (*http.Response, error) {
-			before = r.Context().Value(traceKey{})
+			seen <- r.Context().Value(traceKey{})
 			time.Sleep(time.Minute / 4)
-			after = r.Context().Value(traceKey{})
+			seen <- r.Context().Value(traceKey{})
 			return says(400, `{"error":"invalid_grant"}`)(r)
 		})
 		c := newClient(t, g)
@@ -444,7 +444,7 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 		}
 		caller.user = "john"
 		clear(memory)
-		time.Sleep(time.Minute)
+		before, after := <-seen, <-seen
 		if before != "jane" || after != nil {
 			t.Errorf("the request saw %v and %v, want the caller's value, then none", before, after)
 		}

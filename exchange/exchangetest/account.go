@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// RemoveAccess is the user, named by subject or email address, taking back all
-// that they have granted to the first client's project, on the account's own
-// pages. This and the methods below panic if there is no such user or client.
+// RemoveAccess takes back everything that the user, named by subject or email
+// address, has granted to the first client's project, as users do on their
+// account's pages. This method and the ones below panic if there is no such user
+// or client.
 func (s *Server) RemoveAccess(user string) {
 	u := s.mustUser(user)
 	s.ledger.mu.Lock()
@@ -15,8 +16,8 @@ func (s *Server) RemoveAccess(user string) {
 	s.ledger.end(consentKey{s.ledger.clients[0].project(), u.Subject})
 }
 
-// ChangePassword is the user setting a new password, which ends the refresh
-// tokens that have a Gmail scope, and those only.
+// ChangePassword sets a new password for the user, which ends only the refresh
+// tokens that have a Gmail scope.
 func (s *Server) ChangePassword(user string) {
 	s.eachRefreshToken(user, func(t *refreshToken) {
 		t.ended = t.ended || slices.ContainsFunc(t.scopes, isGmail)
@@ -27,9 +28,9 @@ func isGmail(scope string) bool {
 	return scope == "https://mail.google.com/" || strings.HasPrefix(scope, "https://www.googleapis.com/auth/gmail.")
 }
 
-// RequireReauth is the session length of the user's organization running out:
-// until the user signs in with consent again, refreshing is refused with the
-// subtype invalid_rapt.
+// RequireReauth ends the session length that the user's organization allows: until
+// the user signs in with consent again, refreshing is refused with the subtype
+// invalid_rapt.
 func (s *Server) RequireReauth(user string) {
 	s.eachRefreshToken(user, func(t *refreshToken) { t.reauth = true })
 }
@@ -45,8 +46,8 @@ func (s *Server) eachRefreshToken(user string, do func(*refreshToken)) {
 	}
 }
 
-// SetBlocked is the administrator of the user's organization forbidding the
-// app, or allowing it again.
+// SetBlocked forbids the app to the user, as the administrator of an organization
+// can, or allows it again.
 func (s *Server) SetBlocked(user string, blocked bool) {
 	u := s.mustUser(user)
 	s.ledger.mu.Lock()
@@ -54,7 +55,17 @@ func (s *Server) SetBlocked(user string, blocked bool) {
 	u.blocked = blocked
 }
 
-// DeleteUser is the account being deleted, with every token.
+// SetAdvancedProtection puts the user's account under Google's Advanced Protection,
+// which does not let the app in, or ends that. Tokens and sign-ins are then refused
+// with policy_enforced, also on the way back to the app.
+func (s *Server) SetAdvancedProtection(user string, on bool) {
+	u := s.mustUser(user)
+	s.ledger.mu.Lock()
+	defer s.ledger.mu.Unlock()
+	u.protected = on
+}
+
+// DeleteUser deletes the account, and with it every token.
 func (s *Server) DeleteUser(user string) {
 	u := s.mustUser(user)
 	s.ledger.mu.Lock()
@@ -62,7 +73,7 @@ func (s *Server) DeleteUser(user string) {
 	u.deleted = true
 }
 
-// DeleteClient is the client being deleted in Google's console, with every token.
+// DeleteClient deletes the client, as in Google's console, and with it every token.
 func (s *Server) DeleteClient(id string) {
 	c := s.mustClient(id)
 	s.ledger.mu.Lock()
@@ -70,8 +81,8 @@ func (s *Server) DeleteClient(id string) {
 	c.deleted = true
 }
 
-// DisableClient is the client being disabled. What Google answers then is not
-// documented; the server says 401 disabled_client.
+// DisableClient disables the client. Google's response is not documented; the
+// server's is 401 disabled_client.
 func (s *Server) DisableClient(id string) {
 	c := s.mustClient(id)
 	s.ledger.mu.Lock()
@@ -79,7 +90,7 @@ func (s *Server) DisableClient(id string) {
 	c.disabled = true
 }
 
-// mustUser finds a user; the first one for "".
+// mustUser returns a user, or the first one for "".
 func (s *Server) mustUser(name string) *user {
 	if name == "" {
 		return s.ledger.users[0]
@@ -91,7 +102,7 @@ func (s *Server) mustUser(name string) *user {
 	return u
 }
 
-// mustClient finds a client; the first one for "".
+// mustClient returns a client, or the first one for "".
 func (s *Server) mustClient(id string) *client {
 	if id == "" {
 		return s.ledger.clients[0]

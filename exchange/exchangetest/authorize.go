@@ -2,10 +2,13 @@ package exchangetest
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
 // Where the forms of the pages go.
@@ -13,6 +16,74 @@ const (
 	accountPath = "/signin/account"
 	consentPath = "/signin/consent"
 )
+
+// A Choice is the user's part on the pages of the authorization endpoint.
+type Choice struct {
+	// User is the account chosen, by subject or email address. Default: the
+	// login_hint, or the first account of those that hd admits.
+	User string
+
+	// Declined are scopes unticked on the consent screen. That takes back
+	// nothing that the user has granted before; see [CodeRequest].
+	Declined []string
+
+	// Deny presses Cancel on the consent screen.
+	Deny bool
+}
+
+// Authorize goes through the authorization pages as a user with a browser does,
+// from the address to which the app under test sends its users. It returns the
+// address to which the browser is sent back: with code and state, or with the error
+// access_denied, interaction_required or policy_enforced.
+//
+// It fails where Google shows an error and does not return to the app, and where
+// the pages do not offer the Choice: a user who is known by login_hint sees no
+// chooser, and one who has granted everything before sees no Cancel. Authorize uses
+// no HTTP: it is not in the log, and no fault affects it.
+func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err error) {
+	at, err := url.Parse(authURL)
+	if err != nil {
+		return nil, errors.New("exchangetest: authURL is not a URL")
+	}
+	if to := s.routes[at.Path]; to.endpoint != AuthEndpoint {
+		return nil, fmt.Errorf("exchangetest: %s is not the authorization endpoint", at.Path)
+	}
+	to, err := s.walk(at.RawQuery, c)
+	if err != nil {
+		return nil, fmt.Errorf("exchangetest: %w", err)
+	}
+	return url.Parse(to)
+}
+
+func (s *Server) walk(query string, c Choice) (string, error) {
+	a, no := s.parseAuth(query)
+	if no != nil {
+		return "", no
+	}
+	u := a.account(s.ledger.users)
+	next, no := s.next(a, u)
+	if no == nil && next == askAccount {
+		if u = a.choose(s.ledger.users, c.User); u == nil {
+			return "", fmt.Errorf("no account to choose: user %q, hd %q", c.User, a.hostedDomain)
+		}
+		next, no = s.next(a, u)
+	}
+	switch {
+	case no != nil:
+		return "", no
+	case next == giveUp:
+		return s.fail(a, "interaction_required"), nil
+	case next == turnAway:
+		return s.fail(a, "policy_enforced"), nil
+	case c.User != "" && !u.isNamed(c.User):
+		return "", fmt.Errorf("no page on which to choose %s: it is %s who signs in", c.User, u.Email)
+	case c.Deny && next != askConsent:
+		return "", fmt.Errorf("no page with Cancel: %s has granted all of it before", u.Email)
+	case c.Deny:
+		return s.fail(a, "access_denied"), nil
+	}
+	return s.finish(a, u, scope.Set(c.Declined...))
+}
 
 // finish sends the user back to the app, with a code or without.
 func (s *Server) finish(a *authRequest, u *user, declined []string) (string, error) {
@@ -91,8 +162,8 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	s.leave(w, r, a, u, declined)
 }
 
-// page reads the fields that every form of the pages has; it has answered if it
-// says false.
+// page reads the fields that every form of the pages has. If it reports false, it
+// has answered.
 func (s *Server) page(w http.ResponseWriter, r *http.Request) (*authRequest, *user, bool) {
 	if !allow(w, r, http.MethodPost) {
 		return nil, nil, false
@@ -110,19 +181,23 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) (*authRequest, *us
 	return a, u, true
 }
 
-// A step is what comes next on the way to a code.
+// A step is a page on the way to a code, or the end of the way.
 type step int
 
 const (
 	askAccount step = iota
 	askConsent
-	giveUp // interaction_required: the app has said to ask nothing
-	goBack // with a code
+	giveUp   // interaction_required: the app has said to ask nothing
+	turnAway // policy_enforced: the account is under Advanced Protection
+	goBack   // with a code
 )
 
-// next returns what comes after the user is known to be u; nil means not yet.
+// next returns the step after the user is known to be u. A nil u is not known yet.
 func (s *Server) next(a *authRequest, u *user) (step, *refusal) {
-	if no := s.ledger.refusal(a.client, u); no != nil {
+	switch no := s.ledger.refusal(a.client, u); {
+	case no == errProtected:
+		return turnAway, nil
+	case no != nil:
 		return 0, no
 	}
 	switch asks := u == nil || s.ledger.asksConsent(a.signIn(u, nil)); {
@@ -144,6 +219,8 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authRequest,
 		showError(w, no)
 	case next == giveUp:
 		http.Redirect(w, r, s.fail(a, "interaction_required"), http.StatusFound)
+	case next == turnAway:
+		http.Redirect(w, r, s.fail(a, "policy_enforced"), http.StatusFound)
 	case next == askAccount:
 		showAccounts(w, a, a.accounts(s.ledger.users))
 	case next == askConsent:

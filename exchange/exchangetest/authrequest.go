@@ -9,7 +9,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
-// authRequest is what an app asks of the authorization page, checked.
+// An authRequest is a checked request for the authorization page.
 type authRequest struct {
 	query  string // as it came
 	client *client
@@ -23,8 +23,8 @@ type authRequest struct {
 	silent, forceConsent, chooseAgain bool // prompt
 }
 
-// parseAuth checks an authorization request. What is wrong with it is shown to
-// the user, and the app does not hear of it.
+// parseAuth checks an authorization request. A refusal is shown to the user, and not
+// reported to the app.
 func (s *Server) parseAuth(query string) (*authRequest, *refusal) {
 	q, err := url.ParseQuery(query)
 	if err != nil {
@@ -150,7 +150,7 @@ func (a *authRequest) signIn(u *user, declined []string) signIn {
 		client: a.client, user: u,
 		scopes: a.scopes, declined: declined,
 		forceConsent: a.forceConsent, offline: a.offline, includeGranted: a.includeGranted,
-		origin: a.redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
+		redirectURI: a.redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
 	}
 }
 

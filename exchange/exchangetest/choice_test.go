@@ -93,7 +93,7 @@ func click(t *testing.T, srv *exchangetest.Server, at string, c exchangetest.Cho
 	}
 	if !strings.Contains(page, "Cancel") {
 		got := outcome(t, srv, page)
-		if got != "interaction_required" && (got != c.User || c.Deny) {
+		if got != "interaction_required" && got != "policy_enforced" && (got != c.User || c.Deny) {
 			return ""
 		}
 		return got
@@ -123,4 +123,18 @@ func outcome(t *testing.T, srv *exchangetest.Server, location string) string {
 	_, b := post(t, srv, "/token", redirectForm(srv, code))
 	subject, _, _ := srv.CheckAccessToken(b.str("access_token"))
 	return subject
+}
+
+// Advanced Protection turns the user away on the way back to the app.
+func TestAdvancedProtection(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	srv.SetAdvancedProtection(jane, true)
+	at := authURL(srv, authQuery(srv))
+	for name, try := range map[string]func(*testing.T, *exchangetest.Server, string, exchangetest.Choice) string{
+		"Authorize": choose, "pages": click,
+	} {
+		if got := try(t, srv, at, exchangetest.Choice{User: jane}); got != "policy_enforced" {
+			t.Errorf("%s: %q, want policy_enforced", name, got)
+		}
+	}
 }

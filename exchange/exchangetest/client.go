@@ -55,7 +55,7 @@ func (c Client) withDefaults(n int) Client {
 	return c
 }
 
-// client is a Client with what has become of it.
+// A client is a Client and its state.
 type client struct {
 	Client
 	deleted, disabled bool

@@ -53,7 +53,7 @@ func (s *Server) PopupCode(r CodeRequest) string {
 	return s.code(r, "postmessage")
 }
 
-func (s *Server) code(r CodeRequest, origin string) string {
+func (s *Server) code(r CodeRequest, redirectURI string) string {
 	in := signIn{
 		client:         s.mustClient(r.ClientID),
 		user:           s.mustUser(r.User),
@@ -63,7 +63,7 @@ func (s *Server) code(r CodeRequest, origin string) string {
 		offline:        !r.OnlineOnly,
 		includeGranted: r.IncludeGranted,
 		accessFor:      r.AccessFor,
-		origin:         origin,
+		redirectURI:    redirectURI,
 		nonce:          r.Nonce,
 		azp:            r.AppID,
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
-// consent is what a user has let a Cloud project do. Ending it ends every code
-// and token that came from it.
+// A consent is the set of scopes that a user has granted to a Cloud project. When it
+// ends, so does every code and token that came from it.
 type consent struct {
 	scopes []string
 	ended  bool
@@ -18,7 +18,7 @@ type consent struct {
 
 type consentKey struct{ project, subject string }
 
-// signIn is one user's passage through Google's pages.
+// A signIn is one visit of a user to Google's pages.
 type signIn struct {
 	client *client
 	user   *user
@@ -28,9 +28,9 @@ type signIn struct {
 	forceConsent   bool
 	offline        bool
 	includeGranted bool
-	accessFor      time.Duration // what the user limited access to; 0: not limited
+	accessFor      time.Duration // the user's limit; 0: none
 
-	origin            string // redirect_uri, or what stands for it
+	redirectURI       string
 	challenge, method string // PKCE
 	nonce, azp        string
 }
@@ -52,8 +52,8 @@ func (l *ledger) asks(s signIn) bool {
 
 var errAccessDenied = errors.New("access_denied")
 
-// decide lets the user agree on the screens that Google would show, and no
-// others, and issues a code. It is errAccessDenied to decline every scope.
+// decide issues a code for the user's decisions on the screens that Google would
+// show. If the user declines every scope, the error is errAccessDenied.
 func (l *ledger) decide(s signIn) (*code, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,7 @@ func (l *ledger) decide(s signIn) (*code, error) {
 	return l.newCode(s, asked, granted), nil
 }
 
-// newCode adds what the user has granted to what they had, and issues a code.
+// newCode adds the granted scopes to the user's consent, and issues a code.
 func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 	c := l.consents[s.key()]
 	if c == nil {
@@ -103,7 +103,7 @@ func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 	return code
 }
 
-// end takes back all that a user has let a project do. The caller holds the lock.
+// end ends a user's consent for a project. The caller holds the lock.
 func (l *ledger) end(key consentKey) {
 	if c := l.consents[key]; c != nil {
 		c.ended = true

@@ -26,27 +26,27 @@
 // and the screen appears only for something not granted before, or on demand.
 // Users may decline scopes.
 //
-// # Ends
+// # How tokens end
 //
 // Tokens end by time ([Server.Advance] moves the clock), by revocation, when
-// there are too many, and by what users and administrators do:
+// there are too many, and by acts of users and administrators:
 // [Server.RemoveAccess], [Server.ChangePassword], [Server.RequireReauth],
-// [Server.SetBlocked], [Server.DeleteUser], [Server.DeleteClient],
-// [Server.DisableClient]. Revocation ends everything that the user has granted to
+// [Server.SetBlocked], [Server.SetAdvancedProtection], [Server.DeleteUser],
+// [Server.DeleteClient], [Server.DisableClient]. Revocation ends everything that the user has granted to
 // any client of the Cloud project, as Google's does.
 //
-// # Failures and evidence
+// # Faults and the request log
 //
-// [Server.Script] says what goes wrong with which request. [Server.Requests] is
+// [Server.Inject] and [Server.Script] make requests go wrong. [Server.Requests] is
 // the log, with every header and form field as sent, secrets too; the package
 // itself prints nothing.
 //
-// # What it is not
+// # Limits
 //
-// Nobody proves who they are, so the server must stay on a loopback address.
-// Google does not promise the wording of error descriptions, and neither does
-// this package. Where Google's behaviour is not known, the server is strict; where
-// that could be in the way, [Options] has a way out. There is no device flow, no
+// Users do not have to prove who they are, so the server must stay on a loopback
+// address. Google does not promise the wording of error descriptions, and neither
+// does this package. Where Google's behaviour is not known, the server is strict,
+// and [Options] can make it less so. There is no device flow, no
 // service account, no DPoP.
 package exchangetest
 
@@ -67,12 +67,12 @@ import (
 // its methods are safe for concurrent use. It remembers every code and token for
 // as long as it lives.
 //
-// It is also an [http.Handler], for those who want to serve it elsewhere; URL
-// then has to be set to where that is.
+// It is also an [http.Handler], to be served elsewhere; URL must then be set to that
+// address.
 type Server struct {
 	// URL is the server's address, of the form http://127.0.0.1:port, or
-	// http://[::1]:port on a machine without IPv4. It is to be set, if at all,
-	// before the first request.
+	// http://[::1]:port on a machine without IPv4. It may be set before the first
+	// request.
 	URL string
 
 	options  Options
@@ -129,7 +129,7 @@ func (s *Server) Close() {
 // on https://accounts.google.com can be tested as it is. Its connections end
 // with the server's.
 func (s *Server) Client() *http.Client {
-	return &http.Client{Transport: &impersonator{server: s, base: s.transport}}
+	return &http.Client{Transport: &rewriter{server: s, base: s.transport}}
 }
 
 // Endpoint returns the server's addresses, for [exchange.Config].
@@ -142,8 +142,8 @@ func (s *Server) Endpoint() exchange.Endpoint {
 	}
 }
 
-// Issuer returns what signs the server's ID tokens: to rotate its keys, or to
-// sign tokens that Google never would. Its URL is https://accounts.google.com,
+// Issuer returns the issuer that signs the server's ID tokens, so that a test can
+// rotate its keys, or sign tokens that Google would not. Its URL is https://accounts.google.com,
 // where [Server.Client] finds the discovery document, unless
 // [Options.OwnIssuer] says otherwise.
 func (s *Server) Issuer() *idtokentest.Issuer {
@@ -175,8 +175,8 @@ func (s *Server) Now() time.Time {
 // Advance moves the server's clock on by d, so that codes and tokens expire.
 func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
-// CheckAccessToken reports whether an access token is good now, for whom, and
-// for which scopes: what a fake of one of Google's APIs needs to know.
+// CheckAccessToken reports whether an access token is good now, and returns its
+// user and scopes. Fakes of Google's APIs use it.
 func (s *Server) CheckAccessToken(token string) (subject string, scopes []string, ok bool) {
 	t := s.ledger.inspect(token)
 	if t == nil {

@@ -9,44 +9,45 @@ import (
 	"time"
 )
 
-// A Fault is what happens to a request instead of, or beside, the answer that
-// it deserves. The zero value lets it pass.
+// A Fault is something that goes wrong with a request. The zero value changes
+// nothing.
 //
-//	Fault{Status: 503}                    // refused, and nothing done
-//	Fault{Status: 503, After: true}       // done, and refused all the same
-//	Fault{Cut: true}                      // the connection breaks, and nothing done
-//	Fault{Cut: true, After: true}         // done, and the answer is lost
-//	Fault{Body: `{"access_`, Cut: true}   // half an answer
-//	Fault{Delay: time.Second}             // the right answer, late
+//	Fault{Status: 503}                    // refused, without effect
+//	Fault{Status: 503, Performed: true}   // done, and refused all the same
+//	Fault{Cut: true}                      // the connection breaks, without effect
+//	Fault{Cut: true, Performed: true}     // done, and the response is lost
+//	Fault{Body: `{"access_`, Cut: true}   // half a response
+//	Fault{Delay: time.Second}             // the right response, late
 //
-// A connection is closed as net/http wants it, by a panic with
-// [http.ErrAbortHandler]: one who calls ServeHTTP without a connection sees that.
+// A connection is closed by a panic with [http.ErrAbortHandler], as net/http
+// wants it. A test that calls ServeHTTP without a connection sees that panic.
 type Fault struct {
-	// Status, Header and Body are answered. Status is 200 and the Content-Type
-	// Google's JSON by default.
+	// Status, Header and Body are answered in place of what the request asks for.
+	// If Status is 0, 200 is used. The Content-Type is that of Google's JSON unless
+	// Header has another.
 	Status int
 	Header http.Header
 	Body   string
 
-	// Delay passes before the answer; not longer than the client waits.
+	// Delay passes before the response, but not longer than the client waits.
 	Delay time.Duration
 
-	// Hang never answers: the request ends when the client gives up or the
-	// server closes.
+	// Hang gives no response: the request ends when the client or the server
+	// closes the connection.
 	Hang bool
 
-	// Cut closes the connection without an answer, or after the one above.
+	// Cut closes the connection without a response, or after the one above.
 	Cut bool
 
-	// After does what the request asks for first. What would have been
-	// answered is lost where the fault has an answer of its own.
-	After bool
+	// Performed lets the request have its effect although its response is replaced
+	// or lost.
+	Performed bool
 
-	// Handler answers, whatever it likes, in place of the above.
+	// Handler answers in place of all of the above but Delay, Hang and Performed.
 	Handler http.Handler
 
-	// Times is how many requests in a row this happens to; 0 is one, and a
-	// negative number is all, until the next call of Script.
+	// Times is the number of requests in a row that the fault affects. If 0, it
+	// affects one; if negative, all from then on.
 	Times int
 }
 
@@ -55,14 +56,20 @@ type Fault struct {
 //
 //	ErrorFault(400, "internal_failure", "")
 func ErrorFault(status int, code, description string) Fault {
-	answer := newRecorder()
-	refuse(answer, &refusal{status: status, code: code, description: description})
-	return Fault{Status: status, Header: answer.header, Body: answer.body.String()}
+	response := newRecorder()
+	refuse(response, &refusal{status: status, code: code, description: description})
+	return Fault{Status: status, Header: response.header, Body: response.body.String()}
 }
 
-// Script sets what happens to the next requests to an endpoint: the first fault
-// to the first of them, the second to the second. Those after the last fault
-// pass. What was scripted before for the endpoint is forgotten.
+// Inject adds faults to those that wait for requests to an endpoint: the first
+// fault affects the next request, and so on. Requests after the last fault are
+// answered as they should be.
+func (s *Server) Inject(e Endpoint, faults ...Fault) {
+	s.script.add(e, faults)
+}
+
+// Script replaces the faults that wait for requests to an endpoint. Without faults
+// it removes them.
 func (s *Server) Script(e Endpoint, faults ...Fault) {
 	s.script.set(e, faults)
 }
@@ -75,10 +82,22 @@ type script struct {
 func (q *script) set(e Endpoint, faults []Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	delete(q.faults, e)
+	q.append(e, faults)
+}
+
+func (q *script) add(e Endpoint, faults []Fault) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.append(e, faults)
+}
+
+// append adds faults. The caller holds the lock.
+func (q *script) append(e Endpoint, faults []Fault) {
 	if q.faults == nil {
 		q.faults = make(map[Endpoint][]Fault)
 	}
-	q.faults[e] = append([]Fault(nil), faults...)
+	q.faults[e] = append(q.faults[e], faults...)
 }
 
 func (q *script) next(e Endpoint) Fault {
@@ -98,12 +117,12 @@ func (q *script) next(e Endpoint) Fault {
 	return f
 }
 
-// answers reports whether the fault has an answer of its own, or none.
-func (f *Fault) answers() bool {
+// replaces reports whether the fault has a response of its own, or none.
+func (f *Fault) replaces() bool {
 	return f.Status != 0 || f.Header != nil || f.Body != "" || f.Hang || f.Cut || f.Handler != nil
 }
 
-// pause waits as long as the fault says; false: there is nobody to answer.
+// pause waits as long as the fault says. It reports false if the client has gone.
 func (f *Fault) pause(ctx context.Context, closed <-chan struct{}) bool {
 	var over <-chan time.Time
 	if !f.Hang {
@@ -123,7 +142,7 @@ func (f *Fault) pause(ctx context.Context, closed <-chan struct{}) bool {
 	return false
 }
 
-// write sends the fault's own answer and returns its status; 0 if it has none.
+// write sends the fault's own response and returns its status, or 0 if it has none.
 func (f *Fault) write(w http.ResponseWriter, r *http.Request) int {
 	if f.Handler != nil {
 		f.Handler.ServeHTTP(w, r)

@@ -87,9 +87,9 @@ func TestFaultBeforeAndAfterTheEffect(t *testing.T) {
 		done  bool
 	}{
 		{"refused", exchangetest.Fault{Status: 503}, false},
-		{"done and refused", exchangetest.Fault{Status: 503, After: true}, true},
+		{"done and refused", exchangetest.Fault{Status: 503, Performed: true}, true},
 		{"cut", exchangetest.Fault{Cut: true}, false},
-		{"done and cut", exchangetest.Fault{Cut: true, After: true}, true},
+		{"done and cut", exchangetest.Fault{Cut: true, Performed: true}, true},
 		{"half an answer", exchangetest.Fault{Body: `{"access_`, Cut: true}, false},
 		{"someone else's answer", exchangetest.Fault{Handler: http.NotFoundHandler()}, false},
 	}
@@ -172,8 +172,32 @@ func TestErrorFault(t *testing.T) {
 
 func TestDelayedAnswerIsTheRightOne(t *testing.T) {
 	srv := start(t, exchangetest.Options{})
-	srv.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: time.Millisecond}, exchangetest.Fault{Delay: time.Millisecond, After: true})
+	srv.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: time.Millisecond}, exchangetest.Fault{Delay: time.Millisecond, Performed: true})
 	for range 2 {
 		redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{}))
+	}
+}
+
+func TestInjectAddsAndScriptReplaces(t *testing.T) {
+	s := start(t, exchangetest.Options{})
+	status := func() int {
+		resp, err := s.Client().Get(s.URL + "/tokeninfo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	s.Script(exchangetest.TokenInfoEndpoint, exchangetest.Fault{Status: 501})
+	s.Inject(exchangetest.TokenInfoEndpoint, exchangetest.Fault{Status: 502, Times: 2})
+	s.Inject(exchangetest.TokenInfoEndpoint, exchangetest.Fault{Status: 503, Times: -1})
+	for i, want := range []int{501, 502, 502, 503, 503} {
+		if got := status(); got != want {
+			t.Errorf("request %d: %d, want %d", i, got, want)
+		}
+	}
+	s.Script(exchangetest.TokenInfoEndpoint)
+	if got := status(); got != 400 {
+		t.Errorf("without faults: %d, want 400", got)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Request is what the server was asked, and the status of what it answered.
-// Codes, tokens and secrets are in it as they were sent.
+// A Request is a request that the server got, and the status of its response. It has
+// codes, tokens and secrets as they were sent.
 type Request struct {
 	Time     time.Time // by the server's clock
 	Endpoint Endpoint
@@ -20,8 +20,8 @@ type Request struct {
 	Body     string
 	Form     url.Values // of the body, if it is a form
 
-	// Status is 0 while there is no answer, or none that the server made: the
-	// request is under way, was cut, or went to a Fault's Handler.
+	// Status is 0 if the request is under way, was cut, or was answered by a
+	// Fault's Handler.
 	Status int
 }
 
@@ -48,8 +48,8 @@ func (l *requestLog) answered(r *Request, status int) {
 	r.Status = status
 }
 
-// Requests returns the requests that have come in so far, in their order: those
-// to the endpoints named, or all. The server remembers at least the last 5,000.
+// Requests returns the requests so far to the endpoints named, or all requests, in
+// their order. The server remembers at least the last 5,000.
 func (s *Server) Requests(to ...Endpoint) []Request {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()

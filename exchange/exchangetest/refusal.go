@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// refusal is how Google says no: the HTTP status and the members of its body.
+// A refusal is an error response: the HTTP status and the members of its body.
 type refusal struct {
 	status      int
 	code        string
@@ -34,13 +34,14 @@ var (
 	errForeign       = unauthorized("unauthorized_client", "Unauthorized")
 	errNoAccount     = badRequest("invalid_grant", "The account has been deleted")
 	errBlocked       = badRequest("admin_policy_enforced", "Bad Request")
+	errProtected     = badRequest("policy_enforced", "Bad Request")
 	errReauth        = &refusal{
 		status: http.StatusBadRequest, code: "invalid_grant",
 		description: "reauth related error (invalid_rapt)", subtype: "invalid_rapt",
 	}
 )
 
-// refusal says why the account cannot be used, or nil.
+// refusal returns why the account cannot be used, or nil.
 func (u *user) refusal() *refusal {
 	switch {
 	case u == nil:
@@ -49,11 +50,13 @@ func (u *user) refusal() *refusal {
 		return errNoAccount
 	case u.blocked:
 		return errBlocked
+	case u.protected:
+		return errProtected
 	}
 	return nil
 }
 
-// refusal says why the client cannot be used, or nil.
+// refusal returns why the client cannot be used, or nil.
 func (c *client) refusal() *refusal {
 	switch {
 	case c == nil:
@@ -66,7 +69,7 @@ func (c *client) refusal() *refusal {
 	return nil
 }
 
-// refusal says why the user cannot sign in to the client, or nil.
+// refusal returns why the user cannot sign in to the client, or nil.
 func (l *ledger) refusal(c *client, u *user) *refusal {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,8 +10,7 @@ import (
 	"strings"
 )
 
-// An Endpoint is one of the things that the server does, whatever path it was
-// asked under.
+// An Endpoint is a kind of request. Several paths may lead to it.
 type Endpoint string
 
 // The endpoints, for [Server.Script] and [Server.Requests].
@@ -82,34 +81,34 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fault := s.script.next(to.endpoint)
-	var answer *recorder
-	if fault.After {
-		answer = run(to.serve, r)
+	var response *recorder
+	if fault.Performed {
+		response = run(to.serve, r)
 	}
 	if !fault.pause(r.Context(), s.closed) {
 		panic(http.ErrAbortHandler)
 	}
-	if fault.answers() {
+	if fault.replaces() {
 		s.log.answered(entry, fault.write(w, r))
 		if fault.Cut {
 			cut(w)
 		}
 		return
 	}
-	if answer == nil {
-		answer = run(to.serve, r)
+	if response == nil {
+		response = run(to.serve, r)
 	}
-	s.log.answered(entry, answer.status)
-	maps.Copy(w.Header(), answer.header)
-	w.WriteHeader(answer.status)
-	w.Write(answer.body.Bytes())
+	s.log.answered(entry, response.status)
+	maps.Copy(w.Header(), response.header)
+	w.WriteHeader(response.status)
+	w.Write(response.body.Bytes())
 }
 
-// run keeps the answer back until the fault has had its say.
+// run returns the response of serve, so that a fault can delay or replace it.
 func run(serve http.HandlerFunc, r *http.Request) *recorder {
-	answer := newRecorder()
-	serve(answer, r)
-	return answer
+	response := newRecorder()
+	serve(response, r)
+	return response
 }
 
 // A recorder is a ResponseWriter that keeps the response.
@@ -155,11 +154,12 @@ func isForm(r *http.Request) bool {
 
 const jsonType = "application/json; charset=utf-8"
 
-// writeJSON answers in the form of Google's OAuth endpoints, which no cache keeps.
+// writeJSON writes a response in the form of Google's OAuth endpoints, which no
+// cache keeps.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		panic(err) // only a value in User.Claims can be to blame
+		panic(err) // a value in User.Claims that JSON does not have
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.Header().Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
@@ -178,7 +178,7 @@ func refuse(w http.ResponseWriter, r *refusal) {
 	}{r.code, r.description, r.subtype})
 }
 
-// allow lets only some methods through; it has answered if it says false.
+// allow reports whether the method is allowed. If not, it has answered.
 func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	for _, m := range methods {
 		if r.Method == m {

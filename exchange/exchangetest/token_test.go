@@ -91,6 +91,7 @@ func TestExchangeRefusals(t *testing.T) {
 		{"access removed", func(s *exchangetest.Server, _ url.Values) { s.RemoveAccess(jane) }, 400, "invalid_grant", "Bad Request", false},
 		{"user deleted", func(s *exchangetest.Server, _ url.Values) { s.DeleteUser(jane) }, 400, "invalid_grant", "The account has been deleted", false},
 		{"blocked by the administrator", func(s *exchangetest.Server, _ url.Values) { s.SetBlocked(jane, true) }, 400, "admin_policy_enforced", "Bad Request", false},
+		{"Advanced Protection", func(s *exchangetest.Server, _ url.Values) { s.SetAdvancedProtection(jane, true) }, 400, "policy_enforced", "Bad Request", false},
 		{"client deleted", func(s *exchangetest.Server, _ url.Values) { s.DeleteClient(s.ClientID()) }, 401, "deleted_client", "The OAuth client was deleted.", false},
 		{"client disabled", func(s *exchangetest.Server, _ url.Values) { s.DisableClient(s.ClientID()) }, 401, "disabled_client", "The OAuth client was disabled.", false},
 	}
@@ -334,6 +335,10 @@ func TestRefreshTokenLivesOn(t *testing.T) {
 		}, func(s *exchangetest.Server) {
 			const ios = "123456789012-ios.apps.googleusercontent.com"
 			redeemAs(t, s, ios, "", s.AppCode(exchangetest.CodeRequest{ClientID: ios}))
+		}},
+		{"protected for a time", exchangetest.Options{}, func(s *exchangetest.Server) {
+			s.SetAdvancedProtection(jane, true)
+			s.SetAdvancedProtection(jane, false)
 		}},
 		{"blocked and let in again", exchangetest.Options{}, func(s *exchangetest.Server) { s.SetBlocked(jane, true); s.SetBlocked(jane, false) }},
 	}

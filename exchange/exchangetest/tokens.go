@@ -10,7 +10,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
-// code is an authorization code and what may be done with it.
+// A code is an authorization code and its state.
 type code struct {
 	value string
 	signIn
@@ -25,7 +25,7 @@ type code struct {
 	ended    bool // with all tokens that were issued for it
 }
 
-// token is what access and refresh tokens have in common.
+// A token is the common part of access and refresh tokens.
 type token struct {
 	value string
 	*code
@@ -51,7 +51,7 @@ func (t *token) alive(now time.Time) bool {
 		(t.expiry.IsZero() || now.Before(t.expiry))
 }
 
-// issued is what the token endpoint gives out at once.
+// issued are the tokens of one response of the token endpoint.
 type issued struct {
 	access  *accessToken
 	refresh *refreshToken // nil: none
@@ -77,14 +77,14 @@ func (l *ledger) authenticate(id, secret string) (*client, *refusal) {
 }
 
 // redeem turns a code into tokens, once.
-func (l *ledger) redeem(c *client, value, origin, verifier string) (issued, *refusal) {
+func (l *ledger) redeem(c *client, value, redirectURI, verifier string) (issued, *refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	code := l.codes[value]
 	if code == nil {
 		return issued{}, errMalformedCode
 	}
-	if no := l.usable(code, c, origin, verifier); no != nil {
+	if no := l.usable(code, c, redirectURI, verifier); no != nil {
 		if code.redeemed {
 			code.ended = code.ended || !l.options.KeepReusedTokens
 		} else {
@@ -102,13 +102,13 @@ func (l *ledger) redeem(c *client, value, origin, verifier string) (issued, *ref
 	return tokens, nil
 }
 
-func (l *ledger) usable(code *code, c *client, origin, verifier string) *refusal {
+func (l *ledger) usable(code *code, c *client, redirectURI, verifier string) *refusal {
 	switch {
 	case code.client != c:
 		return errForeign
 	case code.redeemed, code.dead, code.consent.ended, !l.now().Before(code.expiry):
 		return errDeadCode
-	case code.origin != origin:
+	case code.redirectURI != redirectURI:
 		return badRequest("redirect_uri_mismatch", "Bad Request")
 	case code.challenge != "" && verifier == "":
 		return badRequest("invalid_grant", "Missing code verifier.")

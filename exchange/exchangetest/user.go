@@ -20,15 +20,15 @@ type User struct {
 	Email           string
 	EmailUnverified bool
 
-	// The profile; all of it optional. Picture is a URL.
+	// The profile. All of it is optional. Picture is a URL.
 	Name, GivenName, FamilyName, Picture string
 
 	// HostedDomain is the Workspace domain of the account; none by default.
 	HostedDomain string
 
-	// Claims are set in every ID token of the user over what the server would
-	// say: {"iss": "accounts.google.com"}, {"email_verified": "true"}. A nil
-	// value takes a claim away.
+	// Claims replace the server's claims in every ID token of the user:
+	// {"iss": "accounts.google.com"}, {"email_verified": "true"}. A nil value
+	// removes a claim.
 	Claims map[string]any
 }
 
@@ -47,18 +47,19 @@ func subjectOf(email string) string {
 	return fmt.Sprintf("1%020d", binary.BigEndian.Uint64(sum[:]))
 }
 
-// user is a User with what has become of the account.
+// A user is a User and the state of the account.
 type user struct {
 	User
-	deleted bool
-	blocked bool // the administrator does not let the app in
+	deleted   bool
+	blocked   bool // the administrator does not let the app in
+	protected bool // Advanced Protection does not let the app in
 }
 
 func (u *user) isNamed(name string) bool {
 	return u.Subject == name || strings.EqualFold(u.Email, name)
 }
 
-// find finds a user by subject or email address; nil if there is none.
+// find returns a user by subject or email address, or nil.
 func find(users []*user, name string) *user {
 	i := slices.IndexFunc(users, func(u *user) bool { return u.isNamed(name) })
 	if i < 0 {
@@ -67,8 +68,8 @@ func find(users []*user, name string) *user {
 	return users[i]
 }
 
-// claims returns what a token with these scopes may tell about the user, with
-// the types that Google's JSON has.
+// claims returns the claims about the user that these scopes allow, with the types
+// of Google's JSON.
 func (u *user) claims(scopes []string) map[string]any {
 	claims := map[string]any{"sub": u.Subject}
 	set := func(name, value string) {
@@ -94,6 +95,6 @@ func has(scopes []string, name string) bool {
 	return len(scope.Missing(scopes, []string{name})) == 0
 }
 
-// isIdentity reports whether a scope says who the user is, and no more. The
-// consent screen does not let a user decline these one by one.
+// isIdentity reports whether a scope is only about who the user is. The consent
+// screen does not let a user decline these one by one.
 func isIdentity(name string) bool { return has([]string{"openid", "email", "profile"}, name) }

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// ledger is who has granted what to whom: the rules by which consent becomes a
-// code, a code becomes tokens, and tokens end. It knows nothing of HTTP.
+// A ledger holds users, clients, consents, codes and tokens, and the rules by which
+// a consent becomes a code, a code becomes tokens, and tokens end. It knows nothing
+// of HTTP.
 type ledger struct {
 	options Options
 	now     func() time.Time
 	users   []*user   // the slices do not change
-	clients []*client // nor does what is registered
+	clients []*client // nor do the embedded User and Client
 
-	mu       sync.Mutex // for all below, and for what has become of the above
+	mu       sync.Mutex // guards the maps below, and the state of users and clients
 	consents map[consentKey]*consent
 	codes    map[string]*code
 	refresh  map[string]*refreshToken
@@ -56,10 +57,10 @@ func newLedger(o Options, now func() time.Time) *ledger {
 	return l
 }
 
-// user finds a user by subject or email address; nil if there is none.
+// user returns a user by subject or email address, or nil.
 func (l *ledger) user(name string) *user { return find(l.users, name) }
 
-// client finds a client by its ID; nil if there is none.
+// client returns a client by its ID, or nil.
 func (l *ledger) client(id string) *client {
 	i := slices.IndexFunc(l.clients, func(c *client) bool { return c.ID == id })
 	if i < 0 {

@@ -5,8 +5,8 @@ import (
 	"net/url"
 )
 
-// impersonator takes requests for Google's sign-in hosts to the server instead.
-type impersonator struct {
+// A rewriter sends requests for Google's sign-in hosts to the server.
+type rewriter struct {
 	server *Server
 	base   http.RoundTripper
 }
@@ -18,21 +18,21 @@ var googleHosts = map[string]bool{
 	"www.googleapis.com":           true,
 }
 
-func (i *impersonator) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *rewriter) RoundTrip(r *http.Request) (*http.Response, error) {
 	if googleHosts[r.URL.Hostname()] {
-		to, err := url.Parse(i.server.URL)
+		to, err := url.Parse(t.server.URL)
 		if err != nil {
 			return nil, err
 		}
 		r = r.Clone(r.Context())
 		r.URL.Scheme, r.URL.Host = to.Scheme, to.Host
 	}
-	return i.base.RoundTrip(r)
+	return t.base.RoundTrip(r)
 }
 
 // CloseIdleConnections is what [http.Client.CloseIdleConnections] calls.
-func (i *impersonator) CloseIdleConnections() {
-	if c, ok := i.base.(interface{ CloseIdleConnections() }); ok {
+func (t *rewriter) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
