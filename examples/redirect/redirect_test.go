@@ -290,7 +290,7 @@ func TestSignInFails(t *testing.T) {
 	mustFail(end, http.StatusBadRequest)
 	_, keys, err := configOf(w.google)
 	if err == nil {
-		w.site.verifier, err = idtoken.New(idtoken.Config{Audiences: []string{"another client"}, Keys: keys})
+		w.site.verifier, err = idtoken.New(idtoken.Config{Audiences: []string{"another-client"}, Keys: keys})
 	}
 	if err != nil {
 		t.Fatal(err)
