@@ -127,7 +127,7 @@ func outcome(t *testing.T, srv *exchangetest.Server, location string) string {
 
 // Advanced Protection turns the user away on the way back to the app.
 func TestAdvancedProtection(t *testing.T) {
-	srv := start(t, web(exchangetest.Options{}))
+	srv := start(t, web(exchangetest.Options{Users: []exchangetest.User{{Email: jane, Subject: jane}}}))
 	srv.SetAdvancedProtection(jane, true)
 	at := authURL(srv, authQuery(srv))
 	for name, try := range map[string]func(*testing.T, *exchangetest.Server, string, exchangetest.Choice) string{
