@@ -40,6 +40,7 @@ type google struct {
 	during  func(refreshToken string)         // after the decision, before the answer
 	answer  func(*oauth2.Token) *oauth2.Token // changes the answer
 	life    time.Duration
+	watch   func(context.Context) // of each refresh
 }
 
 func newGoogle() *google { return &google{live: map[string]bool{}, life: time.Hour} }
@@ -106,6 +107,9 @@ func (e *refusedError) OAuthError() (string, string) { return e.code, e.subtype 
 func (g *google) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	g.mu.Lock()
 	g.asked = append(g.asked, refreshToken)
+	if g.watch != nil {
+		g.watch(ctx)
+	}
 	fail, during, answer := g.fail, g.during, g.answer
 	g.mu.Unlock()
 	if fail != nil {

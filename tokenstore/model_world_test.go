@@ -19,13 +19,14 @@ import (
 // world is what the model knows and no Manager can: which tokens live, which
 // sign-in they come from, and who did what when.
 type world struct {
-	t      *testing.T
-	seed   uint64
-	memory tokenstore.Memory
-	rotate float64 // how often Google rotates
-	faults float64 // how often anything fails
-	faulty bool    // anything ever fails
-	skewed bool    // clocks are up to five minutes off
+	t         *testing.T
+	seed      uint64
+	memory    tokenstore.Memory
+	rotate    float64 // how often Google rotates
+	faults    float64 // how often anything fails
+	noIDToken float64 // how often a sign-in has no ID token: others order it as they may
+	faulty    bool    // anything ever fails
+	skewed    bool    // clocks are up to five minutes off
 
 	mu       sync.Mutex
 	n        int

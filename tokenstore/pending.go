@@ -32,7 +32,6 @@ func (m *Manager) remember(u *user, w *write) {
 			})
 			if displaced {
 				a.displaced = scope.Set(slices.Concat(a.displaced, old.response.scopes)...)
-				w.notBefore(old)
 			}
 			return displaced
 		})
@@ -47,13 +46,6 @@ func (w *write) compare(other *write) int {
 		return w.lineage.at.Compare(other.lineage.at)
 	}
 	return w.at.Compare(other.at)
-}
-
-// notBefore gives a sign-in without a time by Google's clock that of an earlier one.
-func (w *write) notBefore(earlier *write) {
-	if !w.lineage.byGoogle && earlier.lineage.byGoogle {
-		w.lineage.at, w.lineage.byGoogle = earlier.lineage.at, true
-	}
 }
 
 // settled drops w, which is in the record or has been superseded. A sign-in that

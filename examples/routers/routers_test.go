@@ -11,6 +11,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/adaptor"
 	"github.com/labstack/echo/v4"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
@@ -62,6 +64,12 @@ var mounters = map[string]mounter{
 			c.String(http.StatusOK, code)
 		})
 		return r
+	},
+	"fiber": func(handler http.Handler, readCode codeReader) http.Handler {
+		app := fiber.New()
+		app.Post("/auth/google", adaptor.HTTPHandler(handler))
+		app.Post("/auth/own", adaptor.HTTPHandler(plain(readCode)))
+		return adaptor.FiberApp(app)
 	},
 	"echo": func(handler http.Handler, readCode codeReader) http.Handler {
 		e := echo.New()
