@@ -299,8 +299,9 @@ func (u *user) endFailures() {
 }
 
 // waitForPause returns nil when the Refresher may be asked for the user. During a
-// pause it returns the known failure if ctx has a deadline, and else waits.
-func (m *Manager) waitForPause(ctx context.Context, u *user) error {
+// pause it waits, unless ctx has a deadline or the caller does not want to: it
+// returns the known failure then.
+func (m *Manager) waitForPause(ctx context.Context, u *user, wait bool) error {
 	for {
 		if ctx.Err() != nil {
 			return m.gaveUp(ctx, "refreshing", u)
@@ -313,7 +314,7 @@ func (m *Manager) waitForPause(ctx context.Context, u *user) error {
 		if after <= 0 {
 			return nil
 		}
-		if _, ok := ctx.Deadline(); ok {
+		if _, ok := ctx.Deadline(); ok || !wait {
 			return &PausedError{Until: f.until, Err: f.last, after: after}
 		}
 		timer := time.NewTimer(after)

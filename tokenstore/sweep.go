@@ -106,7 +106,7 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions)
 		if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
 			return err
 		}
-		if err := m.waitForPause(ctx, u); err != nil {
+		if err := m.waitForPause(ctx, u, false); err != nil {
 			return err
 		}
 		err = m.refreshIdle(u, g)

@@ -60,14 +60,14 @@ func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, err
 func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, error) {
 	current := u.cached.Load()
 	if !current.usable(m.clock.unixNano()) {
-		return m.refreshed(ctx, u)
+		return m.refreshed(ctx, u, nil)
 	}
 	if ctx.Err() != nil { // it starts nothing, and must not delay what others start
 		return current, nil
 	}
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	c, err := m.refreshed(waiting, u)
+	timer := time.NewTimer(patience) // a context made of ctx might be used after the call
+	defer timer.Stop()
+	c, err := m.refreshed(ctx, u, timer.C)
 	if err == nil || errors.Is(err, ErrNeedsConsent) {
 		return c, err
 	}
@@ -83,8 +83,8 @@ func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, er
 		return current, nil
 	case c.usable(now):
 		return c, nil
-	case waiting.Err() != nil && ctx.Err() == nil:
-		return m.refreshed(ctx, u)
+	case errors.Is(err, errPatience):
+		return m.refreshed(ctx, u, nil)
 	}
 	return nil, err
 }
@@ -118,16 +118,21 @@ func (p *panicked) rethrow() {
 	}
 }
 
+var errPatience = errors.New("the refresh takes long")
+
 var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
 
 // refreshed joins the user's shared refresh, or starts one. That the user needs to
 // give consent, or that the record cannot be unsealed, counts only from one that
 // began after this call: an earlier one may have read the record before the user
 // signed in elsewhere.
-func (m *Manager) refreshed(ctx context.Context, u *user) (*accessToken, error) {
+//
+// If limit is not nil, the caller has a token that works: it waits for no pause,
+// and the error is errPatience when limit fires.
+func (m *Manager) refreshed(ctx context.Context, u *user, limit <-chan time.Time) (*accessToken, error) {
 	var earlier uint64
 	for attempt := range maxAttempts {
-		if err := m.waitForPause(ctx, u); err != nil {
+		if err := m.waitForPause(ctx, u, limit == nil); err != nil {
 			return nil, err
 		}
 		r, start := u.joinRefresh()
@@ -138,7 +143,7 @@ func (m *Manager) refreshed(ctx context.Context, u *user) (*accessToken, error) 
 			}
 		}
 		switch {
-		case start && ctx.Done() == nil: // nothing to wait for but the refresh: no goroutine needed
+		case start && ctx.Done() == nil && limit == nil: // nothing to wait for but the refresh: no goroutine needed
 			m.background.begin()
 			func() {
 				defer m.background.end()
@@ -151,7 +156,7 @@ func (m *Manager) refreshed(ctx context.Context, u *user) (*accessToken, error) 
 				m.runRefresh(u, r)
 			})
 		}
-		if err := m.await(ctx, u, r); err != nil {
+		if err := m.await(ctx, u, r, limit); err != nil {
 			return nil, err
 		}
 		final := r.number > earlier || !errors.Is(r.err, ErrNeedsConsent) && !errors.Is(r.err, ErrSealed)
@@ -176,10 +181,12 @@ func (u *user) joinRefresh() (r *sharedRefresh, start bool) {
 	return a.refresh, true
 }
 
-// await waits for r, or until ctx ends: the refresh then goes on.
-func (m *Manager) await(ctx context.Context, u *user, r *sharedRefresh) error {
+// await waits for r, or until ctx ends or limit fires: the refresh then goes on.
+func (m *Manager) await(ctx context.Context, u *user, r *sharedRefresh, limit <-chan time.Time) error {
 	select {
 	case <-r.done:
+	case <-limit:
+		return errPatience
 	case <-ctx.Done():
 		select { // a result that is already there is worth more than the cancellation
 		case <-r.done:

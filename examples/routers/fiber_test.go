@@ -52,6 +52,12 @@ func serveFiber(t *testing.T, handler http.HandlerFunc) (address string) {
 	return "http://" + listener.Addr().String()
 }
 
+// hurried returns a context with a short deadline. It is not made of the request's:
+// a timer of package context may look at that after the request has ended.
+func hurried() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), time.Millisecond)
+}
+
 // A refresh that outlives its request is for the user of that request.
 func TestFiberKeepsUsersApart(t *testing.T) {
 	const users = 20
@@ -70,7 +76,7 @@ func TestFiberKeepsUsersApart(t *testing.T) {
 		ctx := r.Context()
 		if r.URL.Path == "/hurry" {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Millisecond)
+			ctx, cancel = hurried()
 			defer cancel()
 		}
 		token, err := grants.Token(ctx, r.Header.Get("X-User"))
@@ -150,7 +156,7 @@ func TestFiberExchange(t *testing.T) {
 		ctx := r.Context()
 		if r.URL.Path == "/hurry" {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, time.Millisecond)
+			ctx, cancel = hurried()
 			defer cancel()
 		}
 		tokens, err := client.Exchange(ctx, r.Header.Get("X-Code"), exchange.App)
