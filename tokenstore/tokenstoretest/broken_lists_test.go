@@ -198,8 +198,8 @@ var brokenLists = []brokenStore{
 	}},
 }
 
-// forgets tells for which users a Delete was refused that has taken them off an
-// index all the same.
+// forgets is the bug of a store whose refused Delete removes the user from an
+// index. forgotten reports for which users that has happened.
 func forgets(h *hooked) (forgotten func(tokenstore.Key) bool) {
 	var gone sync.Map
 	h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
@@ -251,7 +251,8 @@ func collect(keys iter.Seq2[tokenstore.Key, error]) (all []tokenstore.Key) {
 	return all
 }
 
-// findsFormer never removes a hash from its index, or only with the grant.
+// findsFormer is the bug of a store that never removes a hash from its index, or
+// removes it only with the grant.
 func findsFormer(h *hooked, deleted bool) {
 	var mu sync.Mutex
 	index := map[string][]tokenstore.Key{}

@@ -1,7 +1,9 @@
 package tokenstoretest_test
 
 import (
+	"context"
 	"errors"
+	"iter"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,24 +15,24 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
-// latency is that of a slow database: what makes a gap between two steps one, also
-// on a machine that is busy with other tests.
+// latency is that of a slow database. It makes the time between two steps of a
+// broken store long enough for another writer, also on a busy machine.
 const latency = 5 * time.Millisecond
 
 type brokenStore struct {
 	name  string
-	fails string // the case that must find the bug; others may too
+	fails string // the case that must find the bug; others may find it too
 	bug   func(*hooked)
 }
 
 func allBroken() []brokenStore {
-	return slices.Concat(brokenGrants, brokenVersions, brokenValues, brokenLists, brokenLeases)
+	return slices.Concat(brokenGrants, brokenVersions, brokenValues, brokenLists, brokenLeases, brokenWrappers)
 }
 
 const runBroken = "TOKENSTORETEST_RUN_BROKEN"
 
-// TestBrokenStores runs itself as a program in which each broken store has to
-// fail, and reads there which cases have found its bug.
+// TestBrokenStores runs itself as a program in which each broken store must fail,
+// and reads in its output which cases have found the bug.
 func TestBrokenStores(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(runBroken) != "" {
@@ -77,4 +79,75 @@ func TestBrokenStores(t *testing.T) {
 			t.Errorf("there is no broken store for the case %s", name)
 		}
 	}
+}
+
+// hooked is a correct store whose methods can be replaced.
+type hooked struct {
+	*tokenstore.Memory
+	inner  tokenstore.Store // that Unwrap returns
+	load   func(context.Context, tokenstore.Key) (tokenstore.Grant, error)
+	save   func(context.Context, tokenstore.Key, tokenstore.Grant) (string, error)
+	remove func(context.Context, tokenstore.Key, string) error
+	keys   func(context.Context, tokenstore.Key) iter.Seq2[tokenstore.Key, error]
+	find   func(context.Context, string) iter.Seq2[tokenstore.Key, error]
+	lease  func(context.Context, tokenstore.Key, string, time.Duration) (func(), bool, error)
+}
+
+func (h *hooked) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+	return h.load(ctx, key)
+}
+
+func (h *hooked) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+	return h.save(ctx, key, g)
+}
+
+func (h *hooked) Delete(ctx context.Context, key tokenstore.Key, version string) error {
+	return h.remove(ctx, key, version)
+}
+
+func (h *hooked) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+	return h.keys(ctx, after)
+}
+
+func (h *hooked) Find(ctx context.Context, hash string) iter.Seq2[tokenstore.Key, error] {
+	return h.find(ctx, hash)
+}
+
+func (h *hooked) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {
+	return h.lease(ctx, key, purpose, ttl)
+}
+
+func sound() *hooked {
+	m := new(tokenstore.Memory)
+	return &hooked{m, m, m.Load, m.Save, m.Delete, m.Keys, m.Find, m.Lease}
+}
+
+func (h *hooked) Unwrap() tokenstore.Store { return h.inner }
+
+// current returns the kept version, "" for none.
+func (h *hooked) current(ctx context.Context, key tokenstore.Key) string {
+	g, _ := h.Memory.Load(ctx, key)
+	return g.Version
+}
+
+// noCtx is for calls that ignore their context.
+var noCtx = context.Background()
+
+var brokenWrappers = []brokenStore{
+	{"ListIsUnsupported", "List", func(h *hooked) {
+		h.keys = func(context.Context, tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+			return fails(errors.ErrUnsupported)
+		}
+	}},
+	{"FindIsUnsupported", "Find", func(h *hooked) {
+		h.find = func(context.Context, string) iter.Seq2[tokenstore.Key, error] { return fails(errors.ErrUnsupported) }
+	}},
+	{"LeaseIsUnsupported", "LeaseExcludes", func(h *hooked) {
+		h.lease = func(context.Context, tokenstore.Key, string, time.Duration) (func(), bool, error) {
+			return nil, false, errors.ErrUnsupported
+		}
+	}},
+	{"ListsNothing", "ListUnsupported", func(h *hooked) { h.inner = plain{h.Memory} }},
+	{"FindsNothing", "FindUnsupported", func(h *hooked) { h.inner = plain{h.Memory} }},
+	{"LeasesNothing", "LeaseUnsupported", func(h *hooked) { h.inner = plain{h.Memory} }},
 }

@@ -87,6 +87,7 @@ var brokenValues = []brokenStore{
 		}
 	})},
 	{"DropsAccessToken", "ValueAccessToken", changes(func(g *tokenstore.Grant) { g.AccessToken, g.Expiry = "", time.Time{} })},
+	{"DropsLost", "ValueLost", changes(func(g *tokenstore.Grant) { g.Lost = nil })},
 	{"DropsReason", "ValueNeedsConsent", changes(func(g *tokenstore.Grant) { g.Reason = "" })},
 	{"ZeroTimeIs1970", "ValueTimesZero", changes(func(g *tokenstore.Grant) {
 		if g.CreatedAt.IsZero() {
@@ -105,7 +106,7 @@ var brokenValues = []brokenStore{
 	})},
 }
 
-// mixes is the bug of a store for which some keys are the same.
+// mixes is the bug of a store that confuses keys.
 func mixes(change func(tokenstore.Key) tokenstore.Key) func(*hooked) {
 	return func(h *hooked) {
 		h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
@@ -120,7 +121,7 @@ func mixes(change func(tokenstore.Key) tokenstore.Key) func(*hooked) {
 	}
 }
 
-// mixesSubjects is mixes for legal subjects: what is refused stays so.
+// mixesSubjects is mixes for valid subjects. Others are still refused.
 func mixesSubjects(change func(string) string) func(*hooked) {
 	return mixes(func(key tokenstore.Key) tokenstore.Key {
 		if key.Validate() == nil {
@@ -130,10 +131,10 @@ func mixesSubjects(change func(string) string) func(*hooked) {
 	})
 }
 
-// exported returns what a store sees of g that does not use its storage form.
+// exported returns g as a store sees it that does not use the storage form.
 func exported(g tokenstore.Grant) tokenstore.Grant {
 	return tokenstore.Grant{
-		RefreshToken: g.RefreshToken, Scopes: g.Scopes, RefreshTokenExpiry: g.RefreshTokenExpiry,
+		RefreshToken: g.RefreshToken, Scopes: g.Scopes, Lost: g.Lost, RefreshTokenExpiry: g.RefreshTokenExpiry,
 		AccessToken: g.AccessToken, Expiry: g.Expiry,
 		State: g.State, Reason: g.Reason,
 		CreatedAt: g.CreatedAt, UpdatedAt: g.UpdatedAt, RefreshedAt: g.RefreshedAt,
@@ -141,7 +142,7 @@ func exported(g tokenstore.Grant) tokenstore.Grant {
 	}
 }
 
-// changes is the bug of a store that does not keep all of a grant.
+// changes is the bug of a store that changes a grant when it saves it.
 func changes(change func(*tokenstore.Grant)) func(*hooked) {
 	return func(h *hooked) {
 		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {

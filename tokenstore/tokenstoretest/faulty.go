@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"sync"
 	"time"
@@ -11,56 +12,56 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// Faulty is a [tokenstore.Store] in front of another one that fails as it is
-// told: for tests of what your program does while its database is away, slow,
-// or loses an answer.
+// A Faulty is a [tokenstore.Store] that passes its calls on to another one, and
+// fails as a test tells it: for tests of a program whose database is down or slow,
+// or whose connection breaks.
 //
 //	down := errors.New("the database is down")
-//	store := &tokenstoretest.Faulty{
-//		Store: new(tokenstore.Memory),
-//		Fault: func(c tokenstoretest.Call) tokenstoretest.Fault {
-//			if c.Method == "Save" && c.N == 2 {
-//				return tokenstoretest.Fault{Err: down, Lost: true}
-//			}
-//			return tokenstoretest.Fault{}
-//		},
-//	}
+//	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+//	store.Inject(tokenstoretest.Fault{Method: "Save", Nth: 2, Err: down, Performed: true})
 //
-// It passes Keys, Find and Lease on too, and answers [errors.ErrUnsupported]
-// where Store does not have them. It must not be copied after its first use.
+// It also has Keys, Find and Lease. Where Store does not have them, they return
+// [errors.ErrUnsupported]. A Faulty must not be copied after its first use.
 type Faulty struct {
 	// Store does the work. Required.
 	Store tokenstore.Store
-	// Fault says what goes wrong with a call, the zero Fault for nothing. Calls
-	// may come from several goroutines at once. Nil: nothing goes wrong.
-	Fault func(Call) Fault
 
-	mu    sync.Mutex
-	calls map[string]int
+	mu     sync.Mutex
+	faults []*scripted
 }
 
-// A Call is one call of a method of the store.
-type Call struct {
-	// Method is "Load", "Save", "Delete", "Keys", "Find", "Lease", or "Release"
-	// for the call of what Lease has returned.
-	Method string
-	// Key is what the call is about; of Keys the one to begin after, zero for
-	// Find.
-	Key tokenstore.Key
-	// N counts the calls of Method, from 1.
-	N int
-}
-
-// A Fault is what goes wrong with a call.
+// A Fault is something that goes wrong with one call or several.
+//
+//	Fault{Err: down}                                    // the next call fails, without effect
+//	Fault{Method: "Save", Err: down, Performed: true}   // saved, and the answer is lost
+//	Fault{Method: "Load", Times: -1, Delay: time.Second} // every Load is slow
+//	Fault{Method: "Load", Hang: true}                   // a Load never returns by itself
 type Fault struct {
-	// Delay is how long the call takes before anything happens. It ends early
-	// when the call's context does, with that error.
+	// Method is "Load", "Save", "Delete", "Keys", "Find", "Lease", or "Release"
+	// for a call of the function that Lease returned. If empty, any call is meant.
+	Method string
+	Nth    int // of these calls from now on, the first that is hit; zero: the next one, as 1
+	Times  int // how many in a row; zero: one; negative: all from then on
+
+	// Delay passes before anything else, but not longer than the call's context.
 	Delay time.Duration
-	// Err is what the call returns instead of being done. For a Release there is
-	// nobody to return it to: the lease stays until it expires.
+
+	// Hang lets the call wait until its context ends. It then has no effect. A
+	// Release does not hang.
+	Hang bool
+
+	// Err is returned in place of the call's result. A Release returns nothing: if
+	// Err is set, the lease stays until it expires. Keys and Find yield Err first,
+	// or, with Performed, last.
 	Err error
-	// Lost lets the call be done all the same, so that only its answer is lost.
-	Lost bool
+
+	// Performed lets the call have its effect although it returns Err.
+	Performed bool
+}
+
+type scripted struct {
+	Fault
+	seen int
 }
 
 var (
@@ -70,19 +71,61 @@ var (
 	_ tokenstore.Leaser = (*Faulty)(nil)
 )
 
-// before asks for the fault of a call and waits for its delay.
-func (f *Faulty) before(ctx context.Context, method string, key tokenstore.Key) Fault {
+// Inject adds faults to those that wait. Each fault counts the calls of its Method
+// itself. If several hit the same call, the first one injected has its effect.
+func (f *Faulty) Inject(faults ...Fault) {
 	f.mu.Lock()
-	if f.calls == nil {
-		f.calls = make(map[string]int)
+	defer f.mu.Unlock()
+	f.inject(faults)
+}
+
+// Script replaces the faults that wait. Script() removes them all.
+func (f *Faulty) Script(faults ...Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.faults = nil
+	f.inject(faults)
+}
+
+func (f *Faulty) inject(faults []Fault) {
+	for _, fault := range faults {
+		f.faults = append(f.faults, &scripted{Fault: fault})
 	}
-	f.calls[method]++
-	call := Call{method, key, f.calls[method]}
-	f.mu.Unlock()
-	if f.Fault == nil {
-		return Fault{}
+}
+
+// hit counts a call and returns the fault that hits it; the zero Fault if there is
+// none.
+func (f *Faulty) hit(method string) (hit Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found := false
+	for _, s := range f.faults {
+		if s.Method != "" && s.Method != method {
+			continue
+		}
+		s.seen++
+		if !found && s.hits() {
+			hit, found = s.Fault, true
+		}
 	}
-	fault := f.Fault(call)
+	return hit
+}
+
+func (s *scripted) hits() bool {
+	first, times := max(s.Nth, 1), s.Times
+	if times == 0 {
+		times = 1
+	}
+	return s.seen >= first && (times < 0 || s.seen < first+times)
+}
+
+// before returns the fault of a call after its delay.
+func (f *Faulty) before(ctx context.Context, method string) Fault {
+	fault := f.hit(method)
+	if fault.Hang && method != "Release" {
+		<-ctx.Done()
+		return Fault{Err: ctx.Err()}
+	}
 	if fault.Delay > 0 {
 		timer := time.NewTimer(fault.Delay)
 		defer timer.Stop()
@@ -95,12 +138,12 @@ func (f *Faulty) before(ctx context.Context, method string, key tokenstore.Key) 
 	return fault
 }
 
-// skips reports whether the call is not to be done.
-func (f Fault) skips() bool { return f.Err != nil && !f.Lost }
+// performs reports whether the call has its effect.
+func (f Fault) performs() bool { return f.Err == nil || f.Performed }
 
 // Load implements [tokenstore.Store].
 func (f *Faulty) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
-	if fault := f.before(ctx, "Load", key); fault.Err != nil {
+	if fault := f.before(ctx, "Load"); fault.Err != nil {
 		return tokenstore.Grant{}, fault.Err
 	}
 	return f.Store.Load(ctx, key)
@@ -108,8 +151,8 @@ func (f *Faulty) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant
 
 // Save implements [tokenstore.Store].
 func (f *Faulty) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (version string, err error) {
-	fault := f.before(ctx, "Save", key)
-	if !fault.skips() {
+	fault := f.before(ctx, "Save")
+	if fault.performs() {
 		version, err = f.Store.Save(ctx, key, g)
 	}
 	if fault.Err != nil {
@@ -120,8 +163,8 @@ func (f *Faulty) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 
 // Delete implements [tokenstore.Store].
 func (f *Faulty) Delete(ctx context.Context, key tokenstore.Key, version string) (err error) {
-	fault := f.before(ctx, "Delete", key)
-	if !fault.skips() {
+	fault := f.before(ctx, "Delete")
+	if fault.performs() {
 		err = f.Store.Delete(ctx, key, version)
 	}
 	if fault.Err != nil {
@@ -130,24 +173,22 @@ func (f *Faulty) Delete(ctx context.Context, key tokenstore.Key, version string)
 	return err
 }
 
-// Keys implements [tokenstore.Lister]. A Fault without Lost comes before the
-// first key, one with Lost after the last.
+// Keys implements [tokenstore.Lister].
 func (f *Faulty) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
 	lister, ok := f.Store.(tokenstore.Lister)
 	if !ok {
 		return unsupported("Keys")
 	}
-	return f.listing(ctx, "Keys", after, func() iter.Seq2[tokenstore.Key, error] { return lister.Keys(ctx, after) })
+	return f.list(ctx, "Keys", lister.Keys(ctx, after))
 }
 
-// Find implements [tokenstore.Finder]. A Fault without Lost comes before the
-// first key, one with Lost after the last.
+// Find implements [tokenstore.Finder].
 func (f *Faulty) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore.Key, error] {
 	finder, ok := f.Store.(tokenstore.Finder)
 	if !ok {
 		return unsupported("Find")
 	}
-	return f.listing(ctx, "Find", tokenstore.Key{}, func() iter.Seq2[tokenstore.Key, error] { return finder.Find(ctx, tokenHash) })
+	return f.list(ctx, "Find", finder.Find(ctx, tokenHash))
 }
 
 func unsupported(method string) iter.Seq2[tokenstore.Key, error] {
@@ -156,11 +197,11 @@ func unsupported(method string) iter.Seq2[tokenstore.Key, error] {
 	}
 }
 
-func (f *Faulty) listing(ctx context.Context, method string, key tokenstore.Key, keys func() iter.Seq2[tokenstore.Key, error]) iter.Seq2[tokenstore.Key, error] {
+func (f *Faulty) list(ctx context.Context, method string, keys iter.Seq2[tokenstore.Key, error]) iter.Seq2[tokenstore.Key, error] {
 	return func(yield func(tokenstore.Key, error) bool) {
-		fault := f.before(ctx, method, key)
-		if !fault.skips() {
-			for key, err := range keys() {
+		fault := f.before(ctx, method)
+		if fault.performs() {
+			for key, err := range keys {
 				if !yield(key, err) || err != nil {
 					return
 				}
@@ -178,9 +219,10 @@ func (f *Faulty) Lease(ctx context.Context, key tokenstore.Key, purpose string, 
 	if !has {
 		return nil, false, fmt.Errorf("tokenstoretest: the store has no Lease: %w", errors.ErrUnsupported)
 	}
-	fault := f.before(ctx, "Lease", key)
-	if !fault.skips() {
-		release, ok, err = leaser.Lease(ctx, key, purpose, ttl)
+	fault := f.before(ctx, "Lease")
+	var end func()
+	if fault.performs() {
+		end, ok, err = leaser.Lease(ctx, key, purpose, ttl)
 	}
 	if fault.Err != nil {
 		return nil, false, fault.Err
@@ -188,13 +230,15 @@ func (f *Faulty) Lease(ctx context.Context, key tokenstore.Key, purpose string, 
 	if !ok {
 		return nil, false, err
 	}
-	return f.faultyRelease(ctx, key, release), true, nil
+	return func() {
+		if f.before(context.WithoutCancel(ctx), "Release").performs() {
+			end()
+		}
+	}, true, nil
 }
 
-func (f *Faulty) faultyRelease(ctx context.Context, key tokenstore.Key, release func()) func() {
-	return func() {
-		if fault := f.before(context.WithoutCancel(ctx), "Release", key); !fault.skips() {
-			release()
-		}
-	}
-}
+// Unwrap returns Store: see [Run].
+func (f *Faulty) Unwrap() tokenstore.Store { return f.Store }
+
+// Format prints no grant, under any verb.
+func (f *Faulty) Format(s fmt.State, _ rune) { io.WriteString(s, "tokenstoretest.Faulty{…}") }

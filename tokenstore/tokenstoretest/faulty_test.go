@@ -16,16 +16,6 @@ var (
 	jane    = tokenstore.Key{ClientID: "client", Subject: "jane"}
 )
 
-// one lets one call of method fail.
-func one(method string, n int, fault tokenstoretest.Fault) func(tokenstoretest.Call) tokenstoretest.Fault {
-	return func(c tokenstoretest.Call) tokenstoretest.Fault {
-		if c.Method == method && c.N == n {
-			return fault
-		}
-		return tokenstoretest.Fault{}
-	}
-}
-
 func TestFaultyWithoutFaults(t *testing.T) {
 	t.Parallel()
 	tokenstoretest.Run(t, func(*testing.T) tokenstore.Store {
@@ -53,7 +43,7 @@ func TestFaultyFails(t *testing.T) {
 		},
 	}
 	for method, call := range calls {
-		store.Fault = one(method, 1, tokenstoretest.Fault{Err: errDown})
+		store.Script(tokenstoretest.Fault{Method: method, Err: errDown})
 		if err := call(); err != errDown {
 			t.Errorf("%s, told to fail, = %v", method, err)
 		}
@@ -65,33 +55,35 @@ func TestFaultyFails(t *testing.T) {
 
 func TestFaultyLosesAnswers(t *testing.T) {
 	memory := new(tokenstore.Memory)
-	store := &tokenstoretest.Faulty{Store: memory, Fault: one("Save", 1, tokenstoretest.Fault{Err: errDown, Lost: true})}
+	store := &tokenstoretest.Faulty{Store: memory}
+	store.Inject(tokenstoretest.Fault{Method: "Save", Err: errDown, Performed: true})
 	if _, err := store.Save(t.Context(), jane, tokenstore.Grant{RefreshToken: "1//jane"}); err != errDown {
-		t.Errorf("Save whose answer is lost = %v", err)
+		t.Errorf("Save with a lost answer = %v", err)
 	}
 	if g, err := memory.Load(t.Context(), jane); err != nil || g.RefreshToken != "1//jane" {
-		t.Errorf("the Save whose answer was lost has not been done: %v", err)
+		t.Errorf("the Save whose answer was lost has had no effect: %v", err)
 	}
 
-	store.Fault = one("Delete", 1, tokenstoretest.Fault{Err: errDown, Lost: true})
+	store.Inject(tokenstoretest.Fault{Method: "Delete", Err: errDown, Performed: true})
 	if err := store.Delete(t.Context(), jane, tokenstore.AnyVersion); err != errDown {
-		t.Errorf("Delete whose answer is lost = %v", err)
+		t.Errorf("Delete with a lost answer = %v", err)
 	}
 	if _, err := memory.Load(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
-		t.Errorf("the Delete whose answer was lost has not been done: %v", err)
+		t.Errorf("the Delete whose answer was lost has had no effect: %v", err)
 	}
 
-	store.Fault = one("Lease", 1, tokenstoretest.Fault{Err: errDown, Lost: true})
+	store.Inject(tokenstoretest.Fault{Method: "Lease", Err: errDown, Performed: true})
 	if _, ok, err := store.Lease(t.Context(), jane, "work", time.Hour); ok || err != errDown {
-		t.Errorf("Lease whose answer is lost = %t, %v", ok, err)
+		t.Errorf("Lease with a lost answer = %t, %v", ok, err)
 	}
 	if _, ok, _ := memory.Lease(t.Context(), jane, "work", time.Hour); ok {
-		t.Error("the Lease whose answer was lost has not been done")
+		t.Error("the Lease whose answer was lost has had no effect")
 	}
 }
 
 func TestFaultyListsThenFails(t *testing.T) {
-	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory), Fault: one("Keys", 1, tokenstoretest.Fault{Err: errDown, Lost: true})}
+	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+	store.Inject(tokenstoretest.Fault{Method: "Keys", Err: errDown, Performed: true})
 	if _, err := store.Save(t.Context(), jane, tokenstore.Grant{}); err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +98,8 @@ func TestFaultyListsThenFails(t *testing.T) {
 }
 
 func TestFaultyKeepsLease(t *testing.T) {
-	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory), Fault: one("Release", 1, tokenstoretest.Fault{Err: errDown})}
+	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+	store.Inject(tokenstoretest.Fault{Method: "Release", Err: errDown})
 	release, ok, err := store.Lease(t.Context(), jane, "work", time.Hour)
 	if err != nil || !ok {
 		t.Fatal(ok, err)
@@ -119,9 +112,8 @@ func TestFaultyKeepsLease(t *testing.T) {
 
 func TestFaultyDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory), Fault: func(tokenstoretest.Call) tokenstoretest.Fault {
-			return tokenstoretest.Fault{Delay: time.Minute}
-		}}
+		store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+		store.Inject(tokenstoretest.Fault{Delay: time.Minute, Times: -1})
 		start := time.Now()
 		if _, err := store.Save(t.Context(), jane, tokenstore.Grant{}); err != nil || time.Since(start) != time.Minute {
 			t.Errorf("a slow Save = %v after %v, want nil after a minute", err, time.Since(start))
@@ -131,10 +123,41 @@ func TestFaultyDelay(t *testing.T) {
 		if _, err := store.Load(ctx, jane); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute+time.Second {
 			t.Errorf("a slow Load with a deadline = %v after %v", err, time.Since(start))
 		}
+		store.Script(tokenstoretest.Fault{Method: "Delete", Hang: true})
+		ctx, cancel = context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		start = time.Now()
+		if err := store.Delete(ctx, jane, tokenstore.AnyVersion); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Hour {
+			t.Errorf("a Delete that hangs = %v after %v, want DeadlineExceeded after an hour", err, time.Since(start))
+		}
+		if _, err := store.Load(t.Context(), jane); err != nil {
+			t.Errorf("after a Delete that hung, Load = %v", err)
+		}
 	})
 }
 
-// plain hides what a store can do beyond tokenstore.Store.
+// TestFaultySequence checks which calls are hit.
+func TestFaultySequence(t *testing.T) {
+	other := errors.New("another fault")
+	store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+	store.Inject(tokenstoretest.Fault{Err: other}) // Script removes it
+	store.Script(tokenstoretest.Fault{Method: "Load", Nth: 2, Times: 2, Err: errDown})
+	store.Inject(tokenstoretest.Fault{Method: "Load", Nth: 3, Times: -1, Err: other})
+	for n, want := range []error{tokenstore.ErrNotFound, errDown, errDown, other, other} {
+		if err := store.Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
+			t.Errorf("Delete, which has no fault, = %v", err)
+		}
+		if _, err := store.Load(t.Context(), jane); !errors.Is(err, want) {
+			t.Errorf("Load number %d = %v, want %v", n+1, err, want)
+		}
+	}
+	store.Script()
+	if _, err := store.Load(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("Load after Script() = %v", err)
+	}
+}
+
+// plain hides the optional interfaces of a store.
 type plain struct{ tokenstore.Store }
 
 func TestFaultyUnsupported(t *testing.T) {

@@ -16,7 +16,7 @@ var (
 	john = tokenstore.Key{ClientID: clientID, Subject: "110169484474386276335"}
 )
 
-// grant is one as a sign-in makes it.
+// grant returns a grant like one of a sign-in.
 func grant(refreshToken string) tokenstore.Grant {
 	at := time.Date(2026, 11, 24, 10, 30, 0, 123456789, time.UTC)
 	return tokenstore.Grant{
@@ -28,7 +28,7 @@ func grant(refreshToken string) tokenstore.Grant {
 	}
 }
 
-// save writes g, which must succeed, and returns it as it is now kept.
+// save saves g, which must succeed, and returns g with its new version.
 func save(t *testing.T, s tokenstore.Store, key tokenstore.Key, g tokenstore.Grant) tokenstore.Grant {
 	t.Helper()
 	version, err := s.Save(t.Context(), key, g)
@@ -42,7 +42,7 @@ func save(t *testing.T, s tokenstore.Store, key tokenstore.Key, g tokenstore.Gra
 	return g
 }
 
-// wantKept checks that the store has exactly want.
+// wantKept checks that the kept grant equals want.
 func wantKept(t *testing.T, s tokenstore.Store, key tokenstore.Key, want tokenstore.Grant) {
 	t.Helper()
 	got, err := s.Load(t.Context(), key)
@@ -53,14 +53,14 @@ func wantKept(t *testing.T, s tokenstore.Store, key tokenstore.Key, want tokenst
 	wantSame(t, got, want)
 }
 
-// wantSame compares all there is to a grant, times as instants.
+// wantSame compares two grants, times as instants.
 func wantSame(t *testing.T, got, want tokenstore.Grant) {
 	t.Helper()
 	if got.Version != want.Version {
 		t.Errorf("version %q is kept, want %q", got.Version, want.Version)
 	}
 	if !bytes.Equal(record(t, got), record(t, want)) {
-		t.Errorf("kept is\n\t%v\nwant\n\t%v\n(their storage forms differ)", got, want)
+		t.Errorf("the kept grant is\n\t%v\nwant\n\t%v\n(the storage forms differ)", got, want)
 	}
 }
 
@@ -77,9 +77,9 @@ func record(t *testing.T, g tokenstore.Grant) []byte {
 func wantNone(t *testing.T, s tokenstore.Store, key tokenstore.Key) {
 	t.Helper()
 	g, err := s.Load(t.Context(), key)
-	wantError(t, "Load of what is not there", err, tokenstore.ErrNotFound)
+	wantError(t, "Load of a missing grant", err, tokenstore.ErrNotFound)
 	if g.Version != "" || g.RefreshToken != "" {
-		t.Errorf("Load of what is not there returned %v with version %q", g, g.Version)
+		t.Errorf("Load of a missing grant returned %v with version %q", g, g.Version)
 	}
 }
 
@@ -90,8 +90,8 @@ func wantError(t *testing.T, what string, err, want error) {
 	}
 }
 
-// conflicts keeps a grant with janesToken for jane, none for john, and has every
-// write refused that there is: those with nextToken, and Deletes.
+// conflicts saves a grant with janesToken for jane and none for john. Then it
+// tries writes that must be refused: Saves of nextToken, and Deletes.
 func conflicts(t *testing.T, s tokenstore.Store) {
 	t.Helper()
 	stale := save(t, s, jane, grant(janesToken))
@@ -105,5 +105,5 @@ func conflicts(t *testing.T, s tokenstore.Store) {
 		wantError(t, "Delete of another version", err, tokenstore.ErrConflict)
 	}
 	_, err := s.Save(t.Context(), john, next)
-	wantError(t, "Save with a version where nothing is", err, tokenstore.ErrConflict)
+	wantError(t, "Save with a version over a missing grant", err, tokenstore.ErrConflict)
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// oddKeys are legal, and each is another user than all the rest: stores mix
-// keys up where they ignore case or trailing spaces, normalize Unicode, cut at
-// a length, join the parts without a separator, or make file names, patterns
-// or statements of them.
+// oddKeys are valid keys of different users. A store confuses them if it ignores
+// case or trailing spaces, normalizes Unicode, cuts at a length, joins the parts
+// without a separator, or uses them as file names, patterns or statements.
 func oddKeys() []tokenstore.Key {
 	subjects := []string{
 		"a", "A", "b", "a ", " a", "a\u00a0", "a.", ".", "..", "../a", "..\\a", "a/b", "a%2Fb", "/", "~", "-", "--", "-a",
@@ -58,8 +57,8 @@ var keyCases = []testCase{
 			wantRefused(t, s, tokenstore.Key{ClientID: clientID, Subject: wrong}, tokenstore.ErrSubject)
 			wantRefused(t, s, tokenstore.Key{ClientID: wrong, Subject: "a"}, nil)
 		}
-		if lister, ok := s.(tokenstore.Lister); ok && listsKeys(t, s) {
-			if keys := list(t, lister, tokenstore.Key{}); len(keys) > 0 {
+		if has[tokenstore.Lister](s) {
+			if keys := list(t, s.(tokenstore.Lister), tokenstore.Key{}); len(keys) > 0 {
 				t.Errorf("refused keys are listed: %q", keys)
 			}
 		}
@@ -74,8 +73,8 @@ func wantRefused(t *testing.T, s tokenstore.Store, key tokenstore.Key, want erro
 	_, saveErr := s.Save(t.Context(), key, grant("1//odd"))
 	deleteErr := s.Delete(t.Context(), key, tokenstore.AnyVersion)
 	errs := map[string]error{"Load": loadErr, "Save": saveErr, "Delete": deleteErr}
-	if leaser, ok := s.(tokenstore.Leaser); ok && leases(t, s) {
-		_, _, errs["Lease"] = leaser.Lease(t.Context(), key, "work", leaseTime)
+	if has[tokenstore.Leaser](s) {
+		_, _, errs["Lease"] = s.(tokenstore.Leaser).Lease(t.Context(), key, "work", leaseTime)
 	}
 	for method, err := range errs {
 		switch {
@@ -86,6 +85,6 @@ func wantRefused(t *testing.T, s tokenstore.Store, key tokenstore.Key, want erro
 		}
 	}
 	if errors.Is(loadErr, tokenstore.ErrNotFound) {
-		t.Errorf("Load(%q) says that nothing is kept, want that this is no key", key)
+		t.Errorf("Load(%q) says that nothing is kept, want that the key is invalid", key)
 	}
 }

@@ -13,12 +13,12 @@ import (
 
 const (
 	leaseTime = time.Hour               // longer than any test
-	leaseWait = 5 * time.Second         // how long an expired lease may take to come free
-	shortTime = 100 * time.Millisecond  // a lease that the test sees expire
-	keptTime  = 2500 * time.Millisecond // how much of a long lease the test sees
+	leaseWait = 5 * time.Second         // how long an expired lease may stay taken
+	shortTime = 100 * time.Millisecond  // the ttl of a lease whose expiry a test waits for
+	keptTime  = 2500 * time.Millisecond // how long a test watches a lease of leaseTime
 )
 
-// take tries to get a lease and returns its release, nil if somebody holds it.
+// take tries to take a lease and returns its release, nil if it is held.
 func take(t *testing.T, s tokenstore.Store, key tokenstore.Key, purpose string, ttl time.Duration) (release func()) {
 	t.Helper()
 	release, ok, err := s.(tokenstore.Leaser).Lease(t.Context(), key, purpose, ttl)
@@ -73,7 +73,7 @@ var leaseCases = []testCase{
 		wantTaken(t, s, jane, "Work")
 		wantTaken(t, s, john, "work")
 		wantTaken(t, s, tokenstore.Key{ClientID: "another client", Subject: jane.Subject}, "work")
-		for _, joint := range []string{"", " ", "/", ":", "|", ",", "."} { // names that some join alike
+		for _, joint := range []string{"", " ", "/", ":", "|", ",", "."} { // a store that joins names confuses these
 			wantTaken(t, s, tokenstore.Key{ClientID: "a" + joint + "b", Subject: "c"}, "d")
 			wantTaken(t, s, tokenstore.Key{ClientID: "a", Subject: "b" + joint + "c"}, "d")
 			wantTaken(t, s, tokenstore.Key{ClientID: "b", Subject: "c"}, "d"+joint+"a")
@@ -110,7 +110,7 @@ var leaseCases = []testCase{
 		if err != nil || !ok {
 			t.Fatalf("Lease = %t, %v", ok, err)
 		}
-		cancel() // the work was given up; the lease must go all the same
+		cancel() // a release works all the same
 		release()
 		wantTaken(t, s, jane, "work")
 	}},

@@ -13,10 +13,10 @@ import (
 
 const (
 	writers = 32
-	rounds  = 5 // of a race that a store with a gap may win by chance
+	rounds  = 5 // a store with a race may pass one round by chance
 )
 
-// race runs f in all writers at once.
+// race runs f in all writers at the same time.
 func race(f func(writer int)) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
@@ -77,11 +77,11 @@ var raceCases = []testCase{
 			wg.Wait()
 			switch {
 			case saveErr == nil:
-				wantError(t, "Delete of what has just been replaced", deleteErr, tokenstore.ErrConflict)
+				wantError(t, "Delete of a version that was just replaced", deleteErr, tokenstore.ErrConflict)
 			case deleteErr == nil:
-				wantError(t, "Save over what has just been deleted", saveErr, tokenstore.ErrConflict)
+				wantError(t, "Save over a version that was just deleted", saveErr, tokenstore.ErrConflict)
 			default:
-				t.Errorf("of Save and Delete of one version none succeeds: %v; %v", saveErr, deleteErr)
+				t.Errorf("Save and Delete of one version both fail: %v; %v", saveErr, deleteErr)
 			}
 			if err := s.Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
 				t.Fatal(err)
@@ -90,7 +90,7 @@ var raceCases = []testCase{
 	}},
 	{"CreateOrDelete", func(t *testing.T, s tokenstore.Store) {
 		race(func(w int) {
-			if w >= 8 { // all at one row is more than some databases can untangle
+			if w >= 8 { // some databases cannot handle more deadlocks on one row
 				return
 			}
 			for range 4 * rounds {
@@ -125,7 +125,8 @@ var raceCases = []testCase{
 	}},
 }
 
-// wantOneWinner lets all writers save over one version, and returns the winner's.
+// wantOneWinner lets all writers save over one version, of which one must succeed,
+// and returns its new version.
 func wantOneWinner(t *testing.T, s tokenstore.Store, version string) string {
 	t.Helper()
 	var wins atomic.Int32
@@ -149,8 +150,8 @@ func wantOneWinner(t *testing.T, s tokenstore.Store, version string) string {
 	return winner.Version
 }
 
-// addScope changes what is kept as every user of a Store does: read, write,
-// and from the start on a conflict.
+// addScope adds a scope to the kept grant as users of a Store do: it loads, saves,
+// and starts again after a conflict.
 func addScope(t *testing.T, s tokenstore.Store, name string) {
 	for {
 		g, err := s.Load(t.Context(), jane)

@@ -10,7 +10,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// list returns what Keys yields, which must be without an error.
+// list returns the keys that Keys yields. An error ends the test.
 func list(t *testing.T, s tokenstore.Lister, after tokenstore.Key) []tokenstore.Key {
 	t.Helper()
 	var keys []tokenstore.Key
@@ -23,10 +23,10 @@ func list(t *testing.T, s tokenstore.Lister, after tokenstore.Key) []tokenstore.
 	return keys
 }
 
-// manyUsers is more than a page of most stores.
+// manyUsers is more than most stores list on one page.
 const manyUsers = 250
 
-// fill keeps a grant for manyUsers users and returns their keys in order.
+// fill saves a grant for manyUsers users and returns their keys in order.
 func fill(t *testing.T, s tokenstore.Store) []tokenstore.Key {
 	t.Helper()
 	keys := make([]tokenstore.Key, manyUsers)
@@ -65,7 +65,7 @@ var listCases = []testCase{
 		for i, key := range keys {
 			wantKeys(t, list(t, lister, key), keys[i+1:])
 		}
-		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "a", Subject: "11"}), keys[1:]) // where none is
+		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "a", Subject: "11"}), keys[1:]) // a missing key
 		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "aa"}), keys[2:])
 		wantKeys(t, list(t, lister, tokenstore.Key{ClientID: "c"}), nil)
 	}},
@@ -116,7 +116,7 @@ var listCases = []testCase{
 		keys := fill(t, s)
 		stays := func(i int) bool { return i%2 == 0 }
 		n := 0
-		change := func() { // what is done while Keys is at work
+		change := func() { // between two keys
 			i := (n*37 + 101) % manyUsers
 			if n++; stays(i) {
 				g, err := s.Load(t.Context(), keys[i])
@@ -178,7 +178,7 @@ var listCases = []testCase{
 				cancel()
 			}
 		}
-		if n < len(keys) { // some have read all by then
+		if n < len(keys) { // a store may have read all before
 			t.Errorf("Keys with a context that ends midway yields %d of %d keys and no error", n, len(keys))
 		}
 	}},
@@ -196,4 +196,93 @@ func wantKeys(t *testing.T, got, want []tokenstore.Key) {
 			return
 		}
 	}
+}
+
+// wantFound checks which keys Find yields for a hash.
+func wantFound(t *testing.T, s tokenstore.Store, what, hash string, want ...tokenstore.Key) {
+	t.Helper()
+	var got []tokenstore.Key
+	for key, err := range s.(tokenstore.Finder).Find(t.Context(), hash) {
+		if err != nil {
+			t.Fatalf("Find by %s = %v", what, err)
+		}
+		got = append(got, key)
+	}
+	slices.SortFunc(got, tokenstore.Key.Compare)
+	if !slices.Equal(got, want) {
+		t.Errorf("Find by %s yields %q, want %q", what, got, want)
+	}
+}
+
+const (
+	janesToken = "1//03-jane-0000000000-first"
+	nextToken  = "1//03-next-0000000000-second"
+)
+
+var findCases = []testCase{
+	{"Find", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, grant(janesToken))
+		save(t, s, john, grant("1//03-john-0000000000"))
+		wantFound(t, s, "the token's hash", tokenstore.TokenHash(janesToken), jane)
+		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.PrefixHash(janesToken), jane)
+		wantFound(t, s, "the hash of another token", tokenstore.TokenHash(nextToken))
+		wantFound(t, s, "an empty hash", "")
+		wantFound(t, s, "the token itself", janesToken)
+		wantFound(t, s, "a pattern", "%")
+		wantFound(t, s, "what is not UTF-8", "\xff")
+		wantFound(t, s, "a NUL", "\x00")
+		wantFound(t, s, "the token's hash and a NUL", tokenstore.TokenHash(janesToken)+"\x00")
+	}},
+	{"FindSeveral", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, grant(janesToken))
+		save(t, s, john, grant(janesToken+"-john"))
+		wantFound(t, s, "a shared prefix", tokenstore.PrefixHash(janesToken), jane, john)
+		wantFound(t, s, "one token", tokenstore.TokenHash(janesToken+"-john"), john)
+	}},
+	{"FindReplaced", func(t *testing.T, s tokenstore.Store) {
+		g := save(t, s, jane, grant(janesToken))
+		g.RefreshToken = nextToken
+		g = save(t, s, jane, g)
+		wantFound(t, s, "a former token", tokenstore.TokenHash(janesToken))
+		wantFound(t, s, "a former prefix", tokenstore.PrefixHash(janesToken))
+		wantFound(t, s, "the new token", tokenstore.TokenHash(nextToken), jane)
+		g.State = tokenstore.NeedsConsent
+		save(t, s, jane, g)
+		wantFound(t, s, "the token of a changed grant", tokenstore.TokenHash(nextToken), jane)
+	}},
+	{"FindDeleted", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, grant(janesToken))
+		if err := s.Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
+			t.Fatal(err)
+		}
+		wantFound(t, s, "a deleted token", tokenstore.TokenHash(janesToken))
+		wantFound(t, s, "a deleted prefix", tokenstore.PrefixHash(janesToken))
+	}},
+	{"FindAfterConflict", func(t *testing.T, s tokenstore.Store) {
+		conflicts(t, s)
+		wantFound(t, s, "the token of a refused Save", tokenstore.TokenHash(nextToken))
+		wantFound(t, s, "the prefix of a refused Save", tokenstore.PrefixHash(nextToken))
+		wantFound(t, s, "the token that stays", tokenstore.TokenHash(janesToken), jane)
+		wantFound(t, s, "the prefix that stays", tokenstore.PrefixHash(janesToken), jane)
+	}},
+	{"FindSealed", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, sealedGrant(t, janesToken))
+		wantFound(t, s, "the hash of a sealed token", tokenstore.TokenHash(janesToken), jane)
+		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.PrefixHash(janesToken), jane)
+	}},
+	{"FindNoToken", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, tokenstore.Grant{})
+		wantFound(t, s, "the hash of no token", tokenstore.TokenHash(""))
+		wantFound(t, s, "an empty hash", "")
+	}},
+	{"FindCanceled", func(t *testing.T, s tokenstore.Store) {
+		save(t, s, jane, grant(janesToken))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var last error
+		for _, err := range s.(tokenstore.Finder).Find(ctx, tokenstore.TokenHash(janesToken)) {
+			last = err
+		}
+		wantError(t, "Find with a canceled context", last, context.Canceled)
+	}},
 }
