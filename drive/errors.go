@@ -60,7 +60,17 @@ type kind struct {
 
 func (k *kind) Error() string   { return k.text }
 func (k *kind) HTTPStatus() int { return k.status }
-func (k *kind) Unwrap() error   { return k.is }
+
+// ProblemCode returns the code by which an app knows to get a code with consent: see
+// exchange.ProblemCode. It is empty for the other kinds.
+func (k *kind) ProblemCode() string {
+	if k == ErrScope {
+		return "consent_required"
+	}
+	return ""
+}
+
+func (k *kind) Unwrap() error { return k.is }
 
 // An Error is Drive's refusal of a request. Its text has no part of the response
 // but status and reason.

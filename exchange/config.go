@@ -142,6 +142,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", f.name)
 		}
 	}
+	if c.Retry.First < 0 {
+		return errors.New("exchange: Config.Retry.First is negative")
+	}
 	e := c.Endpoint
 	for _, f := range []field{{"AuthURL", e.AuthURL}, {"TokenURL", e.TokenURL}, {"RevokeURL", e.RevokeURL}} {
 		if err := checkEndpoint(f.value); err != nil {

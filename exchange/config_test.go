@@ -18,6 +18,7 @@ func TestNewNamesTheWrongField(t *testing.T) {
 		{"line end in the ID", func(c *exchange.Config) { c.ClientID += "\n" }, "Config.ClientID "},
 		{"line end in the secret", func(c *exchange.Config) { c.ClientSecret += "\r\n" }, "Config.ClientSecret "},
 		{"space before the secret", func(c *exchange.Config) { c.ClientSecret = " " + c.ClientSecret }, "Config.ClientSecret "},
+		{"negative pause", func(c *exchange.Config) { c.Retry.First = -1 }, "Config.Retry.First "},
 		{"relative auth URL", func(c *exchange.Config) { c.Endpoint.AuthURL = "/auth" }, "Config.Endpoint.AuthURL:"},
 		{"token URL in the clear", func(c *exchange.Config) { c.Endpoint.TokenURL = "http://example.com/token" }, "Config.Endpoint.TokenURL:"},
 		{"token URL of another scheme", func(c *exchange.Config) { c.Endpoint.TokenURL = "ftp://localhost/token" }, "Config.Endpoint.TokenURL:"},

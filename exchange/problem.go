@@ -38,14 +38,14 @@ const (
 //	                  503, 504                                a new code
 //	server_error      any other                               nothing: the backend is at fault
 //
-// An error with a method ProblemCode() string in its chain says its own, also an
-// error of another package; the status is that of [HTTPStatus].
+// An error with a method ProblemCode() string in its chain says its own, unless that
+// is empty, also an error of another package. The status is that of [HTTPStatus].
 func ProblemCode(err error) string {
 	own, ok := errors.AsType[interface {
 		error
 		ProblemCode() string
 	}](err)
-	if ok {
+	if ok && own.ProblemCode() != "" {
 		return own.ProblemCode()
 	}
 	return problemOfStatus(HTTPStatus(err))

@@ -87,6 +87,10 @@ func (e *ConsentError) Is(target error) bool {
 // HTTPStatus returns 403.
 func (e *ConsentError) HTTPStatus() int { return http.StatusForbidden }
 
+// ProblemCode returns "consent_required", by which an app knows to get a code with
+// consent: see exchange.ProblemCode.
+func (e *ConsentError) ProblemCode() string { return "consent_required" }
+
 // What Google's token and revocation endpoints say for good (RFC 6749 section
 // 5.2, RFC 7009 section 2.2.1). No other code, and no description, decides
 // anything here.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"log"
 	"net/http"
 	"net/url"
@@ -107,14 +106,12 @@ func (b *backend) routes() http.Handler {
 	return mux
 }
 
-// A signInAnswer is what the app gets. ConsentRequired asks it to sign in once
-// more with a forced consent screen, because no refresh token is kept.
+// A signInAnswer is the answer to an app whose user has signed in.
 type signInAnswer struct {
-	Subject         string `json:"sub,omitempty"`
+	Subject         string `json:"sub"`
 	Name            string `json:"name,omitempty"`
 	Email           string `json:"email,omitempty"`
 	NewRefreshToken bool   `json:"new_refresh_token"`
-	ConsentRequired bool   `json:"consent_required,omitempty"`
 }
 
 func (b *backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
@@ -122,23 +119,15 @@ func (b *backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.T
 	if err == nil {
 		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
 	}
-	switch {
-	case errors.Is(err, tokenstore.ErrNeedsConsent):
-		answer(w, exchange.HTTPStatus(err), signInAnswer{ConsentRequired: true})
-	case err != nil: // ErrSealed among them: only if the key is gone for good, answer it as ErrNeedsConsent
-		log.Printf("%s: %v", r.URL.Path, err)
-		http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
-	default: // here a backend starts its own session
-		answer(w, http.StatusOK, signInAnswer{
-			Subject: user.Subject, Name: user.Name, Email: user.Email, NewRefreshToken: t.RefreshToken != "",
-		})
+	if err != nil { // of ErrNeedsConsent the app learns as "consent_required"
+		b.client.Fail(w, r, err)
+		return
 	}
-}
-
-func answer(w http.ResponseWriter, status int, v signInAnswer) {
+	// Here a backend starts its own session.
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(v)
+	json.NewEncoder(w).Encode(signInAnswer{
+		Subject: user.Subject, Name: user.Name, Email: user.Email, NewRefreshToken: t.RefreshToken != "",
+	})
 }
 
 // folder is the app-data folder of a user's Drive, whether the user is there or

@@ -129,21 +129,25 @@ func (t *tour) signIn(ctx context.Context, code string) (signInAnswer, error) {
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("X-Requested-With", "com.example.app")
+	req.Header.Set("Accept", "application/json")
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return signInAnswer{}, err
 	}
 	defer resp.Body.Close()
-	var answer signInAnswer
-	switch {
-	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusForbidden:
-		return answer, fmt.Errorf("the backend answered the code with %s", resp.Status)
-	case json.NewDecoder(resp.Body).Decode(&answer) != nil:
-		return answer, errors.New("the backend's answer is not JSON")
-	case answer.ConsentRequired:
-		return answer, errors.New("no refresh token came with the code and none is kept: get a code with a forced consent screen")
+	var answer struct {
+		signInAnswer
+		Code string `json:"code"` // of a problem: see exchange.ProblemCode
 	}
-	return answer, nil
+	switch err := json.NewDecoder(resp.Body).Decode(&answer); {
+	case err != nil:
+		return signInAnswer{}, errors.New("the backend's answer is not JSON")
+	case answer.Code == "consent_required":
+		return signInAnswer{}, errors.New("no refresh token came with the code and none is kept: get a code with a forced consent screen")
+	case resp.StatusCode != http.StatusOK:
+		return signInAnswer{}, fmt.Errorf("the backend answered the code with %s: %s", resp.Status, answer.Code)
+	}
+	return answer.signInAnswer, nil
 }
 
 // useDrive writes, lists, reads and deletes one document.

@@ -54,15 +54,29 @@ func (b *Backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.T
 	if err == nil {
 		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
 	}
-	switch {
-	case errors.Is(err, tokenstore.ErrNeedsConsent):
-		http.Error(w, "consent_required", http.StatusForbidden) // the app gets a code with consent
-	case err != nil: // ErrSealed among them: see "In production"
-		log.Printf("%s: %v", r.URL.Path, err)
-		http.Error(w, "sign-in failed", exchange.HTTPStatus(err))
-	default:
-		// Your session starts here, for user.Subject.
+	if err != nil { // ErrNeedsConsent is answered as "consent_required": the app gets a code with consent
+		b.client.Fail(w, r, err)
+		return
 	}
+	// Your session starts here, for user.Subject.
+}
+
+// signedInFromPopup is for a page with Google's popup, which has no parameter for
+// the consent screen: the handler ends the old consent, and the next code comes
+// with a new one.
+func (b *Backend) signedInFromPopup(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
+	user, err := b.verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))
+	if err == nil {
+		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
+	}
+	if errors.Is(err, tokenstore.ErrNeedsConsent) {
+		err = errors.Join(err, b.client.Revoke(r.Context(), t.AccessToken))
+	}
+	if err != nil {
+		b.client.Fail(w, r, err)
+		return
+	}
+	// Your session starts here, for user.Subject.
 }
 
 // Folder is what a job calls while the user is away.
