@@ -1,7 +1,9 @@
 package drive_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/http"
 	"slices"
@@ -71,6 +73,43 @@ func TestPutToRenamedFile(t *testing.T) {
 	}
 	if a, b := contents(srv, "a.json"), contents(srv, "b.json"); len(a) != 0 || !slices.Equal(b, []string{"2"}) {
 		t.Errorf("a.json is %q, b.json %q", a, b)
+	}
+}
+
+// A list that is refused is no missing document, whichever list it is.
+func TestRefusedListsAreNotMissingDocuments(t *testing.T) {
+	calls := map[string]func(*testing.T, *drive.AppFolder) error{
+		"Stat":   func(t *testing.T, f *drive.AppFolder) error { return errOf(f.Stat(t.Context(), "a")) },
+		"Open":   func(t *testing.T, f *drive.AppFolder) error { return errOf(f.Open(t.Context(), "a")) },
+		"Delete": func(t *testing.T, f *drive.AppFolder) error { return f.Delete(t.Context(), "a") },
+		"Rename": func(t *testing.T, f *drive.AppFolder) error { return errOf(f.Rename(t.Context(), "a", "b")) },
+		"SetProperties": func(t *testing.T, f *drive.AppFolder) error {
+			return errOf(f.SetProperties(t.Context(), "a", map[string]string{"k": "v"}))
+		},
+		"Put": func(t *testing.T, f *drive.AppFolder) error {
+			return errOf(f.Put(t.Context(), "a", strings.NewReader("x"), drive.PutOptions{}))
+		},
+		"FS": func(t *testing.T, f *drive.AppFolder) error { return errOf(fs.Stat(f.FS(t.Context()), "a")) },
+	}
+	for name, call := range calls {
+		for nth := 1; nth <= 2; nth++ {
+			folder, srv := newFolder(t)
+			srv.Inject(drivetest.Fault{Op: drivetest.OpList, Nth: nth, Status: 403, Reason: "insufficientPermissions", Times: -1})
+			err := call(t, folder)
+			if !errors.Is(err, drive.ErrScope) || errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s, list %d: %v, want ErrScope", name, nth, err)
+			}
+		}
+	}
+	for nth := 1; nth <= 4; nth++ { // of Rename's requests, where there are both documents
+		folder, srv := newFolder(t)
+		add(srv, "a", []byte("a"))
+		add(srv, "b", []byte("b"))
+		srv.Inject(drivetest.Fault{Nth: nth, Status: 403, Reason: "insufficientPermissions"})
+		file, err := folder.Rename(t.Context(), "a", "b")
+		if !errors.Is(err, drive.ErrScope) || file != nil || len(srv.Folder(drivetest.DefaultUser).Files()) != 2 {
+			t.Errorf("Rename, request %d: %+v, %v; want ErrScope and both documents", nth, file, err)
+		}
 	}
 }
 

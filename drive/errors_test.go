@@ -99,6 +99,52 @@ func checkError(t *testing.T, err error, status int, reason string, is error, ht
 	}
 }
 
+// What a refusal says to the reader of a log.
+func TestErrorTexts(t *testing.T) {
+	tests := []struct {
+		status       int
+		reason, want string
+	}{
+		{401, "authError", "drive: info: Drive does not accept the access token (401 authError)"},
+		{403, "insufficientPermissions", "drive: info: the scope https://www.googleapis.com/auth/drive.appdata is not granted (403 insufficientPermissions)"},
+		{403, "dailyLimitExceeded", "drive: info: too many requests (403 dailyLimitExceeded)"},
+		{403, "storageQuotaExceeded", "drive: info: no room in the user's Drive (403 storageQuotaExceeded)"},
+		{403, "accessNotConfigured", "drive: info: the Drive API is not enabled in the Cloud project (403 accessNotConfigured)"},
+		{403, "SERVICE_DISABLED", "drive: info: the Drive API is not enabled in the Cloud project (403 SERVICE_DISABLED)"},
+		{403, "domainPolicy", "drive: info: the administrator of the user's domain does not allow Drive apps (403 domainPolicy)"},
+		{403, "forbidden", "drive: info: Drive refuses (403 forbidden)"},
+		{404, "notFound", "drive: info: no such document (404 notFound)"},
+		{409, "fileIdInUse", "drive: info: the document has changed (409 fileIdInUse)"},
+		{400, "badRequest", "drive: info: Drive refuses (400 badRequest)"},
+		{503, "backendError", "drive: info: Drive has a problem of its own (503 backendError)"},
+	}
+	for _, tt := range tests {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Status: tt.status, Reason: tt.reason, Times: -1})
+		folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, Retry: drive.Retry{Total: -1}})
+		if _, err := folder.Info(t.Context()); err == nil || err.Error() != tt.want {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+	}
+}
+
+// The *googleapi.Error has Google's words and the header, but no body, cookie or
+// session.
+func TestGoogleError(t *testing.T) {
+	folder, srv := newFolder(t)
+	srv.Inject(drivetest.Fault{Status: 404, Reason: "notFound", Header: http.Header{
+		"X-Kept": {"yes"}, "Set-Cookie": {"at-secret"}, "Location": {"https://at-secret"}, "X-Guploader-Uploadid": {"at-secret"},
+	}})
+	_, err := folder.Info(t.Context())
+	e, ok := errors.AsType[*googleapi.Error](err)
+	if !ok || e.Code != 404 || e.Message == "" || len(e.Errors) != 1 || e.Errors[0].Reason != "notFound" || e.Header.Get("X-Kept") != "yes" {
+		t.Fatalf("%+v, want code, message, errors and header", e)
+	}
+	if text := fmt.Sprintf("%#v", *e); e.Body != "" || strings.Contains(text, "at-secret") {
+		t.Errorf("%s, want no body, cookie or session", text)
+	}
+}
+
 func TestErrorShapes(t *testing.T) {
 	tests := []struct {
 		name, body string
@@ -141,6 +187,7 @@ func TestUnreadableAnswers(t *testing.T) {
 		"size":           `{"id":"1","size":"at-secret"}`,
 		"size by number": `{"id":"1","size":7}`,
 		"wrong type":     `{"id":{"at-secret":1}}`,
+		"two answers":    `{"id":"1"} {"id":"at-secret"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder, srv := newFolder(t)

@@ -180,19 +180,31 @@ func TestPutWhereFoldingFails(t *testing.T) {
 	})
 }
 
-// Somebody deletes or folds the file between the lookup and the write.
+// Another process deletes the file between the look and the write, of one request or
+// many: a plain Put creates it anew, a conditional one conflicts.
 func TestPutToVanishedFile(t *testing.T) {
-	for _, conditional := range []bool{false, true} {
-		folder, srv := newFolder(t)
-		first := put(t, folder, "a.json", "1")
-		srv.Inject(drivetest.Fault{Op: drivetest.OpUpdate, Status: 404, Reason: "notFound"})
-		opts := drive.PutOptions{}
-		if conditional {
-			opts.IfRevision = first.Revision
-		}
-		_, err := folder.Put(t.Context(), "a.json", strings.NewReader("2"), opts)
-		if conditional && !errors.Is(err, drive.ErrConflict) || !conditional && err != nil {
-			t.Errorf("conditional %v: %v", conditional, err)
+	for _, content := range [][]byte{[]byte("2"), random(3 * chunk)} {
+		for _, conditional := range []bool{false, true} {
+			srv := newServer(t, drivetest.Options{})
+			old := add(srv, "a.json", []byte("1"))
+			folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPatch {
+					srv.Folder(drivetest.DefaultUser).Remove(old.ID)
+				}
+				return srv.Client().Transport.RoundTrip(r)
+			})}})
+			opts := drive.PutOptions{}
+			if conditional {
+				opts.IfRevision = old.Revision
+			}
+			file, err := folder.Put(t.Context(), "a.json", bytes.NewReader(content), opts)
+			left := srv.Folder(drivetest.DefaultUser).Files()
+			switch {
+			case conditional && (!errors.Is(err, drive.ErrConflict) || len(left) != 0):
+				t.Errorf("conditional: %v, and %d files; want ErrConflict and none", err, len(left))
+			case !conditional && (err != nil || file.ID == old.ID || len(left) != 1 || !bytes.Equal(left[0].Content, content)):
+				t.Errorf("%+v, %v, and %d files; want a new one", file, err, len(left))
+			}
 		}
 	}
 }
@@ -262,6 +274,51 @@ func TestIfRevisionAfterLostAnswer(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A lost answer to a Put that must create does not conflict with itself, in one request
+// or many, nor does one whose session is gone with the answer.
+func TestAbsentAfterLostAnswer(t *testing.T) {
+	large := random(2*chunk + 1)
+	tests := []struct {
+		name    string
+		content []byte
+		faults  []drivetest.Fault
+	}{
+		{"one request, cut", []byte("x"), []drivetest.Fault{{Op: drivetest.OpCreate, Cut: true, Performed: true}}},
+		{"one request, 503", []byte("x"), []drivetest.Fault{{Op: drivetest.OpCreate, Status: 503, Performed: true}}},
+		{"last chunk, cut", large, []drivetest.Fault{{Op: drivetest.OpUploadChunk, Nth: 3, Cut: true, Performed: true}}},
+		{"last chunk, and the session is gone", large, []drivetest.Fault{
+			{Op: drivetest.OpUploadChunk, Nth: 3, Cut: true, Performed: true},
+			{Op: drivetest.OpUploadStatus, Status: 404, Reason: "notFound"},
+		}},
+	}
+	for _, tt := range tests {
+		for _, replaces := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.name, ", replaces: ", replaces), func(t *testing.T) {
+				srv := newServer(t, drivetest.Options{})
+				opts := drive.PutOptions{IfRevision: drive.Absent}
+				if replaces {
+					opts.IfRevision = add(srv, "a", []byte("before")).Revision
+				}
+				for _, fault := range tt.faults {
+					if replaces && fault.Op == drivetest.OpCreate {
+						fault.Op = drivetest.OpUpdate
+					}
+					srv.Inject(fault)
+				}
+				inBubble(t, srv, drive.Config{ChunkSize: chunk}, func(t *testing.T, folder *drive.AppFolder) {
+					if _, err := folder.Put(t.Context(), "a", bytes.NewReader(tt.content), opts); err != nil {
+						t.Error(err)
+					}
+					checkStored(t, srv, "a", tt.content)
+					if sent := len(srv.Requests(drivetest.OpUploadChunk)); len(tt.content) > 1 && sent != 3 {
+						t.Errorf("%d chunks were sent, want 3", sent)
+					}
+				})
+			})
+		}
 	}
 }
 

@@ -268,9 +268,12 @@ func decode(res *http.Response, v any) error {
 	if len(data) > maxAnswer || res.StatusCode == http.StatusPermanentRedirect {
 		return errBadAnswer
 	}
-	switch err := json.NewDecoder(bytes.NewReader(data)).Decode(v); err {
+	answer := json.NewDecoder(bytes.NewReader(data))
+	switch err := answer.Decode(v); err {
 	case nil:
-		return nil
+		if _, err := answer.Token(); err == io.EOF {
+			return nil
+		}
 	case io.EOF, io.ErrUnexpectedEOF: // half an answer looks whole where no length was announced
 		return &bodyError{io.ErrUnexpectedEOF}
 	}
