@@ -32,9 +32,9 @@ func (f *AppFolder) deleteName(ctx context.Context, name string) error {
 	return nil
 }
 
-// fold deletes a file that has lost to another of its name. If it has changed since
-// it was listed, it stays: it may be another document by now, and its content is
-// not what had lost. Nothing is tried twice: a Put waits for it.
+// fold deletes a file that has lost to another file of its name. If it has changed
+// since, it stays: it may be another document now. Nothing is tried twice, because a
+// Put waits for it.
 func (f *AppFolder) fold(ctx context.Context, loser *File) error {
 	_, err := once(ctx, f, func(ctx context.Context) (struct{}, error) {
 		now, err := f.getOnce(ctx, loser.ID)
@@ -80,9 +80,8 @@ func (f *AppFolder) deleteOnce(ctx context.Context, id string) error {
 // again. In between there is none called to: a reader may get fs.ErrNotExist. To
 // replace a document without such a gap, Put it.
 //
-// A Put to from that is under way may meet the file under its new name, and
-// replace the content there, as if it had come before the Rename; the
-// [File.Name] that it returns tells.
+// A Put to from by another process may replace the content of the renamed file, if it
+// began before the Rename or its lists are late. It then returns the new [File.Name].
 func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
 	file, err := f.rename(ctx, from, to)
 	return file, failed("rename", from, err)
@@ -103,8 +102,9 @@ func (f *AppFolder) rename(ctx context.Context, from, to string) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	// Renamed first, the file could lose to what it is to replace, and a Put would
-	// fold it if the rest failed. The winner goes last: what had lost must not win.
+	// If it were renamed first and the rest failed, the file could lose to the document
+	// that it replaces, and the next Put would delete it. The winner is deleted last, so
+	// that no other file of its name becomes the document.
 	for _, old := range slices.Backward(append(replaced, files[1:]...)) {
 		if old.ID == files[0].ID { // another process has given it the new name already
 			continue

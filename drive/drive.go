@@ -30,8 +30,8 @@
 // seconds to minutes, and lists show files as they were before a change, or twice. So an
 // [AppFolder] remembers the last 1000 files that it has written, and sees its own writes.
 // It looks for a name that the search does not find in the list of all documents, and
-// compares with the file itself what it decides on: which of several files wins, whether
-// IfRevision holds, whether a file to be deleted still has the name.
+// asks for the file itself before it decides which of several files wins, whether
+// IfRevision holds, and whether a file that it deletes still has the name.
 //
 // What another process has changed in a document may be seen late. A [Reader] of it then
 // ends with [ErrChecksum], and the next one reads the new content.
@@ -85,8 +85,8 @@
 //	    with content that came compressed
 //	ctx ended while one of these was tried again           no           ctx.Err()       503
 //	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
-//	a name or an option that nobody can want: not sent;    no           fs.ErrInvalid   400
-//	    JSON of more than MaxJSON
+//	a name, a File or an option that makes no sense        no           fs.ErrInvalid   400
+//	    (nothing is sent); JSON of more than MaxJSON
 //	Put's reader exceeds an http.MaxBytesReader            no                           413
 //
 // No error text contains a token, an upload session's address or a response
@@ -106,8 +106,7 @@
 // Drive has no conditional write, so [PutOptions.IfRevision] is checked before the
 // write, not with it. There is no access to older revisions, to folders that
 // other programs of the application made within the folder, or to changes as they
-// happen. Whoever reads a document with a [Reader] gets it from Drive each time:
-// nothing is cached.
+// happen. A [Reader] gets the document from Drive each time: nothing is cached.
 package drive
 
 import (
@@ -139,16 +138,18 @@ const alias = "appDataFolder"
 // required. It prints itself without either.
 type Config struct {
 	// TokenSource gives the user's access tokens, which are sent over
-	// [http.DefaultTransport]. It is asked before every request, and has to keep a
-	// token for as long as that is good, as the sources of x/oauth2 do.
+	// [http.DefaultTransport]. It is asked before every request, and must keep a
+	// token until that expires, as the sources of x/oauth2 do.
 	TokenSource oauth2.TokenSource
 
-	// HTTPClient adds the user's access tokens to requests by itself, as that of
-	// a tokenstore.Manager does, which also gets another one after a 401. A Timeout
-	// of it bounds each request, a download to its last byte included.
+	// HTTPClient adds the user's access tokens to requests by itself, as the client of
+	// a tokenstore.Manager does, which also gets another one after a 401. Its Timeout
+	// bounds each request, a download to its last byte included. If it traces or logs
+	// the URLs of requests, leave out those with the path /upload/: the address of an
+	// upload session is in them, and may be all that it takes to write the document.
 	HTTPClient *http.Client
 
-	// Endpoint is the root of the API; empty: [DefaultEndpoint]. It must be an
+	// Endpoint is the root of the API. If empty, [DefaultEndpoint] is used. It must be an
 	// https URL, or http on a loopback address.
 	Endpoint string
 
@@ -159,13 +160,13 @@ type Config struct {
 	// Retry says for how long a failed request is tried again.
 	Retry Retry
 
-	// Observe, if set, is called after each request to Drive, by the goroutine that
-	// made it.
+	// Observe, if set, is called after each request to Drive, by the goroutine that made
+	// it, so possibly by several at once.
 	Observe func(Request)
 
 	// ChunkSize is how many bytes one request of a large upload carries, and an
-	// upload holds in memory if its reader cannot seek: a multiple of 256 KiB.
-	// Zero: fitted to the content, from 256 KiB to 8 MiB.
+	// upload holds in memory if its reader cannot seek. It is a multiple of 256 KiB. If
+	// 0, it is fitted to the content, from 256 KiB to 8 MiB.
 	ChunkSize int
 }
 
@@ -183,8 +184,8 @@ type Retry struct {
 }
 
 // An AppFolder is the application-data folder of one user. It is safe for
-// concurrent use. Making one costs little; keeping it spares most creates a
-// request, because it remembers unused IDs.
+// concurrent use. Making one costs little. Keeping it for a user saves most creates a
+// request, because it remembers unused IDs, and is how it sees its own writes.
 type AppFolder struct {
 	redacted
 

@@ -15,7 +15,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
-// What a caller may want to tell apart, beside fs.ErrNotExist. The package
+// The errors that callers branch on, beside fs.ErrNotExist. The package
 // documentation lists which answers of Drive are which.
 var (
 	// ErrScope: the access token does not open the folder. Ask the user for
@@ -33,9 +33,9 @@ var (
 	// it is replaced faster than ReadJSON can read it.
 	ErrConflict error = &kind{text: "the document has changed", status: http.StatusConflict}
 
-	// ErrChecksum: the bytes that arrived are not those that were sent. Of a Put,
-	// what is stored is damaged. Of a Reader, what was read is, or the document was
-	// replaced meanwhile. Do it again.
+	// ErrChecksum: the bytes that arrived are not those that were sent. After a Put, the
+	// stored content is damaged. From a Reader, the content that it read is damaged, or
+	// the document has been replaced since it was opened. Do it again.
 	ErrChecksum error = &kind{text: "the content does not match its checksum", status: http.StatusBadGateway}
 
 	// ErrSessionEnded: Drive no longer takes content for the session of a large
@@ -83,7 +83,7 @@ type Error struct {
 	api  *googleapi.Error // without its body
 }
 
-// Error returns what it means, with status and reason.
+// Error returns the meaning of the refusal, with status and reason.
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s (%s)", e.meaning(), strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, e.Reason)))
 }
@@ -275,8 +275,8 @@ func clean(e *oauth2.RetrieveError) *oauth2.RetrieveError {
 	return kept
 }
 
-// A retrieveError is, for errors.Is and errors.As, the error that it hides, but for
-// the [*oauth2.RetrieveError] there.
+// A retrieveError is for errors.Is and errors.As the error that it hides, except for the
+// [*oauth2.RetrieveError] there.
 type retrieveError struct {
 	whole error
 	clean *oauth2.RetrieveError

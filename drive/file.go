@@ -22,7 +22,7 @@ type File struct {
 	Properties  map[string]string // set by this application; nil: none
 }
 
-// check refuses a file that nobody can have got from Drive.
+// check returns an error if f cannot have come from Drive.
 func (f *File) check() error {
 	if f == nil || f.ID == "" || f.ID == "." || f.ID == ".." || f.Size < 0 {
 		return fmt.Errorf("not a file of Drive: %w", errInvalid)

@@ -20,7 +20,7 @@ const MaxJSON = 16 << 20
 // ReadJSON decodes the document called name, one JSON value, into a T. Its
 // checksum is verified first. If it is replaced while it is being read, it is read
 // again; after eight reads in all the error is ErrConflict. If it is wrong twice
-// though nobody has replaced it, or ctx leaves no time to read it again, the error
+// although it was not replaced, or ctx leaves no time to read it again, the error
 // is ErrChecksum. The File has the revision to pass to [WriteJSON] as IfRevision.
 func ReadJSON[T any](ctx context.Context, f *AppFolder, name string) (T, *File, error) {
 	look := func(*File) (*File, error) { return f.stat(ctx, name) }
@@ -81,8 +81,8 @@ func tooLarge[T int | int64](size T) error {
 	return fmt.Errorf("%d bytes are more than MaxJSON: %w", size, errInvalid)
 }
 
-// rereads is for documents that keep being replaced: whoever comes too late
-// comes again soon, but not in step with the others.
+// rereads is the policy for documents that are replaced while they are read: soon, but
+// not in step with the other readers.
 var rereads = retry.Policy{Initial: 50 * time.Millisecond, Max: time.Second, Tries: 8}
 
 // readAll reads what Drive has at one revision. look returns the file as it is, given

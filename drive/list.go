@@ -140,8 +140,7 @@ func (s *idSet) add(id string) bool {
 	return len(s.hashes) > before
 }
 
-// inFolder finds documents: no folders, and nothing inside a folder that somebody
-// made in this one.
+// inFolder finds documents: no folders, and nothing inside a folder of another program.
 const inFolder = "'" + alias + "' in parents and trashed = false and mimeType != '" + folderType + "'"
 
 // expression is q in Drive's query language.

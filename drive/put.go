@@ -31,9 +31,8 @@ type PutOptions struct {
 	// application/octet-stream.
 	ContentType string
 
-	// Size is the number of bytes the reader gives. Zero: as many as it gives; a
-	// reader that has a Len or Seek method tells by itself. A reader that gives
-	// more or fewer is an error.
+	// Size is the number of bytes that the reader gives. If it gives more or fewer, that
+	// is an error. If 0, the Len or Seek method of the reader says it, or else its end.
 	Size int64
 
 	// Properties are merged into [File.Properties]; a key with an empty value is
@@ -42,18 +41,18 @@ type PutOptions struct {
 
 	// IfRevision, if set, is the [File.Revision] that the document must have, or
 	// [Absent]; else the error is ErrConflict and nothing is written. Empty: the
-	// content replaces whatever is there, and after a lost answer also what another
-	// writer has stored in the meantime, even if that one had seen this content.
-	// Drive has no conditional write: this is a read before the write, and another
-	// writer can come between the two. The loser's next IfRevision tells.
+	// content replaces any other, and after a lost answer also the content that another
+	// writer has stored since, even if that writer had seen this content. Drive has no
+	// conditional write: this is a read before the write, and another writer can come
+	// between the two. The next IfRevision of the writer that has lost is ErrConflict.
 	IfRevision string
 
 	// Progress, if set, hears how much Drive has stored, from Put's own goroutine.
 	Progress func(Progress)
 
 	// Session, if set, gets the session of a large upload before any content is
-	// sent. Whoever keeps it can resume the upload in another process. It is
-	// called again if the upload had to start over.
+	// sent. Another process that has it can resume the upload. It is called again if the
+	// upload had to start over.
 	Session func(*Upload)
 
 	// Resume continues a kept session, from where Drive says it stands. The reader
@@ -66,7 +65,7 @@ type PutOptions struct {
 	Resume *Upload
 }
 
-// Progress tells how far a transfer has come.
+// Progress says how far a transfer has come.
 type Progress struct {
 	Done  int64 // bytes; less than before if the transfer had to step back
 	Total int64 // bytes; -1: not known
@@ -86,8 +85,8 @@ func (f *AppFolder) Put(ctx context.Context, name string, r io.Reader, opts PutO
 	return file, failed("put", name, err)
 }
 
-// maxRestarts bounds how often one Put begins anew because its session or the
-// file it replaces is gone.
+// maxRestarts bounds how often one Put starts over because its session or the file
+// that it replaces is gone.
 const maxRestarts = 2
 
 func (f *AppFolder) put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
@@ -149,10 +148,10 @@ type put struct {
 	opts   PutOptions
 	src    *source
 
-	target *File   // whose content is replaced; nil: a file is created
+	target *File   // its content is replaced; nil: a file is created
 	id     string  // of the file that this Put creates; empty: it has created none
 	rest   []*File // others of the name
-	wrote  *File   // to which content was sent, as it was before that; nil: none was
+	wrote  *File   // the file to which content was sent, as it was before; nil: none was
 }
 
 func (p *put) run(ctx context.Context) (*File, error) {
@@ -206,7 +205,7 @@ func (p *put) send(ctx context.Context) (*File, error) {
 
 // finish judges the outcome of an upload.
 func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) {
-	if p.id != "" && statusOf(err) == http.StatusConflict { // the ID is in use: by whom but ourselves?
+	if p.id != "" && statusOf(err) == http.StatusConflict { // the ID is in use, most likely by this Put
 		file, err = p.claim(ctx)
 	}
 	if p.target != nil && statusOf(err) == http.StatusNotFound {
@@ -242,8 +241,8 @@ func (p *put) claim(ctx context.Context) (*File, error) {
 }
 
 // worthRestart reports whether another run may succeed: the session has ended,
-// or somebody else has replaced, deleted or folded the file meanwhile, which
-// stops only a conditional Put.
+// or another process has replaced or deleted the file since, which stops only a
+// conditional Put.
 func (p *put) worthRestart(err error) bool {
 	if errors.Is(err, ErrSessionEnded) {
 		return true
@@ -252,7 +251,7 @@ func (p *put) worthRestart(err error) bool {
 	return p.opts.IfRevision == "" && (gone || errors.Is(err, ErrConflict))
 }
 
-// writes is the file that an upload writes, as it is before.
+// writes returns the file that an upload writes, as it is before.
 func (p *put) writes() *File {
 	if p.target != nil {
 		return p.target
@@ -261,7 +260,7 @@ func (p *put) writes() *File {
 }
 
 // landed reports whether this Put has stored its content in file, which may have
-// had the same before, as may a file of somebody else's.
+// had the same before, as may a file of another process.
 func (p *put) landed(file *File) bool {
 	if file == nil || p.wrote == nil || file.ID != p.wrote.ID || file.Revision == p.wrote.Revision {
 		return false
@@ -270,8 +269,8 @@ func (p *put) landed(file *File) bool {
 	return ours != "" && ours == theirs
 }
 
-// fold deletes the other files of the name, for as long as that goes well. The
-// document is stored, and wins also if they remain: the next Put tries again.
+// fold deletes the other files of the name, up to the first failure. The document is
+// stored and wins even if they remain: the next Put tries again.
 func (p *put) fold(ctx context.Context) {
 	for _, file := range p.rest {
 		if p.folder.fold(ctx, file) != nil {
@@ -286,7 +285,7 @@ func (p *put) progress(done int64) {
 	}
 }
 
-// metadata is what an upload says about the file, beside its content.
+// metadata returns the part of an upload that is not content.
 func (p *put) metadata() change {
 	c := change{MIMEType: p.opts.ContentType}
 	c.setProperties(p.opts.Properties)
@@ -327,7 +326,7 @@ func (p *put) sendSimple(ctx context.Context) (*File, error) {
 }
 
 // recheck looks, before content is replaced once more, at what became of the
-// attempt before: done, not done (nil), or overtaken by somebody else, which lets
+// attempt before: done, not done (nil), or overtaken by another process, which lets
 // a Put without IfRevision start over. A create needs no such look: its ID is good
 // for one.
 func (p *put) recheck(ctx context.Context) (*File, error) {
@@ -387,11 +386,11 @@ func readFile(res *http.Response) (*File, error) {
 	return answer.file(), nil
 }
 
-// idBatch is how many IDs are fetched at once: enough to spare most creates the
-// request, few enough to waste.
+// idBatch is how many IDs are fetched at once: most creates need no request for one, and
+// few are wasted.
 const idBatch = 10
 
-// An idPool keeps IDs that Drive has generated and nobody has used. Its zero
+// An idPool keeps unused IDs that Drive has generated. Its zero
 // value is empty and ready.
 type idPool struct {
 	mu  sync.Mutex
@@ -415,8 +414,8 @@ func (p *idPool) add(ids []string) {
 	p.ids = append(p.ids, ids...)
 }
 
-// newID returns an ID for a file to be created. It is never handed out again,
-// whatever becomes of the create: a file may have it though no answer came.
+// newID returns an ID for a file to be created. It is never handed out again, even if the
+// create fails: a file may have it although no answer came.
 func (f *AppFolder) newID(ctx context.Context) (string, error) {
 	if id, ok := f.ids.take(); ok {
 		return id, nil

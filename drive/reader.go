@@ -17,10 +17,10 @@ import (
 // A Reader reads a document from Drive as it goes along. It is an
 // io.ReadSeekCloser, fit for http.ServeContent, and an io.ReaderAt.
 //
-// What breaks off is resumed where it was. What is read from the first byte to
-// the last is compared with the checksum that Drive has of it (SHA-256, or MD5
-// where there is no other): the last Read gives ErrChecksum in place of io.EOF
-// if the document was damaged, or replaced while it was being read.
+// A download that breaks off is resumed where it was. Content that is read from the
+// first byte to the last is compared with Drive's checksum (SHA-256, or MD5 if there is
+// no other): the last Read returns ErrChecksum instead of io.EOF if the document was
+// damaged, or replaced while it was being read.
 //
 // Only ReadAt may be called concurrently.
 type Reader struct {
@@ -32,7 +32,7 @@ type Reader struct {
 	folder *AppFolder
 	file   *File
 	offset int64   // of the next Read
-	stream *stream // nil, or what an earlier Read has left
+	stream *stream // nil, or the download that an earlier Read began
 	sum    hash.Hash
 	summed int64 // how far sum has come from the first byte on
 	closed bool
@@ -67,7 +67,7 @@ func (f *AppFolder) reader(ctx context.Context, file *File) *Reader {
 	return r
 }
 
-// File returns what was known of the document when it was opened.
+// File returns the document as it was known when it was opened.
 func (r *Reader) File() *File { return r.file }
 
 // Read implements io.Reader.
@@ -99,8 +99,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo implements io.WriterTo, for io.Copy: in larger pieces than most writers
-// would ask for.
+// WriteTo implements io.WriterTo, for io.Copy. It reads larger pieces than most writers
+// ask for.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, make([]byte, 128<<10))
 }
@@ -167,7 +167,7 @@ func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// Close ends reading: what is called afterwards gives fs.ErrClosed. It never fails.
+// Close ends reading: later calls return fs.ErrClosed. It never fails.
 func (r *Reader) Close() error {
 	r.drop()
 	r.closed = true
@@ -256,7 +256,7 @@ func (s *stream) ask(ctx context.Context) error {
 		return err
 	}
 	if encoding := res.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		res.Body.Close() // a proxy's doing: neither range nor checksum are those of these bytes
+		res.Body.Close() // a proxy has done that; neither range nor checksum are of these bytes
 		return errEncoded
 	}
 	if !s.answers(res, part) {
@@ -268,8 +268,8 @@ func (s *stream) ask(ctx context.Context) error {
 	return nil
 }
 
-// answers reports whether res is what was asked for, of a file that still has its
-// size.
+// answers reports whether res has the bytes that were asked for, of a file that still has
+// its size.
 func (s *stream) answers(res *http.Response, part bool) bool {
 	if part {
 		from, _, _ := strings.Cut(res.Header.Get("Content-Range"), "-")

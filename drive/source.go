@@ -17,7 +17,7 @@ const (
 	maxChunk  = 8 << 20
 	someChunk = 1 << 20   // for content of unknown size
 	maxSimple = 5_000_000 // Google documents simple uploads up to 5 MB
-	piece     = 64 << 10  // what is read at once, small enough to stay in the processor's cache
+	piece     = 64 << 10  // is read at once: small enough to stay in the processor's cache
 )
 
 // chunkFor fits the chunk to the content: up to 1 MiB goes in one piece, more in

@@ -19,9 +19,9 @@ import (
 //
 // It is a capability: its address may be all that it takes to write the document.
 // So fmt, log/slog, encoding/json and other encoders of text show it redacted, and
-// encoding/gob refuses it. [Upload.MarshalBinary] is the one way to its contents,
-// for keeping; what it returns is a JSON object in UTF-8, fit for a text or JSON
-// column that is protected as tokens are.
+// encoding/gob refuses it. Only [Upload.MarshalBinary] returns its contents, for
+// keeping: a JSON object in UTF-8, for a text or JSON column that is protected as tokens
+// are. Tracing of HTTP requests shows the address, too; see [Config].
 type Upload struct {
 	redacted
 
@@ -74,8 +74,7 @@ func (u *Upload) UnmarshalBinary(data []byte) error {
 }
 
 // check refuses a session that is not for the document called name, or is not an
-// upload at endpoint: it comes back from somebody's database, and the token would
-// go there.
+// upload at endpoint: it comes back from a database, and the token would be sent to it.
 func (u Upload) check(name string, size int64, endpoint *url.URL) error {
 	state := u.get()
 	switch {
@@ -200,7 +199,7 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	if p.target != nil && p.target.ID != state.FileID {
 		return nil, ErrSessionEnded // it would write to a file that does not win
 	}
-	if p.src.size < 0 { // with the last byte of the session Drive takes whatever came for the document
+	if p.src.size < 0 { // Drive completes the document with the last byte of the session
 		p.src.size = state.Size
 	}
 	p.progress(now.stored)
@@ -211,9 +210,9 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	return p.finish(ctx, file, err)
 }
 
-// completed is the outcome of a session that was complete before it was resumed:
-// its last answer was lost, or the Put was to be repeated. Nothing is sent, but
-// the reader has to agree with what is stored.
+// completed returns the outcome of a session that was complete before it was resumed:
+// its last answer was lost, or a Put is repeated. Nothing is sent, but the reader must
+// give the stored content.
 func (p *put) completed(ctx context.Context, file *File) (*File, error) {
 	if err := p.src.finish(file); err != nil {
 		return nil, err
@@ -285,8 +284,8 @@ func (p *put) transfer(ctx context.Context, s *session) (*File, error) {
 	}
 }
 
-// complete reads what has not been sent, if another process has: it may have
-// resumed the same session.
+// complete reads the content that has not been sent here, if another process has resumed
+// the same session and sent it.
 func (p *put) complete(file *File) error {
 	switch {
 	case p.src.last():
