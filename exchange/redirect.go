@@ -250,7 +250,7 @@ const (
 // the same way as one that has failed before: Config.OnError is told, and the
 // browser is redirected to where RedirectConfig.Failed answers. Call it with the
 // request of that function, before anything is written to w. err may be of
-// another package: its [HTTPStatus] decides which sentinel Failed gets.
+// another package: its [ProblemCode] decides which sentinel Failed gets.
 func (rd *Redirect) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	done, _ := r.Context().Value(doneKey{}).(done)
 	rd.fail(w, r, err, done.returnPath)
@@ -268,32 +268,21 @@ func (rd *Redirect) fail(w http.ResponseWriter, r *http.Request, err error, retu
 	seeOther(w, end.String())
 }
 
-// failures are the values of failedParam, the most telling ones first.
-var failures = [...]struct {
-	name string
-	kind error
-}{
-	{"denied", ErrDenied},
-	{"retry_later", ErrTemporary},
-	{"not_started", ErrState},
-	{"code_spent", ErrInvalidGrant},
-	{"bad_request", ErrBadRequest},
-	{"server_error", ErrClient},
-}
+// failures are the sentinels that RedirectConfig.Failed gets, by their problem
+// codes, which are the values of failedParam.
+var failures = [...]error{ErrDenied, ErrTemporary, ErrState, ErrInvalidGrant, ErrBadRequest, ErrClient}
 
+// failureName returns the problem code of err that is in failures.
 func failureName(err error) string {
-	for _, f := range failures {
-		if errors.Is(err, f.kind) {
-			return f.name
-		}
+	switch code := ProblemCode(err); code {
+	case problemDenied, problemRetryLater, problemNotStarted, problemCodeSpent, problemBadRequest:
+		return code
+	case problemConsent:
+		return problemDenied
+	case problemNotSignedIn:
+		return problemNotStarted
 	}
-	status := HTTPStatus(err)
-	for _, f := range failures {
-		if HTTPStatus(f.kind) == status {
-			return f.name
-		}
-	}
-	return "server_error"
+	return problemServer
 }
 
 // failureOf returns what the address of a failed sign-in says, or nil if the
@@ -302,9 +291,9 @@ func failureOf(query url.Values) error {
 	if query.Has("state") {
 		return nil
 	}
-	for _, f := range failures {
-		if query.Get(failedParam) == f.name {
-			return f.kind
+	for _, kind := range failures {
+		if query.Get(failedParam) == ProblemCode(kind) {
+			return kind
 		}
 	}
 	return nil

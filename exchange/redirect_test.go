@@ -613,10 +613,10 @@ func TestRedirectFailedHook(t *testing.T) {
 	for want, err := range map[error]error{
 		exchange.ErrTemporary:    foreignError(503),
 		exchange.ErrDenied:       fmt.Errorf("%w: not here", foreignError(403)),
-		exchange.ErrState:        foreignError(400),
+		exchange.ErrState:        foreignError(401),
 		exchange.ErrClient:       errors.New("the database"),
 		exchange.ErrInvalidGrant: exchange.ErrInvalidGrant,
-		exchange.ErrBadRequest:   exchange.ErrBadRequest,
+		exchange.ErrBadRequest:   foreignError(400),
 	} {
 		s.signedIn = func(w http.ResponseWriter, r *http.Request, _ *exchange.Tokens, _ string) { s.redirect.Fail(w, r, err) }
 		s.told, got = nil, nil
