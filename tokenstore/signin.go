@@ -96,9 +96,12 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	defer cancel()
 	m.background.begin()
 	defer m.background.end()
-	if err := m.settle(ctx, u); err != nil && u.nextWrite() != nil && u.nextWrite().kind != refusalWrite {
-		w.late = true // it waits its turn: the record is not what it is compared with
-		m.remember(u, w)
+	if first := u.nextWrite(); first != nil { // other processes may overtake it while it waits
+		w.late, w.before = true, &record{Grant: Grant{lineage: first.lineage}}
+	}
+	err := m.settle(ctx, u)
+	if pending := u.nextWrite(); err != nil && pending != nil && pending.kind != refusalWrite {
+		m.remember(u, w) // after those before it: the record is not yet the one to compare it with
 		m.replaceGrant(u, 0, Grant{}, nil)
 		return Grant{}, m.notSaved(u, w, err)
 	}

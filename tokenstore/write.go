@@ -283,7 +283,9 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 		m.refused.add(refreshToken, w.lineage.id, ReasonInvalidGrant)
 		w.response.refreshToken = r.refreshToken
 	}
-	w.response.access = r.access
+	if !w.response.access.usable(m.clock.unixNano()) {
+		w.response.access = r.access
+	}
 	return nil
 }
 
