@@ -57,10 +57,25 @@ func port(u *url.URL) string {
 	return cmp.Or(u.Port(), "443")
 }
 
-// allow tells whether a token may be sent to u: to a name on the list or one
-// below it, over https, or over http if it is this machine.
-func (h hosts) allow(u *url.URL) bool {
-	if !isHost(u.Host) || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+// refuse returns why a token must not be sent with req, or "": it goes to a name on
+// the list or one below it, over https, or over http if it is this machine. A Host
+// header names such a host too, because a server or a proxy may go by that.
+func (h hosts) refuse(req *http.Request) string {
+	u := req.URL
+	switch {
+	case !h.contain(u):
+		return "it is none of Config.Hosts"
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+		return "it is " + u.Scheme + ", not https"
+	case req.Host != "" && req.Host != u.Host && !h.contain(&url.URL{Scheme: u.Scheme, Host: req.Host}):
+		return "its Host header is none of Config.Hosts"
+	}
+	return ""
+}
+
+// contain reports whether the host of u is on the list, or below one on it.
+func (h hosts) contain(u *url.URL) bool {
+	if !isHost(u.Host) {
 		return false
 	}
 	name := normal(u.Hostname())

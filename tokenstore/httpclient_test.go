@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
@@ -123,6 +125,175 @@ func TestHTTPClientReplaysOnceAfter401(t *testing.T) {
 	}
 }
 
+// The same over HTTP/2, where a body that was not rewound arrives empty instead of
+// failing, if its length is not announced.
+func TestHTTPClientReplaysTheBodyOverHTTP2(t *testing.T) {
+	var mu sync.Mutex
+	var seen []string
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		if seen = append(seen, fmt.Sprint(r.Proto, " ", string(body), " ", err)); len(seen)%2 == 1 {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	defer server.Close()
+	for _, length := range []int64{int64(len("content")), -1} {
+		b := newBench(t, onHosts("127.0.0.1"), func(c *tokenstore.Config) { c.Transport = server.Client().Transport })
+		b.signIn(t, b.google.consent("openid"))
+		req, err := http.NewRequest("PUT", server.URL, strings.NewReader("content"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.ContentLength = length
+		seen = nil
+		resp, err := b.HTTPClient(jane).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if want := []string{"HTTP/2.0 content <nil>", "HTTP/2.0 content <nil>"}; !slices.Equal(seen, want) || resp.StatusCode != 200 {
+			t.Errorf("length %d: the server saw %q and answered %d, want %q", length, seen, resp.StatusCode, want)
+		}
+	}
+}
+
+// A response that is not wanted and does not end holds up nothing.
+func TestHTTPClientDoesNotWaitForAStalledBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalled := &stalledBody{closed: make(chan struct{})}
+		answers := 0
+		b := newBench(t, func(c *tokenstore.Config) {
+			c.Transport = transport(func(req *http.Request) (*http.Response, error) {
+				if answers++; answers == 1 {
+					return &http.Response{StatusCode: 401, Body: stalled, Request: req}, nil
+				}
+				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+			})
+		})
+		b.signIn(t, b.google.consent("openid"))
+		began := time.Now()
+		resp, err := b.HTTPClient(jane).Get("https://www.googleapis.com/")
+		if err != nil || resp.StatusCode != 200 || time.Since(began) > time.Second {
+			t.Errorf("Get = %v, %v after %v", resp, err, time.Since(began))
+		}
+		<-stalled.closed
+	})
+}
+
+// stalledBody has nothing to read before it is closed.
+type stalledBody struct {
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (b *stalledBody) Read([]byte) (int, error) { <-b.closed; return 0, io.ErrClosedPipe }
+func (b *stalledBody) Close() error             { b.once.Do(func() { close(b.closed) }); return nil }
+
+// A response that is logged shows no token.
+func TestHTTPClientResponseShowsNoToken(t *testing.T) {
+	a := newAPI(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/file", http.StatusFound)
+		}
+	})
+	b := newBench(t, onHosts("127.0.0.1"))
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	for _, path := range []string{"/file", "/moved", "/replayed"} {
+		a.bad[tok.AccessToken] = path == "/replayed"
+		req, err := http.NewRequest("GET", a.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := b.HTTPClient(jane).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		for r := resp; r != nil; r = r.Request.Response {
+			if h := r.Request.Header; h.Get("Authorization") != "" {
+				t.Errorf("%s: the response's request has %v", path, h)
+			}
+		}
+		if path != "/moved" && resp.Request != req {
+			t.Errorf("%s: the response has another request", path)
+		}
+		if resp.StatusCode != 200 {
+			t.Errorf("%s: %s", path, resp.Status)
+		}
+	}
+}
+
+// After a 403 for lack of scopes the token is replaced if the user has granted
+// more since, as another process knows.
+func TestHTTPClientFollowsAWiderGrant(t *testing.T) {
+	const drive, calendar = "https://www.googleapis.com/auth/drive.appdata", "https://www.googleapis.com/auth/calendar"
+	insufficient := `Bearer realm="https://accounts.google.com/", error="insufficient_scope", scope="` + drive + ` https://www.googleapis.com/auth/drive"`
+	for _, c := range []struct {
+		name      string
+		challenge string
+		granted   string // in the other process; empty: nothing; or revoked
+		status    int
+		requests  int
+		loads     int // at the 403
+	}{
+		{"granted", insufficient, "openid " + drive, 200, 2, 2},
+		{"granted, without a list", `bearer error=insufficient_scope`, "openid " + drive, 200, 2, 2},
+		{"granted, another scope", insufficient, "openid " + calendar, 403, 1, 1},
+		{"not granted", insufficient, "", 403, 1, 1},
+		{"not granted, without a list", `Bearer error="insufficient_scope"`, "", 403, 1, 1},
+		{"revoked", `Bearer error="insufficient_scope"`, "revoked", 403, 1, 1},
+		{"another 403", `Bearer error="access_denied"`, "openid " + drive, 403, 1, 0},
+		{"another scheme", `Basic realm="insufficient_scope"`, "openid " + drive, 403, 1, 0},
+		{"no challenge", "", "openid " + drive, 403, 1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			requests, wide := 0, ""
+			b := newBench(t, func(config *tokenstore.Config) {
+				config.Transport = transport(func(req *http.Request) (*http.Response, error) {
+					requests++
+					resp := &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: req}
+					if req.Header.Get("Authorization") == "Bearer "+wide {
+						resp.StatusCode = 403
+						if c.challenge != "" {
+							resp.Header.Set("WWW-Authenticate", c.challenge)
+						}
+					}
+					return resp, nil
+				})
+			})
+			tok := b.google.consent("openid")
+			b.signIn(t, tok)
+			wide = tok.AccessToken
+			switch c.granted {
+			case "":
+			case "revoked":
+				if err := join(t, b.google, b.store).MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+			default:
+				join(t, b.google, b.store).signIn(t, b.google.consent(c.granted))
+			}
+			loads, calls := 0, b.google.calls()
+			b.store.beforeLoad = func(tokenstore.Key) error { loads++; return nil }
+			resp, err := b.HTTPClient(jane).Get("https://www.googleapis.com/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != c.status || requests != c.requests {
+				t.Errorf("status %d after %d requests, want %d after %d", resp.StatusCode, requests, c.status, c.requests)
+			}
+			if loads != c.loads || b.google.calls()-calls != c.requests-1 {
+				t.Errorf("%d loads and %d refreshes, want %d and %d", loads, b.google.calls()-calls, c.loads, c.requests-1)
+			}
+		})
+	}
+}
+
 // A hundred requests that learn at once that the token is bad cost one refresh.
 func TestHTTPClientRefreshesOnceForAll(t *testing.T) {
 	const n = 100
@@ -220,6 +391,47 @@ func TestHTTPClientHosts(t *testing.T) {
 				t.Errorf("sent: %v, error %v; want allowed: %v", sent, err, c.allowed)
 			}
 		})
+	}
+}
+
+// A Host header decides at some servers and proxies where a request goes.
+func TestHTTPClientHostHeader(t *testing.T) {
+	for header, allowed := range map[string]bool{
+		"": true, "www.googleapis.com": true, "WWW.googleapis.com.": true, "drive.googleapis.com": true, "www.googleapis.com:443": true,
+		"evil.example": false, "googleapis.com.evil.example": false, "evil.example/.googleapis.com": false, "a@evil.example": false, ":443": false,
+	} {
+		sent := false
+		b := newBench(t, func(config *tokenstore.Config) {
+			config.Transport = transport(func(req *http.Request) (*http.Response, error) {
+				sent = true
+				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
+			})
+		})
+		b.signIn(t, b.google.consent("openid"))
+		req, err := http.NewRequest("GET", "https://www.googleapis.com/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = header
+		_, err = b.HTTPClient(jane).Do(req)
+		if sent != allowed || (err == nil) != allowed || err != nil && !strings.Contains(err.Error(), "Host header") {
+			t.Errorf("Host %q: sent %t, error %v, want sent %t", header, sent, err, allowed)
+		}
+	}
+}
+
+// The error says what is wrong.
+func TestHTTPClientSaysWhy(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	for target, want := range map[string]string{
+		"http://www.googleapis.com/": "http://www.googleapis.com: it is http, not https",
+		"http://evil.example/":       "http://evil.example: it is none of Config.Hosts",
+		"https://evil.example/":      "https://evil.example: it is none of Config.Hosts",
+	} {
+		if _, err := b.HTTPClient(jane).Get(target); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%s: %v, want …%s", target, err, want)
+		}
 	}
 }
 

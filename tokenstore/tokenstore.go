@@ -104,7 +104,7 @@ type Config struct {
 	//	tokenstore.disconnected       info
 	//	tokenstore.not_revoked        warn   error: of a refresh token that came after a Disconnect
 	//	tokenstore.lease_failed       warn   error: refreshing without a lease
-	//	tokenstore.replayed           debug  a request was sent again after a 401
+	//	tokenstore.replayed           debug  a request was sent again after a 401 or a 403
 	Logger *slog.Logger
 
 	// Now is the clock. If nil, time.Now is used.
