@@ -101,7 +101,7 @@ func TestEvents(t *testing.T) {
 func TestEventsOfLeasesAndReplays(t *testing.T) {
 	var log bytes.Buffer
 	a := newAPI(t, nil)
-	b := newBench(t, onHosts("127.0.0.1"), func(c *tokenstore.Config) {
+	b := newBench(t, onHosts("127.0.0.1", "[::1]"), func(c *tokenstore.Config) {
 		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		c.ShareAccessTokens = true
 		c.Leaser = leaser(func() (func(), bool, error) { return nil, false, errDown })

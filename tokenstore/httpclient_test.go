@@ -58,7 +58,7 @@ func hostOf(t *testing.T, rawURL string) string {
 
 func TestHTTPClientSendsTheToken(t *testing.T) {
 	a := newAPI(t, nil)
-	b := newBench(t, onHosts("127.0.0.1"))
+	b := newBench(t, onHosts("127.0.0.1", "[::1]"))
 	tok := b.google.consent("openid")
 	b.signIn(t, tok)
 	req, err := http.NewRequest("POST", a.URL+"/files", strings.NewReader("content"))
@@ -97,7 +97,7 @@ func TestHTTPClientReplaysOnceAfter401(t *testing.T) {
 					w.WriteHeader(401)
 				}
 			})
-			b := newBench(t, onHosts("127.0.0.1"))
+			b := newBench(t, onHosts("127.0.0.1", "[::1]"))
 			tok := b.google.consent("openid")
 			b.signIn(t, tok)
 			a.bad[tok.AccessToken] = true
@@ -511,7 +511,7 @@ func TestHTTPClientRedirects(t *testing.T) {
 
 func TestHTTPClientErrors(t *testing.T) {
 	a := newAPI(t, nil)
-	b := newBench(t, onHosts("127.0.0.1"))
+	b := newBench(t, onHosts("127.0.0.1", "[::1]"))
 	_, err := b.HTTPClient(jane).Get(a.URL)
 	wantReason(t, err, tokenstore.ReasonNone)
 
@@ -563,7 +563,7 @@ func TestHTTPClientsShareConnections(t *testing.T) {
 	server.Start()
 	defer server.Close()
 
-	b := newBench(t, onHosts("127.0.0.1"))
+	b := newBench(t, onHosts("127.0.0.1", "[::1]"))
 	for i := range bursts {
 		var wg sync.WaitGroup
 		for j := range atOnce {

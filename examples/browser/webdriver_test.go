@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"regexp"
 	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
 // browser is headless Chromium, driven through chromedriver by the W3C WebDriver
@@ -24,6 +26,8 @@ const (
 	cookies
 )
 
+func TestMain(m *testing.M) { needs.Main(m) }
+
 // startBrowser starts chromedriver and through it Chromium, where sites may use
 // what is allowed. Both end with the test. It skips the test on a machine that
 // does not have them.
@@ -31,7 +35,7 @@ func startBrowser(t *testing.T, allowed int) *browser {
 	t.Helper()
 	driver, err := exec.LookPath("chromedriver")
 	if err != nil {
-		t.Skip("chromedriver is not installed (Debian: chromium chromium-driver)")
+		needs.Skip(t, "chromedriver is not installed: apt-get install chromium chromium-driver")
 	}
 	cmd := exec.Command(driver, "--port=0")
 	out, err := cmd.StdoutPipe()

@@ -8,8 +8,11 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
+
+func TestMain(m *testing.M) { needs.Main(m) }
 
 const (
 	callback = "http://localhost:8080/callback"

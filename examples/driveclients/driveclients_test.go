@@ -11,7 +11,10 @@ import (
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
+
+func TestMain(m *testing.M) { needs.Main(m) }
 
 const unit = 256 << 10 // of which chunks are multiples
 

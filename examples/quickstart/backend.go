@@ -2,26 +2,21 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
+	"io"
 	"log"
 	"net/http"
-	"net/url"
-	"os"
-
-	_ "modernc.org/sqlite"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
-	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
 // A backend signs users in and acts for them later. This file is what a team
 // would copy; the rest of the program is there to show it at work.
 type backend struct {
-	db       *sql.DB
+	store    store
 	client   *exchange.Client
 	verifier *idtoken.Verifier
 	grants   *tokenstore.Manager
@@ -29,8 +24,8 @@ type backend struct {
 }
 
 // newBackend wires the packages together. sealingKey is 32 random bytes from
-// wherever the team keeps its secrets; the database never sees it.
-func newBackend(ctx context.Context, g *google, database string, sealingKey []byte) (*backend, error) {
+// wherever the team keeps its secrets; the store never sees it.
+func newBackend(ctx context.Context, g *google, path string, sealingKey []byte) (*backend, error) {
 	cfg, err := exchange.ConfigFromFile(g.clientSecretFile)
 	if err != nil {
 		return nil, err
@@ -53,50 +48,31 @@ func newBackend(ctx context.Context, g *google, database string, sealingKey []by
 	if err != nil {
 		return nil, err
 	}
-	db, rows, err := openSQLite(ctx, database)
+	store, err := openStore(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	grants, err := tokenstore.New(tokenstore.Config{
 		ClientID:  cfg.ClientID,
-		Store:     &tokenstore.Sealed{Store: rows, Sealer: keyring},
+		Store:     &tokenstore.Sealed{Store: store, Sealer: keyring},
 		Refresher: client,
 		Revoker:   client,
 		Hosts:     g.apiHosts,
 	})
 	if err != nil {
-		db.Close()
+		store.Close()
 		return nil, err
 	}
-	return &backend{db: db, client: client, verifier: verifier, grants: grants, files: g.driveEndpoint}, nil
+	return &backend{store: store, client: client, verifier: verifier, grants: grants, files: g.driveEndpoint}, nil
 }
 
-// openSQLite opens the database so that an acknowledged refresh token survives a
-// power cut: write-ahead log, and every commit on disk. The file is its owner's
-// only.
-func openSQLite(ctx context.Context, path string) (*sql.DB, *sqlstore.Store, error) {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, nil, err
-	}
-	file.Close()
-	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"}}
-	db, err := sql.Open("sqlite", "file:"+url.PathEscape(path)+"?"+pragmas.Encode())
-	if err != nil {
-		return nil, nil, err
-	}
-	rows, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: sqlstore.SQLite})
-	if err == nil {
-		err = rows.Create(ctx)
-	}
-	if err != nil {
-		db.Close()
-		return nil, nil, err
-	}
-	return db, rows, nil
+// A store is where the grants are kept: see directory.go and sqlite.go.
+type store interface {
+	tokenstore.Store
+	io.Closer
 }
 
-func (b *backend) close() error { return b.db.Close() }
+func (b *backend) close() error { return b.store.Close() }
 
 // routes is the backend's HTTP interface for the app: a one-time code goes in,
 // who signed in comes out.

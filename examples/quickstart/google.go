@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
@@ -49,7 +50,7 @@ func fakeGoogle(dir string, signIn *exchangetest.Server) (*google, error) {
 		endpoint:         signIn.Endpoint(),
 		keysURL:          signIn.CertsURL(),
 		driveEndpoint:    files.Endpoint(),
-		apiHosts:         []string{"127.0.0.1"},
+		apiHosts:         []string{strings.TrimPrefix(files.URL, "http://")},
 		httpClient:       signIn.Client(),
 		code:             func() string { return signIn.AppCode(app) },
 		fake:             true,

@@ -4,7 +4,9 @@
 //
 //	go run -C examples ./quickstart
 //
-// runs it against a fake Google on this machine. Against Google itself it takes
+// runs it against a fake Google on this machine. The grants are in a directory of
+// files; with -tags sqlite, and on Windows, they are in an SQLite database, which
+// takes some minutes to compile for the first time. Against Google itself it takes
 // the client_secret_*.json of your web client and a code that your app has
 // just obtained for it (serverAuthCode) with the scopes openid, email, profile and
 // drive.appdata:

@@ -58,7 +58,7 @@ func TestTour(t *testing.T) {
 		t.Fatalf("%v, after:\n%s", err, text)
 	}
 	for _, want := range []string{
-		"jane.doe@gmail.com", "A refresh token came with the code", "sealed in grants.db: active",
+		"jane.doe@gmail.com", "A refresh token came with the code", "sealed in " + storeName + ": active",
 		"the same comes back", "without a refresh token", "It is refused from now on", "All of it worked",
 	} {
 		if !strings.Contains(text, want) {

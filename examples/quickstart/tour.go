@@ -23,7 +23,7 @@ import (
 type tour struct {
 	out        io.Writer
 	google     *google
-	database   string
+	grants     string // path of the store
 	sealingKey []byte
 
 	backend *backend
@@ -35,7 +35,7 @@ type tour struct {
 func newTour(out io.Writer, dir string, g *google) *tour {
 	key := make([]byte, 32)
 	rand.Read(key)
-	return &tour{out: out, google: g, database: filepath.Join(dir, "grants.db"), sealingKey: key}
+	return &tour{out: out, google: g, grants: filepath.Join(dir, storeName), sealingKey: key}
 }
 
 func (t *tour) run(ctx context.Context) error {
@@ -57,7 +57,7 @@ func (t *tour) run(ctx context.Context) error {
 	t.say("200 OK: %s <%s> is signed in; Google's ID for this user is %s.", user.Name, user.Email, user.Subject)
 	t.say("The ID token passed every check. A refresh token came with the code.")
 
-	t.step("The backend stops, and starts again on the same database")
+	t.step("The backend stops, and starts again with the same store")
 	if err := t.stop(); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (t *tour) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.say("The grant is there, sealed in %s: %s, with the scopes", filepath.Base(t.database), kept.State)
+	t.say("The grant is there, sealed in %s: %s, with the scopes", filepath.Base(t.grants), kept.State)
 	for _, scope := range kept.Scopes {
 		t.say("  %s", scope)
 	}
@@ -100,11 +100,11 @@ func (t *tour) run(ctx context.Context) error {
 
 // start brings a backend up on a free port, as its main function would.
 func (t *tour) start(ctx context.Context) error {
-	b, err := newBackend(ctx, t.google, t.database, t.sealingKey)
+	b, err := newBackend(ctx, t.google, t.grants, t.sealingKey)
 	if err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		b.close()
 		return err
@@ -229,7 +229,7 @@ func (t *tour) disconnect(ctx context.Context, subject string, kept tokenstore.G
 	if _, err := t.backend.grants.Grant(ctx, subject); !errors.Is(err, tokenstore.ErrNotFound) {
 		return fmt.Errorf("the grant should be gone by now: %v", err)
 	}
-	t.say("The database has forgotten it.")
+	t.say("The store has forgotten it.")
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/examples/stores"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) {
 	if task := os.Getenv(taskVariable); task != "" {
 		os.Exit(work(task))
 	}
-	os.Exit(m.Run())
+	needs.Main(m)
 }
 
 // conform checks a store, and the store with its tokens sealed.

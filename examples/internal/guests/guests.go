@@ -3,10 +3,13 @@
 package guests
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
 // NPM returns a copy of testdata/node with the packages of its
@@ -16,7 +19,7 @@ func NPM(tb testing.TB) (dir string) {
 	tb.Helper()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		tb.Skip("npm is not installed: apt-get install nodejs npm")
+		needs.Skip(tb, "npm is not installed: apt-get install nodejs npm")
 	}
 	dir = tb.TempDir()
 	if err := os.CopyFS(dir, os.DirFS("testdata/node")); err != nil {
@@ -25,7 +28,7 @@ func NPM(tb testing.TB) (dir string) {
 	cmd := exec.CommandContext(tb.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		tb.Skipf("npm ci in testdata/node: %v\n%s", err, out)
+		needs.Skip(tb, fmt.Sprintf("npm ci in testdata/node: %v\n%s", err, out))
 	}
 	return dir
 }
@@ -35,7 +38,7 @@ func NPM(tb testing.TB) (dir string) {
 func Java(tb testing.TB) (classPath string) {
 	tb.Helper()
 	if _, err := exec.LookPath("javac"); err != nil {
-		tb.Skip("a JDK is not installed: apt-get install default-jdk-headless")
+		needs.Skip(tb, "a JDK is not installed: apt-get install default-jdk-headless")
 	}
 	var jars []string
 	for _, name := range []string{
@@ -45,7 +48,7 @@ func Java(tb testing.TB) (classPath string) {
 	} {
 		jar := "/usr/share/java/" + name + ".jar"
 		if _, err := os.Stat(jar); err != nil {
-			tb.Skipf("%s is not installed: apt-get install libgoogle-api-client-java", jar)
+			needs.Skip(tb, jar+" is not installed: apt-get install libgoogle-api-client-java")
 		}
 		jars = append(jars, jar)
 	}
@@ -58,7 +61,7 @@ func Python(tb testing.TB, modules, packages string) (interpreter string) {
 	tb.Helper()
 	const python = "/usr/bin/python3"
 	if err := exec.CommandContext(tb.Context(), python, "-c", "import "+modules).Run(); err != nil {
-		tb.Skipf("%s cannot be imported: apt-get install %s", modules, packages)
+		needs.Skip(tb, modules+" cannot be imported: apt-get install "+packages)
 	}
 	return python
 }

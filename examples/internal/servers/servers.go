@@ -19,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
 // startTimeout is how long a server may take until it answers.
@@ -238,6 +240,6 @@ func program(tb testing.TB, install string, names ...string) string {
 			}
 		}
 	}
-	tb.Skipf("%s is not installed: apt-get install %s", names[0], install)
+	needs.Skip(tb, names[0]+" is not installed: apt-get install "+install)
 	return ""
 }

@@ -6,8 +6,11 @@ import (
 	"net"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/examples/internal/servers"
 )
+
+func TestMain(m *testing.M) { needs.Main(m) }
 
 func TestServers(t *testing.T) {
 	for name, start := range map[string]func(testing.TB) *servers.Server{
