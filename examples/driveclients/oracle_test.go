@@ -378,6 +378,7 @@ func TestDriveReadsWhatGoogleReads(t *testing.T) {
 		"a name twice":         `{"id":"1a","name":"a","name":"b"}`,
 		"a list":               `[{"id":"1a"}]`,
 		"a string":             `"1a"`,
+		"something after it":   `{"id":"1a"} {"id":"2b"}`,
 		"white space":          " \n{\"id\":\"1a\"}\n\n",
 		"no JSON":              `<html>`,
 		"not a property":       `{"id":"1a","appProperties":{"a":1}}`,
