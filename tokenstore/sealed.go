@@ -90,10 +90,12 @@ func checkParts(parts ...any) error {
 	return nil
 }
 
-// associated returns what tokens are bound to: the key, and g, which has none, in
-// its storage form.
-func associated(key Key, g *Grant) ([]byte, error) {
-	b := make([]byte, 0, 512)
+// associatedSize is how many bytes appendAssociated mostly appends, at most.
+const associatedSize = 512
+
+// appendAssociated appends what tokens are bound to: the key, and g, which has none,
+// in its storage form.
+func appendAssociated(b []byte, key Key, g *Grant) ([]byte, error) {
 	for _, part := range [...]string{recordKind, key.ClientID, key.Subject} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
 		b = append(b, part...)
@@ -123,11 +125,13 @@ func (s *Sealed) open(ctx context.Context, key Key, g *Grant) error {
 		return errNoSealer
 	}
 	g.RefreshToken, g.AccessToken = "", ""
-	bound, err := associated(key, g)
+	n := len(sealed)
+	b := append(make([]byte, 0, n+associatedSize), sealed...) // one allocation for both arguments
+	b, err := appendAssociated(b, key, g)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSealed, err)
 	}
-	plaintext, err := s.Sealer.Open(ctx, []byte(sealed), bound)
+	plaintext, err := s.Sealer.Open(ctx, b[:n:n], b[n:])
 	if err != nil {
 		return sealerError("opening", err)
 	}
@@ -155,17 +159,18 @@ func (s *Sealed) seal(ctx context.Context, key Key, g *Grant) error {
 	if s.Sealer == nil {
 		return errNoSealer
 	}
-	plaintext := make([]byte, 0, binary.MaxVarintLen64+len(g.RefreshToken)+len(g.AccessToken))
-	plaintext = binary.AppendUvarint(plaintext, uint64(len(g.RefreshToken)))
-	plaintext = append(plaintext, g.RefreshToken...)
-	plaintext = append(plaintext, g.AccessToken...)
+	b := make([]byte, 0, binary.MaxVarintLen64+len(g.RefreshToken)+len(g.AccessToken)+associatedSize)
+	b = binary.AppendUvarint(b, uint64(len(g.RefreshToken)))
+	b = append(b, g.RefreshToken...)
+	b = append(b, g.AccessToken...)
+	n := len(b)
 	g.hashes = g.Hashes()
 	g.RefreshToken, g.AccessToken = "", ""
-	bound, err := associated(key, g)
+	b, err := appendAssociated(b, key, g)
 	if err != nil {
 		return err
 	}
-	sealed, err := s.Sealer.Seal(ctx, plaintext, bound)
+	sealed, err := s.Sealer.Seal(ctx, b[:n:n], b[n:])
 	if err != nil {
 		return sealerError("sealing", err)
 	}
