@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/exchange"
@@ -72,7 +74,13 @@ type store interface {
 	io.Closer
 }
 
-func (b *backend) close() error { return b.store.Close() }
+// close saves what the store did not take before. It is for the time after the
+// server has stopped.
+func (b *backend) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(b.grants.Close(ctx), b.store.Close())
+}
 
 // routes is the backend's HTTP interface for the app: a one-time code goes in,
 // who signed in comes out.

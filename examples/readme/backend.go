@@ -3,12 +3,14 @@
 package readme
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"expvar"
 	"log"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/exchange"
@@ -79,6 +81,24 @@ func (b *Backend) signedInFromPopup(w http.ResponseWriter, r *http.Request, t *e
 	// Your session starts here, for user.Subject.
 }
 
+// Serve is the rest of a program's main function.
+func (b *Backend) Serve(ctx context.Context, addr string) error {
+	srv := &http.Server{Addr: addr, Handler: b.Routes(), ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.ListenAndServe() }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done(): // of signal.NotifyContext
+	}
+	stopping, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	err := srv.Shutdown(stopping)
+	saving, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, b.grants.Close(saving)) // saves what the store did not take before
+}
+
 // Folder is what a job calls while the user is away.
 func (b *Backend) Folder(subject string) (*drive.AppFolder, error) {
 	return drive.New(drive.Config{HTTPClient: b.grants.HTTPClient(subject), Endpoint: b.drive})
@@ -100,6 +120,15 @@ func Open(db *sql.DB, key []byte) (*Backend, error) {
 	}
 	sealed := &tokenstore.Sealed{Store: rows, Sealer: keyring}
 	return NewBackend(google, nil, tokenstore.Config{Store: sealed, Logger: slog.Default()})
+}
+
+// Refresh is what a program runs every night, in any of its replicas.
+func Refresh(ctx context.Context, grants *tokenstore.Manager) {
+	for subject, err := range grants.Sweep(ctx, tokenstore.SweepOptions{}) {
+		if err != nil { // needs consent, or failed for now; without a subject the sweep has ended
+			log.Printf("sweep: %s: %v", subject, err)
+		}
+	}
 }
 
 // Publish is how a program without another metrics library shows the counters.

@@ -2,6 +2,8 @@ package readme
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"log"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +17,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
 func TestSignIn(t *testing.T) {
@@ -93,5 +96,41 @@ func TestFailuresAreLogged(t *testing.T) {
 				t.Errorf("answered %d, logged %q", w.Code, text)
 			}
 		})
+	}
+}
+
+// TestServeSaves checks that a refresh token that the store did not take is saved
+// when the program ends.
+func TestServeSaves(t *testing.T) {
+	jane := exchangetest.User{Email: "jane.doe@gmail.com", Subject: "108365719284610937465"}
+	google := exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{jane}})
+	defer google.Close()
+	kept := new(tokenstore.Memory)
+	store := &tokenstoretest.Faulty{Store: kept}
+	b, err := NewBackend(
+		exchange.Config{ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint()},
+		nil, tokenstore.Config{Store: store},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := google.AppCode(exchangetest.CodeRequest{User: jane.Email, Scopes: []string{"openid", drive.Scope}})
+	tokens, err := b.client.Exchange(t.Context(), code, exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.Script(tokenstoretest.Fault{Method: "Save", Times: -1, Err: errors.New("the database is down")})
+	if _, err := b.grants.SignIn(t.Context(), jane.Subject, &tokens.Token); err == nil {
+		t.Fatal("the store takes it")
+	}
+	store.Script()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Serve(ctx, "127.0.0.1:0"); err != nil {
+		t.Error(err)
+	}
+	g, err := kept.Load(t.Context(), tokenstore.Key{ClientID: google.ClientID(), Subject: jane.Subject})
+	if err != nil || g.RefreshToken != tokens.RefreshToken {
+		t.Errorf("after the end, %v, %v is kept", g, err)
 	}
 }

@@ -68,7 +68,7 @@ func run(ctx context.Context, clientSecret, baseURL, listen string) error {
 	if err != nil {
 		return err
 	}
-	return serve(ctx, cmp.Or(listen, address(base)), site.routes(), base)
+	return errors.Join(serve(ctx, cmp.Or(listen, address(base)), site.routes(), base), site.close())
 }
 
 // address is what a base URL says to listen on; the port may be "http" or "https".

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
@@ -78,6 +79,14 @@ func newSite(base *url.URL, cfg exchange.Config, keys idtoken.KeySource, key []b
 		return nil, err
 	}
 	return &site{base.Path, redirect, verifier, grants, s}, nil
+}
+
+// close saves what the store did not take before. It is for the time after the
+// server has stopped.
+func (s *site) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.grants.Close(ctx)
 }
 
 // routes answers under the prefix, and without it, because some proxies remove it.

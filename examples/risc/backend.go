@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"log"
 	"net/http"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
@@ -44,6 +46,14 @@ func newBackend(cfg exchange.Config, s tokenstore.Store, keys idtoken.KeySource)
 	}
 	b.grants, err = tokenstore.New(tokenstore.Config{ClientID: cfg.ClientID, Store: s, Refresher: b.client, Revoker: b.client})
 	return b, err
+}
+
+// close saves what the store did not take before. It is for the time after the
+// server has stopped.
+func (b *backend) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return b.grants.Close(ctx)
 }
 
 func logError(r *http.Request, err error) { log.Printf("%s: %v", r.URL.Path, err) }

@@ -57,7 +57,7 @@ func run(ctx context.Context, out io.Writer, clientSecret, grants, listen string
 	if err != nil {
 		return err
 	}
-	return serve(ctx, listen, b.routes())
+	return errors.Join(serve(ctx, listen, b.routes()), b.close())
 }
 
 func serve(ctx context.Context, listen string, h http.Handler) error {
