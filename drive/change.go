@@ -80,8 +80,8 @@ func (f *AppFolder) deleteOnce(ctx context.Context, id string) error {
 // again. In between there is none called to: a reader may get fs.ErrNotExist. To
 // replace a document without such a gap, Put it.
 //
-// A Put to from by another process may replace the content of the renamed file, if it
-// began before the Rename or its lists are late. It then returns the new [File.Name].
+// A Put to from by another process that is under way may replace the content of the
+// renamed file. It then returns the new [File.Name].
 func (f *AppFolder) Rename(ctx context.Context, from, to string) (*File, error) {
 	file, err := f.rename(ctx, from, to)
 	return file, failed("rename", from, err)
@@ -127,7 +127,11 @@ func (f *AppFolder) setProperties(ctx context.Context, name string, properties m
 	if err := checkProperties(properties); err != nil {
 		return nil, err
 	}
-	file, err := f.stat(ctx, name)
+	files, err := f.find(ctx, name, true)
+	if err != nil {
+		return nil, err
+	}
+	file, err := winner(files)
 	if err != nil {
 		return nil, err
 	}

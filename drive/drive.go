@@ -29,9 +29,9 @@
 // By public reports, Drive's search by name is behind creates, renames and deletes for
 // seconds to minutes, and lists show files as they were before a change, or twice. So an
 // [AppFolder] remembers the last 1000 files that it has written, and sees its own writes.
-// It looks for a name that the search does not find in the list of all documents, and
-// asks for the file itself before it decides which of several files wins, whether
-// IfRevision holds, and whether a file that it deletes still has the name.
+// It looks for a name that the search does not find in the list of all documents. Before
+// it writes to a file or deletes it, it asks for the file itself: whether that still has
+// the name, wins over others of the name, and is at the IfRevision.
 //
 // What another process has changed in a document may be seen late. A [Reader] of it then
 // ends with [ErrChecksum], and the next one reads the new content.
@@ -40,12 +40,11 @@
 //
 // Without retries, for a folder of up to 1000 documents (more take a list for each 1000):
 //
-//	Put that replaces                         list, upload
-//	... with IfRevision                       list, get, upload
+//	Put that replaces                         list, get, upload
 //	Put that creates                          list, list, upload; and IDs, once for ten
 //	Stat, Open, ReadJSON                      list; reading: download
 //	OpenFile, ReadJSONFile                    download
-//	SetProperties                             list, update
+//	SetProperties                             list, get, update
 //	Delete                                    list, get, delete
 //	Rename                                    list, get, list, list, update
 //	DeleteAll                                 list, a delete for each file, list

@@ -212,7 +212,7 @@ func TestWire(t *testing.T) {
 	folder, srv := newFolder(t)
 	put(t, folder, "it's a \\ name.json", "{}")
 	put(t, folder, "it's a \\ name.json", "[]")
-	want := []drivetest.Op{drivetest.OpList, drivetest.OpList, drivetest.OpGenerateIDs, drivetest.OpCreate, drivetest.OpList, drivetest.OpUpdate}
+	want := []drivetest.Op{drivetest.OpList, drivetest.OpList, drivetest.OpGenerateIDs, drivetest.OpCreate, drivetest.OpList, drivetest.OpGet, drivetest.OpUpdate}
 	if got := ops(srv); !slices.Equal(got, want) {
 		t.Errorf("requests %v, want %v", got, want)
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -51,8 +52,9 @@ func checkName(name string) error {
 // find returns all files that are called name, the winner first. If fresh, or if
 // there are several, each is as files.get shows it and not as a list does.
 //
-// Drive's search by name is late. A name that it does not find is looked for in the
-// list by parent, which misses no file.
+// Drive's search by name is late. If it finds no file, or misses the one that f
+// remembers, the name is looked for in the list by parent, which misses none. Who writes
+// by the result must ask for fresh files: the search also finds files by old names.
 func (f *AppFolder) find(ctx context.Context, name string, fresh bool) ([]*File, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -61,9 +63,11 @@ func (f *AppFolder) find(ctx context.Context, name string, fresh bool) ([]*File,
 	if err != nil {
 		return nil, err
 	}
-	files, err := f.current(ctx, name, listed, fresh)
-	if err != nil || len(files) > 0 {
-		return files, err
+	if !f.memory.knowsMore(name, listed) {
+		files, err := f.current(ctx, name, listed, fresh)
+		if err != nil || len(files) > 0 {
+			return files, err
+		}
 	}
 	if listed, err = f.filesNamed(ctx, name, inFolder, "id,name"); err != nil {
 		return nil, err
@@ -138,10 +142,14 @@ type memory struct {
 	order []string               // the IDs, oldest first
 }
 
+// maxLate is for how long a list may show a file as it was.
+const maxLate = 10 * time.Minute
+
 // remembered is what a memory holds of a file. If file is nil, it is deleted.
 type remembered struct {
 	file    *File
 	doubted bool // file may be out of date
+	at      time.Time
 }
 
 // keep remembers file as it is now.
@@ -178,6 +186,7 @@ func (m *memory) set(id string, r remembered) {
 		m.order = append(m.order, id)
 	}
 	m.unname(id)
+	r.at = time.Now()
 	m.files[id] = &r
 	if len(m.order) > maxRemembered {
 		oldest := m.order[0]
@@ -236,6 +245,14 @@ func (r *remembered) agrees(listed *File) bool {
 		listed.Modified.Equal(r.file.Modified) && listed.Revision == r.file.Revision
 }
 
+// knowsMore reports whether a file is remembered under name that listed misses.
+func (m *memory) knowsMore(name string, listed []*File) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id, ok := m.names[name]
+	return ok && !slices.ContainsFunc(listed, func(f *File) bool { return f.ID == id })
+}
+
 // isDeleted reports whether the file that had id is known to be deleted.
 func (m *memory) isDeleted(id string) bool {
 	m.mu.Lock()
@@ -245,16 +262,18 @@ func (m *memory) isDeleted(id string) bool {
 }
 
 // latest returns the later of listed and what is remembered of the same file, or nil
-// if that is known to be deleted.
+// if that is known to be deleted. The list is one by parent, so its names are right.
 func (m *memory) latest(listed *File) *File {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r := m.files[listed.ID]
 	switch {
-	case r == nil || r.file != nil && (r.doubted || r.agrees(listed)):
+	case r == nil:
 		return listed
 	case r.file == nil:
 		return nil
+	case r.doubted, r.file.Name != listed.Name, r.agrees(listed), time.Since(r.at) > maxLate:
+		return listed
 	}
 	return r.file.copied()
 }

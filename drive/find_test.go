@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -147,11 +148,25 @@ func TestForgetsWhatIsGone(t *testing.T) {
 		folder := newFolder()
 		put(t, folder, "a", "1")
 		put(t, folder, "b", "1")
-		for _, name := range []string{"a", "b"} {
+		for _, name := range []string{"c", "d"} {
+			add(srv, name, []byte("1")) // before the lag: search goes on finding it
+		}
+		for _, name := range []string{"a", "b", "c", "d"} {
 			if err := newFolder().Delete(t.Context(), name); err != nil {
 				t.Fatal(err)
 			}
 		}
+		put(t, folder, "c", "2")
+		if got := contents(srv, "c"); !slices.Equal(got, []string{"2"}) {
+			t.Errorf("after Put the files of c are %q", got)
+		}
+		if r, err := folder.Open(t.Context(), "d"); err == nil {
+			if _, err := io.ReadAll(r); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("reading d: %v, want fs.ErrNotExist", err)
+			}
+			r.Close()
+		}
+		checkAbsent(t, folder, "d")
 		put(t, folder, "a", "2")
 		if got := contents(srv, "a"); !slices.Equal(got, []string{"2"}) {
 			t.Errorf("after Put the files are %q", got)
@@ -334,4 +349,65 @@ func TestMemoryIsBounded(t *testing.T) {
 	if few, many := written(1200), written(4000); many > few+256*kib {
 		t.Errorf("after 1200 documents it holds %d bytes, after 4000 more %d", few, many)
 	}
+}
+
+// A file that another process has renamed is not written to by its old name, under which
+// search still finds it.
+func TestWritesNothingByALateList(t *testing.T) {
+	withLags(t, func(t *testing.T, srv *drivetest.Server, newFolder func() *drive.AppFolder) {
+		for _, name := range []string{"a", "b"} {
+			add(srv, name, []byte("1"))
+			if _, err := newFolder().Rename(t.Context(), name, "renamed "+name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		put(t, newFolder(), "a", "2")
+		if a, renamed := contents(srv, "a"), contents(srv, "renamed a"); !slices.Equal(a, []string{"2"}) || !slices.Equal(renamed, []string{"1"}) {
+			t.Errorf("a is %q, the renamed document %q", a, renamed)
+		}
+		if _, err := newFolder().SetProperties(t.Context(), "b", map[string]string{"k": "v"}); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("SetProperties: %v, want fs.ErrNotExist", err)
+		}
+	})
+}
+
+// Processes that have created one name at once come together at the next Put of each.
+func TestDuplicatesComeTogether(t *testing.T) {
+	withLags(t, func(t *testing.T, srv *drivetest.Server, newFolder func() *drive.AppFolder) {
+		var folders []*drive.AppFolder
+		var wg sync.WaitGroup
+		for i := range 3 {
+			folder := newFolder()
+			folders = append(folders, folder)
+			wg.Go(func() { put(t, folder, "a", fmt.Sprint("first ", i)) })
+		}
+		wg.Wait()
+		for i, folder := range folders {
+			put(t, folder, "a", fmt.Sprint(i))
+		}
+		if got := contents(srv, "a"); !slices.Equal(got, []string{"2"}) {
+			t.Errorf("the files are %q, want the last", got)
+		}
+	})
+}
+
+// What another client has renamed without a new time, or set back in time, is listed as
+// it is, at the latest when no list can be late any more.
+func TestListsWinInTheEnd(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		theirs := srv.Folder(drivetest.DefaultUser)
+		file := put(t, folder, "a", "1")
+		theirs.Add(drivetest.File{ID: file.ID, Name: "b", Content: []byte("1"), Revision: file.Revision, Modified: file.Modified})
+		if got := names(t, folder, drive.Query{}); !slices.Equal(got, []string{"b"}) {
+			t.Errorf("listed %q, want the new name", got)
+		}
+		theirs.Add(drivetest.File{ID: file.ID, Name: "a", Content: []byte("22"), Modified: file.Modified.Add(-time.Hour)})
+		time.Sleep(11 * time.Minute)
+		for found, err := range folder.Files(t.Context(), drive.Query{}) {
+			if err != nil || found.Size != 2 {
+				t.Errorf("listed %+v, %v; want the other content", found, err)
+			}
+		}
+	})
 }

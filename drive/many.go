@@ -124,13 +124,9 @@ func (e *each[T, R]) work(ctx context.Context, item T) {
 func (e *each[T, R]) begin(ctx context.Context) bool {
 	select {
 	case e.slots <- struct{}{}:
-	case <-e.stop:
-		return false
 	case <-ctx.Done():
-		e.fail(ctxerr.Of(ctx), nil)
-		return false
 	}
-	select { // all at once may have been ready
+	select { // both may have been ready
 	case <-e.stop:
 	case <-ctx.Done():
 		e.fail(ctxerr.Of(ctx), nil)

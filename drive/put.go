@@ -177,7 +177,7 @@ func (p *put) run(ctx context.Context) (*File, error) {
 // look finds the files of the name, and compares the winner with IfRevision.
 func (p *put) look(ctx context.Context) error {
 	p.target, p.rest = nil, nil
-	files, err := p.folder.find(ctx, p.name, p.opts.IfRevision != "")
+	files, err := p.folder.find(ctx, p.name, true)
 	if err != nil {
 		return err
 	}

@@ -93,7 +93,7 @@ func TestRequests(t *testing.T) {
 	}{
 		{"the first create", store("a", ""), "list list generateIds create"},
 		{"the next", store("b", ""), "list list create"},
-		{"a replace", store("b", ""), "list update"},
+		{"a replace", store("b", ""), "list get update"},
 		{"a conditional create", store("c", drive.Absent), "list list create"},
 		{"a conditional replace", func() error { return store("c", last.Revision)() }, "list get update"},
 		{"Stat", func() error { return errOf(folder.Stat(t.Context(), "a")) }, "list"},
@@ -102,7 +102,7 @@ func TestRequests(t *testing.T) {
 			r, err := folder.OpenFile(t.Context(), last)
 			return errors.Join(err, errOf(io.ReadAll(r)))
 		}, "media"},
-		{"SetProperties", func() error { return errOf(folder.SetProperties(t.Context(), "a", map[string]string{"k": "v"})) }, "list update"},
+		{"SetProperties", func() error { return errOf(folder.SetProperties(t.Context(), "a", map[string]string{"k": "v"})) }, "list get update"},
 		{"Rename", func() error { return errOf(folder.Rename(t.Context(), "a", "d")) }, "list get list list update"},
 		{"Delete", func() error { return folder.Delete(t.Context(), "d") }, "list get delete"},
 		{"DeleteAll", func() error { return errOf(folder.DeleteAll(t.Context())) }, "list delete delete list"},

@@ -167,7 +167,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case !broken:
 		return err
 	}
-	if broken && !isConnectionError(err) { // net/http may quote what the server has sent
+	if broken && !isConnectionError(err) && !hasEnded(ctx, err) { // net/http may quote what the server has sent
 		err = &quietError{err}
 	}
 	if broken && ctx.Err() == nil {
