@@ -40,13 +40,14 @@ func held(run func()) int64 {
 // noServer is a folder whose requests are answered within the client, so that
 // only the client's side is measured.
 func noServer(t *testing.T) *drive.AppFolder {
+	named := regexp.MustCompile(`"name":"(.*?)"`)
 	return open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		var sent string
 		if r.Body != nil {
 			data, _ := io.ReadAll(r.Body)
 			sent = string(data)
 		}
-		name := cmp.Or(regexp.MustCompile(`"name":"(.*?)"`).FindString(sent), `"name":"a"`)
+		name := cmp.Or(named.FindString(sent), `"name":"a"`)
 		body := fmt.Sprintf(`{"id":"id of %s",%s,"size":"2"}`, strings.Trim(name[len(`"name":`):], `"`), name)
 		switch {
 		case strings.HasSuffix(r.URL.Path, "generateIds"):
@@ -71,10 +72,12 @@ func TestSmallPutIsCheap(t *testing.T) {
 		t.Errorf("a Put of two bytes allocates %d bytes, want at most 64 KiB", each)
 	}
 	unsized := allocated(func() {
-		if _, err := folder.Put(t.Context(), "a", stream([]byte("{}")), drive.PutOptions{}); err != nil {
-			t.Fatal(err)
+		for range runs {
+			if _, err := folder.Put(t.Context(), "a", stream([]byte("{}")), drive.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
 		}
-	})
+	}) / runs
 	if unsized > 64*kib {
 		t.Errorf("of a reader of unknown size: %d bytes, want at most 64 KiB", unsized)
 	}
