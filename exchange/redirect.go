@@ -77,7 +77,8 @@ func (cfg RedirectConfig) GobEncode() ([]byte, error) { return cfg.redacted().Go
 type Redirect struct {
 	redacted
 	client  *Client
-	uri     *url.URL
+	uri     string   // as registered: Google compares it character by character
+	end     *url.URL // the same; where a failed sign-in ends
 	params  AuthParams
 	home    string
 	failed  func(w http.ResponseWriter, r *http.Request, err error, returnPath string)
@@ -103,7 +104,16 @@ func (c *Client) NewRedirect(cfg RedirectConfig) (*Redirect, error) {
 	if err != nil {
 		return nil, fmt.Errorf("exchange: RedirectConfig.Keys: %w", err)
 	}
-	rd := &Redirect{redacted: redacted(fmt.Sprintf("exchange.Redirect{URI: %q}", cfg.URI)), client: c, uri: uri, params: cfg.Params, home: home, failed: cfg.Failed, pending: pending}
+	rd := &Redirect{
+		redacted: redacted(fmt.Sprintf("exchange.Redirect{URI: %q}", cfg.URI)),
+		client:   c,
+		uri:      cfg.URI,
+		end:      uri,
+		params:   cfg.Params,
+		home:     home,
+		failed:   cfg.Failed,
+		pending:  pending,
+	}
 	rd.params.Scopes = slices.Clone(cfg.Params.Scopes)
 	rd.params.Extra = make(url.Values, len(cfg.Params.Extra))
 	for name, values := range cfg.Params.Extra {
@@ -146,7 +156,7 @@ func (rd *Redirect) StartWith(w http.ResponseWriter, r *http.Request, returnPath
 			hint: "If no refresh token came of it, look for AuthParams.OnlineOnly; if one came, look for what the function of Handler did with it."}, returnPath)
 		return
 	}
-	req, err := rd.client.NewAuthRequest(rd.uri.String(), p)
+	req, err := rd.client.NewAuthRequest(rd.uri, p)
 	if err != nil {
 		rd.fail(w, r, err, returnPath)
 		return
@@ -218,7 +228,7 @@ func (rd *Redirect) finish(w http.ResponseWriter, r *http.Request, callback url.
 	// From here on, closing the tab would cost the user's consent.
 	ctx := context.WithValue(context.WithoutCancel(r.Context()), doneKey{}, done{p.returnPath, p.consent})
 	r = r.WithContext(ctx)
-	req := &AuthRequest{RedirectURI: rd.uri.String(), State: callback.Get("state"), Nonce: p.nonce, CodeVerifier: p.verifier}
+	req := &AuthRequest{RedirectURI: rd.uri, State: callback.Get("state"), Nonce: p.nonce, CodeVerifier: p.verifier}
 	if !p.otherScopes {
 		req.Scopes = rd.params.Scopes
 	}
@@ -260,7 +270,7 @@ func (rd *Redirect) fail(w http.ResponseWriter, r *http.Request, err error, retu
 	if tell := rd.client.cfg.OnError; tell != nil {
 		tell(r, err)
 	}
-	end := *rd.uri
+	end := *rd.end
 	query := end.Query()
 	query.Set(failedParam, failureName(err))
 	query.Set(returnParam, rd.localPath(returnPath))

@@ -779,6 +779,20 @@ func TestRedirectKeepsACopy(t *testing.T) {
 	}
 }
 
+// Google compares the URI character by character: it is sent as it is registered,
+// also where net/url would write it in another way.
+func TestRedirectURIAsRegistered(t *testing.T) {
+	for _, uri := range []string{"https://EXAMPLE.com/cb?", "https://example.com/%7ecb", "https://example.com/rückkehr", "https://example.com", "https://example.com:443/cb?a=b"} {
+		c := newClient(t, scripted(), func(c *exchange.Config) { c.RedirectURIs = []string{uri} })
+		rd := mustRedirect(t, c, func(c *exchange.RedirectConfig) { c.URI = uri })
+		w := httptest.NewRecorder()
+		rd.Start(w, httptest.NewRequest("GET", "/login", nil), "/")
+		if to, err := w.Result().Location(); err != nil || to.Query().Get("redirect_uri") != uri {
+			t.Errorf("%s: the browser is sent to %s", uri, w.Header().Get("Location"))
+		}
+	}
+}
+
 // On a loopback address there is no https, and the cookie does without.
 func TestRedirectOnLoopback(t *testing.T) {
 	for _, uri := range []string{"http://localhost:8080/cb", "http://127.0.0.1/cb", "http://[::1]:8080/cb"} {
