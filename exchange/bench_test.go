@@ -167,3 +167,28 @@ func TestSpentCodesAreBounded(t *testing.T) {
 		t.Errorf("the first of 8,193 codes is still remembered: %v", err)
 	}
 }
+
+// Forgetting the first time that a code was spent does not forget the second.
+func TestCodeSpentTwice(t *testing.T) {
+	now := start
+	client, err := exchange.New(exchange.Config{
+		ClientID: clientID, HTTPClient: &http.Client{Transport: memory{}}, Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if _, err := client.Exchange(t.Context(), goodCode, exchange.App); err != nil {
+			t.Fatal(i, err)
+		}
+		now = now.Add(time.Duration(1-i) * 11 * time.Minute)
+	}
+	for i := range 8191 {
+		if _, err := client.Exchange(t.Context(), fmt.Sprint("4/0A", i), exchange.App); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := client.Exchange(t.Context(), goodCode, exchange.App); err == nil {
+		t.Error("the code is forgotten")
+	}
+}

@@ -422,7 +422,7 @@ type recycledContext struct {
 func (r *recycledContext) Value(any) any { return r.user }
 
 // A request that outlives its caller reads neither the caller's context nor the
-// memory of its strings.
+// memory of its strings. Who joins it sees that it still knows the strings.
 func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := []byte(goodCode + callbackURI)
@@ -435,7 +435,7 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 			seen <- r.Context().Value(traceKey{})
 			time.Sleep(time.Minute / 4)
 			seen <- r.Context().Value(traceKey{})
-			return says(400, `{"error":"invalid_grant"}`)(r)
+			return says(400, `{"error":"invalid_grant","error_description":"Malformed: `+goodCode+`"}`)(r)
 		})
 		c := newClient(t, g)
 		time.AfterFunc(time.Second, cancel)
@@ -444,12 +444,15 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 		}
 		caller.user = "john"
 		clear(memory)
-		before, after := <-seen, <-seen
-		if before != "jane" || after != nil {
+		_, err := c.Exchange(t.Context(), goodCode, callbackURI)
+		if e, ok := errors.AsType[*exchange.Error](err); !ok || e.Code != "invalid_grant" || e.Description != "" {
+			t.Errorf("who joins: %v; want Google's refusal, without the code in it", err)
+		}
+		if before, after := <-seen, <-seen; before != "jane" || after != nil {
 			t.Errorf("the request saw %v and %v, want the caller's value, then none", before, after)
 		}
-		if got := g.got[0]; got.Get("code") != goodCode || got.Get("redirect_uri") != callbackURI {
-			t.Errorf("sent %v", got)
+		if got := g.got[0]; g.posts() != 1 || got.Get("code") != goodCode || got.Get("redirect_uri") != callbackURI {
+			t.Errorf("sent %v", g.got)
 		}
 	})
 }
