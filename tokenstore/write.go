@@ -307,11 +307,11 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 	}
 	m.publish(u, kept.generation, c, m.fingerprint(kept.Grant), m.fingerprint(g))
 	now, err := m.loadKept(ctx, u) // it may have been revoked since it was read
-	if err == nil && now.Version != g.Version {
-		err = errAgain
+	if err != nil || now.Version != g.Version {
+		return false, errAgain
 	}
 	*kept = now
-	return err == nil, err
+	return true, nil
 }
 
 // narrows reports whether a sign-in covers less than scopes, and nothing else.
