@@ -252,7 +252,7 @@ func (m *Manager) order(ctx context.Context, u *user, w *write, kept *record) er
 			return err
 		}
 		return m.signInWorks(ctx, u, w)
-	case w.tried, w.late && later < clockError && (later > 0 || w.lineage.byGoogle):
+	case w.tried, !w.late, later < clockError && (later > 0 || w.lineage.byGoogle):
 		return m.signInWorks(ctx, u, w)
 	}
 	return nil
