@@ -112,9 +112,9 @@ func plainString(text []byte) (s string, rest []byte, ok bool) {
 // plainValue reads a string without escapes or a whole number of at most 15 digits,
 // which float64 holds, from the start of text.
 func plainValue(text []byte) (v any, rest []byte, ok bool) {
-	digits, n := 0, 0
+	digits, n := 0, int64(0)
 	for digits < len(text) && text[digits] >= '0' && text[digits] <= '9' {
-		n = n*10 + int(text[digits]-'0')
+		n = n*10 + int64(text[digits]-'0')
 		if digits++; digits > 15 {
 			return nil, nil, false
 		}

@@ -69,7 +69,7 @@ func (c *Client) requestTokens(ctx context.Context, op string, f form) (*respons
 	defer cancel()
 	secret, err := c.secret(ctx)
 	if err != nil {
-		return nil, &Error{Op: op, kind: ErrTemporary, reason: "there is no client secret", cause: ctxerr.With(ctx, err),
+		return nil, &Error{Op: op, kind: ErrTemporary, reason: "there is no client secret", cause: ctxerr.With(ctx, f.secrets().cleanError(err)),
 			hint: "Config.ClientSecretFunc has failed: see what it reads the secret from."}
 	}
 	f = append(f, param{"client_id", c.cfg.ClientID})

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"golang.org/x/oauth2"
 )
 
 // A secrets list holds what must not appear in an error, though an answer, or a
@@ -85,11 +87,19 @@ func notInCode(r rune) bool {
 	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 }
 
-var errWithheld = errors.New("the transport's error is withheld: it quotes the request or the answer")
+var (
+	errWithheld = errors.New("the error is withheld: it quotes the request or the answer")
+	errAnother  = errors.New("another OAuth request has failed")
+)
 
-// cleanError returns err, or errWithheld. Where an answer is no HTTP, net/http
-// quotes its first line.
+// cleanError returns err, or an error that stands for it. Where an answer is no
+// HTTP, net/http quotes its first line. The failure of another OAuth request, of a
+// transport that gets a token of its own for example, must not be found in the
+// chain: its invalid_grant is not that of this request.
 func (s secrets) cleanError(err error) error {
+	if isOAuthFailure(err) {
+		return errAnother
+	}
 	if strings.Contains(err.Error(), "malformed") {
 		return errWithheld
 	}
@@ -97,6 +107,13 @@ func (s secrets) cleanError(err error) error {
 		return errWithheld
 	}
 	return err
+}
+
+func isOAuthFailure(err error) bool {
+	_, withCode := errors.AsType[*oauth2.RetrieveError](err)
+	_, own := errors.AsType[*Error](err)
+	_, kind := errors.AsType[*sentinel](err)
+	return withCode || own || kind
 }
 
 // inside reports whether err, or an error that it wraps, holds one of the

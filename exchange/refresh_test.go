@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 )
@@ -311,5 +314,49 @@ func TestClientSecretFunc(t *testing.T) {
 	}
 	if _, err := exchange.New(exchange.Config{ClientID: clientID, ClientSecret: "x", ClientSecretFunc: func(context.Context) (string, error) { return "", nil }}); err == nil {
 		t.Error("New takes a secret and a function")
+	}
+}
+
+// The failure of another OAuth request, which a ClientSecretFunc or a transport
+// makes, says nothing about the refresh token of this one.
+func TestFailureOfAnotherRequest(t *testing.T) {
+	for name, cause := range map[string]error{
+		"exchange":         fmt.Errorf("vault: %w", exchange.ErrInvalidGrant),
+		"exchange's Error": &exchange.Error{Op: "refresh", Code: "invalid_grant"},
+		"x/oauth2":         fmt.Errorf("vault: %w", &oauth2.RetrieveError{ErrorCode: "invalid_grant"}),
+		"x/oauth2, a body": &oauth2.RetrieveError{Response: &http.Response{Status: "503"}, Body: []byte("marked-body")},
+	} {
+		fails := func(*http.Request) (*http.Response, error) { return nil, cause }
+		for place, c := range map[string]*exchange.Client{
+			"secret": newClient(t, scripted(says(200, tokenAnswer)), func(cfg *exchange.Config) {
+				cfg.ClientSecret = ""
+				cfg.ClientSecretFunc = func(context.Context) (string, error) { return "", cause }
+			}),
+			"transport": newClient(t, transportFunc(fails), func(cfg *exchange.Config) { cfg.Retry.Total = -1 }),
+		} {
+			_, err := c.Refresh(t.Context(), refreshToken)
+			if errors.Is(err, exchange.ErrInvalidGrant) || !errors.Is(err, exchange.ErrTemporary) {
+				t.Errorf("%s, %s: %v, want ErrTemporary alone", name, place, err)
+			}
+			if re, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+				t.Errorf("%s, %s: the RetrieveError of another request is found: %q", name, place, re.ErrorCode)
+			}
+			discreetError(t, "Refresh", err)
+		}
+	}
+}
+
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestLargeLifetime(t *testing.T) { // more than 32 bits
+	c := newClient(t, scripted(says(200, `{"access_token":"a","expires_in":3599,"refresh_token_expires_in":5000000000,"token_type":"Bearer"}`)))
+	tok, err := c.Refresh(t.Context(), refreshToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.Extra("refresh_token_expires_in"); got != 5000000000.0 {
+		t.Errorf("refresh_token_expires_in is %v", got)
 	}
 }
