@@ -153,20 +153,50 @@ func TestAnyFault(t *testing.T) {
 func TestOneFolderIsAMap(t *testing.T) {
 	for seed := range uint64(20) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
-		late := func() time.Duration { return []time.Duration{0, time.Second, time.Hour}[rnd.IntN(3)] }
-		lag := drivetest.Lag{Create: late(), Rename: late(), Delete: late(), Update: late(), Twice: rnd.IntN(2) == 0}
+		lag := randomLag(rnd)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			srv := newServer(t, drivetest.Options{Lag: lag})
 			m := &mapped{folder: open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL}), srv: srv, want: map[string]string{}}
 			for step := range 25 {
 				m.step(t, rnd, fmt.Sprint(step))
-				m.compare(t)
+				m.compareStored(t)
+				m.compareShown(t)
 				if t.Failed() {
 					t.Fatalf("%+v: %s", lag, strings.Join(m.log, ", "))
 				}
 			}
 		})
 	}
+}
+
+// Two AppFolders that write in turns store what a map does. What one shows of the writes
+// of the other may be late.
+func TestTwoFoldersStoreAMap(t *testing.T) {
+	for seed := range uint64(20) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		lag := randomLag(rnd)
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{Lag: lag})
+			cfg := drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL}
+			folders := []*drive.AppFolder{open(t, cfg), open(t, cfg)}
+			m := &mapped{srv: srv, want: map[string]string{}}
+			for step := range 25 {
+				who := rnd.IntN(2)
+				m.folder = folders[who]
+				m.step(t, rnd, fmt.Sprintf("%d by %d", step, who))
+				m.compareStored(t)
+				if t.Failed() {
+					t.Fatalf("%+v: %s", lag, strings.Join(m.log, ", "))
+				}
+			}
+		})
+	}
+}
+
+// randomLag returns a lag of which each part is none, short or long.
+func randomLag(rnd *rand.Rand) drivetest.Lag {
+	late := func() time.Duration { return []time.Duration{0, time.Second, time.Hour}[rnd.IntN(3)] }
+	return drivetest.Lag{Create: late(), Rename: late(), Delete: late(), Update: late(), Twice: rnd.IntN(2) == 0}
 }
 
 // A mapped folder is compared with a map after each step.
@@ -202,10 +232,9 @@ func (m *mapped) step(t *testing.T, rnd *rand.Rand, value string) {
 			m.want[a] = value
 		}
 	case 3:
-		var file *drive.File
-		file, err = m.folder.Stat(t.Context(), a)
-		if missing(); there && err == nil {
-			err = putString(a, value, drive.PutOptions{IfRevision: file.Revision})(t.Context(), m.folder)
+		if there {
+			now := m.srv.Folder(drivetest.DefaultUser).Files(a)[0].Revision
+			err = putString(a, value, drive.PutOptions{IfRevision: now})(t.Context(), m.folder)
 			m.want[a] = value
 		}
 	case 4:
@@ -229,14 +258,21 @@ func (m *mapped) step(t *testing.T, rnd *rand.Rand, value string) {
 	}
 }
 
-// compare compares what is stored, and what each way of reading shows, with the map.
-func (m *mapped) compare(t *testing.T) {
+// compareStored compares what is stored with the map.
+func (m *mapped) compareStored(t *testing.T) {
 	files := m.srv.Folder(drivetest.DefaultUser).Files()
 	for _, f := range files {
 		if content, ok := m.want[f.Name]; !ok || content != string(f.Content) {
 			t.Errorf("%s is %q, want %q", f.Name, f.Content, content)
 		}
 	}
+	if len(files) != len(m.want) {
+		t.Errorf("%d files, want %d", len(files), len(m.want))
+	}
+}
+
+// compareShown compares what each way of reading shows with the map.
+func (m *mapped) compareShown(t *testing.T) {
 	listed := map[string]bool{}
 	for f, err := range m.folder.Files(t.Context(), drive.Query{}) {
 		if err != nil {
@@ -249,8 +285,8 @@ func (m *mapped) compare(t *testing.T) {
 		listed[f.Name] = true
 	}
 	entries, err := fs.ReadDir(m.folder.FS(t.Context()), ".")
-	if len(files) != len(m.want) || len(listed) != len(m.want) || len(entries) != len(m.want) || err != nil {
-		t.Errorf("%d files, %d listed, %d entries, want %d; %v", len(files), len(listed), len(entries), len(m.want), err)
+	if len(listed) != len(m.want) || len(entries) != len(m.want) || err != nil {
+		t.Errorf("%d listed, %d entries, want %d; %v", len(listed), len(entries), len(m.want), err)
 	}
 	for _, name := range mappedNames {
 		content, there := m.want[name]
@@ -260,6 +296,9 @@ func (m *mapped) compare(t *testing.T) {
 				t.Errorf("open %s (there: %t): %v", name, there, err)
 			}
 			continue
+		}
+		if now := m.srv.Folder(drivetest.DefaultUser).Files(name)[0].Revision; r.File().Revision != now {
+			t.Errorf("%s is shown at revision %s, want %s", name, r.File().Revision, now)
 		}
 		if b, err := io.ReadAll(r); err != nil || string(b) != content {
 			t.Errorf("%s reads %q, %v; want %q", name, b, err, content)

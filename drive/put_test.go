@@ -345,6 +345,47 @@ func TestCreateOvertaken(t *testing.T) {
 	}
 }
 
+// The answer to a create is lost, and before the create is repeated somebody else has
+// replaced the content of the file, or deleted it: a plain Put stores its content, and
+// one that must create conflicts.
+func TestCreateOvertakenBetweenTries(t *testing.T) {
+	tests := []struct {
+		deleted  bool
+		revision string
+		want     error
+		left     []string
+	}{
+		{false, "", nil, []string{"mine"}},
+		{false, drive.Absent, drive.ErrConflict, []string{"theirs"}},
+		{true, "", nil, []string{"mine"}},
+		{true, drive.Absent, drive.ErrConflict, nil},
+	}
+	for _, tt := range tests {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Op: drivetest.OpCreate, Cut: true, Performed: true})
+		creates := 0
+		overtaking := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost {
+				if creates++; creates == 2 {
+					stored := srv.Folder(drivetest.DefaultUser)
+					id := stored.Files("a")[0].ID
+					stored.Add(drivetest.File{ID: id, Name: "a", Content: []byte("theirs")})
+					if tt.deleted {
+						stored.Remove(id)
+					}
+				}
+			}
+			srv.ServeHTTP(w, r)
+		})
+		inBubble(t, overtaking, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+			_, err := folder.Put(t.Context(), "a", strings.NewReader("mine"), drive.PutOptions{IfRevision: tt.revision})
+			if got := contents(srv, "a"); !errors.Is(err, tt.want) || !slices.Equal(got, tt.left) {
+				t.Errorf("%+v: %v, and the folder has %q", tt, err, got)
+			}
+		})
+	}
+}
+
 // Many writers at once: however many files that makes, there is one document, and
 // each writer can tell by the revision whether it is its own.
 func TestConcurrentPuts(t *testing.T) {
