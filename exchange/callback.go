@@ -17,14 +17,14 @@ import (
 // was sent to Google.
 //
 // The callback must bring the state of req, which must have all its parts: else
-// the error is ErrState, and nothing else of the callback counts. An error that
-// Google reports in it is ErrDenied if the user has said no, and otherwise means
-// what it means at the token endpoint. An iss must be exactly
-// https://accounts.google.com, or Endpoint.Issuer if it is set (ErrState); see
-// Config.RequireIssuer for a callback without one. With neither an error nor a
-// code, the callback is malformed (ErrBadRequest). Then the code is redeemed with
-// the PKCE verifier, as by [Client.Exchange]. Last, an ID token must have the
-// nonce of req (ErrState). Verify the token all the same.
+// the error is ErrState, and nothing else of the callback counts. An iss must be
+// exactly https://accounts.google.com, or Endpoint.Issuer if it is set (ErrState);
+// see Config.RequireIssuer for a callback without one. An error that Google reports
+// in it is ErrDenied if the user has said no, and otherwise means what it means at
+// the token endpoint. With neither an error nor a code, the callback is malformed
+// (ErrBadRequest). Then the code is redeemed with the PKCE verifier, as by
+// [Client.Exchange]. Last, an ID token must have the nonce of req (ErrState).
+// Verify the token all the same.
 //
 // If Google does not name the granted scopes, they are those of req (RFC 6749
 // section 5.1). The error is an [*Error].
@@ -64,11 +64,11 @@ func (c *Client) checkCallback(callback url.Values, req *AuthRequest) error {
 		return &Error{Op: opCallback, kind: ErrState, reason: "the AuthRequest has lost its RedirectURI, Nonce or CodeVerifier",
 			hint: "Keep the whole AuthRequest in the session, as its JSON, and let the user start again."}
 	}
+	if err := c.checkIssuer(callback); err != nil { // errors too have an issuer
+		return err
+	}
 	if callback.Has("error") {
 		return refusedCallback(callback, req)
-	}
-	if err := c.checkIssuer(callback); err != nil {
-		return err
 	}
 	return checkCallbackCode(callback)
 }

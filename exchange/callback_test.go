@@ -118,6 +118,8 @@ func TestCallbackRefused(t *testing.T) {
 		{"two issuers", func(v url.Values, _ *exchange.AuthRequest) {
 			v["iss"] = []string{"https://accounts.google.com", "https://evil.example"}
 		}, exchange.ErrState, 400},
+		{"error of another issuer", set("error", "access_denied", "iss", "https://evil.example"), exchange.ErrState, 400},
+		{"error of Google", set("error", "access_denied", "iss", "https://accounts.google.com"), exchange.ErrDenied, 403},
 		{"no code", func(v url.Values, _ *exchange.AuthRequest) { v.Del("code") }, exchange.ErrBadRequest, 400},
 		{"two codes", func(v url.Values, _ *exchange.AuthRequest) { v.Add("code", "x") }, exchange.ErrBadRequest, 400},
 		{"error and code", set("error", "access_denied"), exchange.ErrDenied, 403},

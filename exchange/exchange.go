@@ -77,8 +77,8 @@
 //	a callback's error, by its code             as above
 //	a callback of another state, iss or nonce,
 //	    or for an AuthRequest that lost some    ErrState             400
-//	a callback with neither error nor code      ErrBadRequest           400
-//	a request that ReadCode refuses             ErrBadRequest           405, 403, 415, 413, 408, 400
+//	a callback with neither error nor code      ErrBadRequest        400
+//	a request that ReadCode refuses             ErrBadRequest        405, 403, 415, 413, 408, 400
 //	what cannot be a code                       ErrInvalidGrant      400
 //	a code that is spent, or may be             ErrInvalidGrant      400
 //

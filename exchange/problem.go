@@ -34,7 +34,7 @@ const (
 //	denied            Is ErrDenied; or status 403             goes on without Google
 //	not_signed_in     status 401                              lets the user sign in again
 //	not_started       Is ErrState                             begins the sign-in anew
-//	retry_later       Is ErrTemporary; or status 429,         waits, as Retry-After says, and gets
+//	retry_later       Is ErrTemporary; or status 408, 429,    waits, as Retry-After says, and gets
 //	                  503, 504                                a new code
 //	server_error      any other                               nothing: the backend is at fault
 //
@@ -57,7 +57,8 @@ func problemOfStatus(status int) string {
 		return problemNotSignedIn
 	case status == http.StatusForbidden:
 		return problemDenied
-	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+	case status == http.StatusRequestTimeout, status == http.StatusTooManyRequests,
+		status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
 		return problemRetryLater
 	case status < 500:
 		return problemBadRequest
@@ -68,8 +69,11 @@ func problemOfStatus(status int) string {
 // ProblemCode returns the problem code of e: see the function [ProblemCode].
 func (e *Error) ProblemCode() string {
 	kind := e.means()
-	if kind == ErrInvalidGrant && e.Op == opRefresh {
+	switch {
+	case kind == ErrInvalidGrant && e.Op == opRefresh:
 		return problemConsent
+	case e.status == http.StatusRequestTimeout: // ErrBadRequest, but not the app's fault
+		return problemRetryLater
 	}
 	return ProblemCode(kind)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -52,6 +53,7 @@ func TestProblemCode(t *testing.T) {
 		{errors.New("anything"), "server_error", 500},
 		{&otherError{status: 401}, "not_signed_in", 401},
 		{&otherError{status: 404}, "bad_request", 404},
+		{&otherError{status: 408}, "retry_later", 408},
 		{&otherError{status: 429}, "retry_later", 429},
 		{&otherError{status: 502}, "server_error", 502},
 		{&codedError{otherError{403, "consent_required"}}, "consent_required", 403},
@@ -144,9 +146,8 @@ func TestBodyThatComesTooSlowly(t *testing.T) {
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nX-Requested-With: x\r\nAccept: application/json\r\n"+
 		"Content-Type: text/plain\r\nContent-Length: 100\r\n\r\n4/0A")
-	answer := make([]byte, 1000)
-	n, _ := conn.Read(answer)
-	if !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 408 ") {
-		t.Errorf("answer %q, want 408", answer[:n])
+	answer, _ := io.ReadAll(conn)
+	if !strings.HasPrefix(string(answer), "HTTP/1.1 408 ") || !strings.Contains(string(answer), `"code":"retry_later"`) {
+		t.Errorf("answer %q, want 408 with retry_later", answer)
 	}
 }
