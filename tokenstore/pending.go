@@ -87,6 +87,12 @@ func (u *user) nextWrite() *write {
 	return nil
 }
 
+// rotationPending reports whether a rotation waits to be saved.
+func (u *user) rotationPending() bool {
+	w := u.nextWrite()
+	return w != nil && w.kind == rotationWrite
+}
+
 // settle saves the user's pending writes. Before that is done the Refresher is not
 // asked: the refresh token in the store is an old or a refused one. One call at a
 // time does it: a slower second one would bring back a record that was deleted

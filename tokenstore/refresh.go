@@ -116,7 +116,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		return nil, g, failedForNow("waiting to refresh", u.subject, err)
 	}
 	defer unlock()
-	if w := u.nextWrite(); w != nil && w.kind == rotationWrite {
+	if u.rotationPending() {
 		return nil, g, errAgain // g is from before it
 	}
 	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {

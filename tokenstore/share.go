@@ -30,11 +30,11 @@ const (
 // refreshes as the one process that does. The cached token is as good as long as
 // it belongs to the grant in the record: see [Manager.load].
 func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
-	if now := m.clock.unixNano(); u.cached.Load().lasts(now) {
-		c := u.cached.Load()
+	c := u.cached.Load() // once: another call may drop it at any time
+	if c.lasts(m.clock.unixNano()) {
 		return c.checkedFrom(c.dueAt), g, nil
 	}
-	c := m.adopt(u, g)
+	c = m.adopt(u, g)
 	if c == nil {
 		var release func()
 		var err error

@@ -64,6 +64,57 @@ func TestUnsavedSignInAgainstADisconnect(t *testing.T) {
 	})
 }
 
+// The user is disconnected and signs in again before that has deleted the record.
+// The store does not take the sign-in until it has: the refresh token works, and
+// is kept.
+func TestUnsavedSignInDuringADisconnectElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		kept := b.kept(t)
+		b.google.kill(kept.RefreshToken) // as the Disconnect does first
+		tok := b.google.consent("openid")
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+			t.Fatalf("SignIn: %v", err)
+		}
+		b.store.beforeSave = nil
+		if err := b.store.Delete(t.Context(), janeKey, kept.Version); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if g, err := b.Grant(t.Context(), jane); err != nil || g.RefreshToken != tok.RefreshToken {
+			t.Errorf("Grant = %v, %v", g, err)
+		}
+	})
+}
+
+// While a narrower sign-in waits for a refresh of the kept token, another sign-in
+// is saved, and no clock says which is the later. The narrower one has been ended
+// since: it does not replace one that works.
+func TestSignInOvertakenByAnother(t *testing.T) {
+	b := newBench(t)
+	b.google.scope = "openid " + appData
+	b.signIn(t, b.google.consent(b.google.scope))
+	narrow, wide := b.google.consent("openid"), b.google.consent(b.google.scope)
+	b.google.during = func(string) {
+		b.google.during = nil
+		b.google.kill(narrow.RefreshToken)
+		join(t, b.google, b.store).signIn(t, wide)
+	}
+	b.google.fail = func(refreshToken string) error {
+		if refreshToken == wide.RefreshToken {
+			return errDown
+		}
+		return nil
+	}
+	if g := b.signIn(t, narrow); g.RefreshToken != wide.RefreshToken || b.kept(t).RefreshToken != wide.RefreshToken {
+		t.Errorf("SignIn = %v, kept %v, which does not work", g, b.kept(t))
+	}
+}
+
 // Of two sign-ins that the store would not take from two processes, the newer one
 // is kept, whichever is saved first.
 func TestUnsavedSignInsOfTwo(t *testing.T) {

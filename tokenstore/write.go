@@ -109,8 +109,8 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *Grant) (g G
 			m.settled(u, w, err == nil)
 			return g, err
 		}
-		if errors.Is(err, ErrSealed) {
-			break
+		if errors.Is(err, ErrSealed) || w.kind == signInWrite && u.rotationPending() {
+			break // another try is of no use, or not yet: the rotation comes first
 		}
 	}
 	w.late, w.sealed = true, errors.Is(err, ErrSealed)
@@ -213,10 +213,8 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 	switch {
 	case kept.exists && kept.lineage.id == w.lineage.id:
 		return errKnown
-	case !kept.exists && w.late && w.before != nil && w.before.exists:
-		return errSuperseded // the user was disconnected since
 	case !kept.exists && (w.tried || w.late):
-		return m.signInWorks(ctx, u, w) // it may have been saved, and disconnected since
+		return m.signInWorks(ctx, u, w) // a Disconnect since may have ended it
 	case !kept.exists:
 		return nil
 	}
@@ -253,7 +251,7 @@ func (m *Manager) order(ctx context.Context, u *user, w *write, kept *record) er
 		}
 		return m.signInWorks(ctx, u, w)
 	case w.tried, !w.late, later < clockError && (later > 0 || w.lineage.byGoogle):
-		return m.signInWorks(ctx, u, w)
+		return m.signInWorks(ctx, u, w) // without late: another sign-in was saved since this one came in
 	}
 	return nil
 }
@@ -330,8 +328,8 @@ func (m *Manager) setAside(ctx context.Context, u *user, kept *record) error {
 	if works {
 		return errSuperseded
 	}
-	if errors.Is(err, errAgain) {
-		return err
+	if errors.Is(err, errAgain) || u.rotationPending() {
+		return err // in the second case the kept one works, and its rotation could not be saved
 	}
 	return nil
 }
