@@ -139,7 +139,7 @@ type memory struct {
 	mu    sync.Mutex
 	files map[string]*remembered // by ID
 	names map[string]string      // the ID of the file last seen under a name
-	order []string               // the IDs, oldest first
+	order []string               // the IDs, the one set last at the end
 }
 
 // maxLate is for how long a list may show a file as it was.
@@ -182,9 +182,10 @@ func (m *memory) set(id string, r remembered) {
 	if m.files == nil {
 		m.files, m.names = make(map[string]*remembered), make(map[string]string)
 	}
-	if m.files[id] == nil {
-		m.order = append(m.order, id)
+	if m.files[id] != nil {
+		m.order = slices.DeleteFunc(m.order, func(other string) bool { return other == id })
 	}
+	m.order = append(m.order, id)
 	m.unname(id)
 	r.at = time.Now()
 	m.files[id] = &r

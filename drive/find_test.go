@@ -351,6 +351,25 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// A file that was written a second time is remembered for as long as any other.
+func TestRemembersTheLastWrites(t *testing.T) {
+	srv := newServer(t, drivetest.Options{Lag: drivetest.Lag{Update: time.Hour}})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	put(t, folder, "a", "1")
+	for i := range 999 {
+		name := fmt.Sprint(i)
+		add(srv, name, nil)
+		if err := folder.Delete(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, folder, "a", "second")
+	put(t, folder, "b", "")
+	if file, err := folder.Stat(t.Context(), "a"); err != nil || file.Size != 6 {
+		t.Errorf("%+v, %v; want the second", file, err)
+	}
+}
+
 // A file that another process has renamed is not written to by its old name, under which
 // search still finds it.
 func TestWritesNothingByALateList(t *testing.T) {
