@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -116,18 +117,18 @@ func (a *app) recorded(h http.Handler) http.Handler {
 	})
 }
 
-// waitFor waits until a request has been answered.
-func (a *app) waitFor(request string) {
+// waitFor waits until all of these requests have been answered, in any order.
+func (a *app) waitFor(requests ...string) {
 	a.Helper()
 	late := time.After(30 * time.Second)
-	for {
+	for len(requests) > 0 {
 		select {
 		case got := <-a.requests:
-			if got == request {
-				return
+			if i := slices.Index(requests, got); i >= 0 {
+				requests = slices.Delete(requests, i, i+1)
 			}
 		case <-late:
-			a.Fatalf("the browser has not sent %q", request)
+			a.Fatalf("the browser has not sent %q", requests)
 		}
 	}
 }
@@ -243,9 +244,7 @@ func TestPrefetch(t *testing.T) {
 		}
 		b.goTo(a.URL + "/links?to=" + url.QueryEscape(to))
 		b.mustSee("p", "links")
-		a.waitFor(at.Path + " prefetch")
-		a.waitFor(at.Path + " prefetch")
-		a.waitFor(at.Path + " prefetch;prerender")
+		a.waitFor(at.Path+" prefetch", at.Path+" prefetch", at.Path+" prefetch;prerender")
 	}
 	var kept []struct{ Name string }
 	b.call("GET", "/cookie", nil, &kept)

@@ -296,6 +296,6 @@ func TestSignInFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, end = w.signIn("/login", exchangetest.Choice{})
-	mustFail(end, http.StatusInternalServerError)
+	mustFail(end, http.StatusBadRequest) // idtoken says 401: to begin anew
 	w.mustSee("Sign in with Google")
 }
