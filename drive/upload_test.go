@@ -550,9 +550,6 @@ func TestUploadIsRedacted(t *testing.T) {
 			t.Errorf("the session shows in %s", text)
 		}
 	}
-	if err := json.Unmarshal(encoded[1:strings.Index(string(encoded), ",")], new(drive.Upload)); err == nil {
-		t.Error("a redacted session was read from JSON")
-	}
 	if session.Name() != "a.bin" || time.Until(session.Expires()) < 6*24*time.Hour {
 		t.Errorf("session for %q until %v", session.Name(), session.Expires())
 	}

@@ -120,7 +120,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		return nil, g, errAgain // g is from before it
 	}
 	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {
-		return nil, g, m.refuse(ctx, u, g, reason, nil)
+		return nil, g, m.refuse(u, g, reason, nil)
 	}
 	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
 	if err != nil {
@@ -199,7 +199,7 @@ func (m *Manager) refreshFailed(ctx context.Context, u *user, g Grant, err error
 	if reason, refused := refusal(err); refused {
 		m.stats.refused.Add(1)
 		m.refused.add(g.RefreshToken, g.lineage.id, reason)
-		return m.refuse(ctx, u, g, reason, err)
+		return m.refuse(u, g, reason, err)
 	}
 	m.stats.failed.Add(1)
 	err = failedForNow("refreshing", u.subject, err)
@@ -208,7 +208,7 @@ func (m *Manager) refreshFailed(ctx context.Context, u *user, g Grant, err error
 }
 
 // refuse saves that Google refuses the grant's refresh token.
-func (m *Manager) refuse(ctx context.Context, u *user, g Grant, reason string, cause error) error {
+func (m *Manager) refuse(u *user, g Grant, reason string, cause error) error {
 	w := m.newWrite(refusalWrite, g, response{})
 	w.reason = reason
 	ctx, cancel := m.detached()
