@@ -229,3 +229,21 @@ func TestNewRefusesParts(t *testing.T) {
 		}
 	}
 }
+
+// Another process learns that the refresh token covers fewer scopes: once this one
+// has read the record, it serves no access token of before.
+func TestTokenFollowsTheScopes(t *testing.T) {
+	b := newBench(t)
+	tok := b.google.consent("openid " + appData)
+	b.signIn(t, tok)
+	b.google.scope = "openid"
+	if _, err := join(t, b.google, b.store).Token(t.Context(), jane); err != nil {
+		t.Fatal(err)
+	}
+	if g, err := b.Grant(t.Context(), jane); err != nil || g.Missing(appData) == nil {
+		t.Fatalf("Grant = %v, %v", g, err)
+	}
+	if b.token(t) == tok.AccessToken {
+		t.Error("Token serves the access token of the former scopes")
+	}
+}

@@ -204,3 +204,23 @@ func TestNarrowerSignInAfterAnUnsavedRotation(t *testing.T) {
 		}
 	})
 }
+
+// Both sign-ins wait for the store: the narrower one does not displace the other.
+func TestNarrowerPendingSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.google.scope = "openid " + appData
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		wide := b.google.consent(b.google.scope)
+		_, _ = b.SignIn(t.Context(), jane, wide)
+		time.Sleep(time.Minute)
+		_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
+		b.store.beforeSave = nil
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if kept := b.kept(t); kept.RefreshToken != wide.RefreshToken {
+			t.Errorf("kept %v", kept)
+		}
+	})
+}
