@@ -230,13 +230,13 @@ func TestNewRefusesParts(t *testing.T) {
 	}
 }
 
-// Another process learns that the refresh token covers fewer scopes: once this one
+// Another process learns that the refresh token covers other scopes: once this one
 // has read the record, it serves no access token of before.
 func TestTokenFollowsTheScopes(t *testing.T) {
 	b := newBench(t)
 	tok := b.google.consent("openid " + appData)
 	b.signIn(t, tok)
-	b.google.scope = "openid"
+	b.google.scope = "openid " + calendar
 	if _, err := join(t, b.google, b.store).Token(t.Context(), jane); err != nil {
 		t.Fatal(err)
 	}
