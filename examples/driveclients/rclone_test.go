@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
 const apiHost = "www.googleapis.com"
@@ -91,7 +92,7 @@ func tunnelTo(addr string) http.Handler {
 func TestRclone(t *testing.T) {
 	program, err := exec.LookPath("rclone")
 	if err != nil {
-		t.Skip("rclone is not installed: apt-get install rclone")
+		needs.Skip(t, "rclone is not installed: apt-get install rclone")
 	}
 	srv := start(t, drivetest.Options{MoveWithin: true})
 	proxy, cert := serveAsGoogle(t, srv)

@@ -29,6 +29,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/examples/internal/servers"
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
@@ -51,6 +52,8 @@ type world struct {
 
 	received chan error // what reading the body of /cut ended with
 }
+
+func TestMain(m *testing.M) { needs.Main(m) }
 
 func eachProxy(t *testing.T, test func(t *testing.T, p proxy)) {
 	for _, name := range strings.Split(*wanted, ",") {
