@@ -221,10 +221,36 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// Close saves what becomes pending while it waits.
+func TestCloseWaitsBeforeItSaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := rotating(t)
+		b.google.fail = func(string) error { time.Sleep(10 * time.Second); return nil }
+		saves := 0
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			if saves++; saves <= 4 { // all the tries of the refresh
+				return errDown
+			}
+			return nil
+		}
+		hurry, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := b.Token(hurry, jane); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Token: %v", err)
+		}
+		if err := b.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		if b.Stats().Unsaved != 0 || !b.google.live[b.kept(t).RefreshToken] {
+			t.Errorf("%d unsaved, kept %v", b.Stats().Unsaved, b.kept(t))
+		}
+	})
+}
+
 func TestCloseWithoutTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := outage(t, 3)
-		if err := b.Close(t.Context()); !errors.Is(err, errDown) || statusOf(err) != 503 && b.Stats().Unsaved != 3 {
+		if err := b.Close(t.Context()); !errors.Is(err, errDown) || statusOf(err) != 503 || b.Stats().Unsaved != 3 {
 			t.Errorf("Close: %v", err)
 		}
 	})
