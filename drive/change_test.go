@@ -43,7 +43,7 @@ func TestFoldLeavesWhatHasChanged(t *testing.T) {
 	}
 }
 
-// Somebody else has folded it already.
+// Another process has folded it already.
 func TestFoldOfWhatIsGone(t *testing.T) {
 	folder, srv := newFolder(t)
 	_, loser := twins(srv)

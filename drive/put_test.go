@@ -345,7 +345,7 @@ func TestCreateOvertaken(t *testing.T) {
 	}
 }
 
-// The answer to a create is lost, and before the create is repeated somebody else has
+// The answer to a create is lost, and before the create is repeated another process has
 // replaced the content of the file, or deleted it: a plain Put stores its content, and
 // one that must create conflicts.
 func TestCreateOvertakenBetweenTries(t *testing.T) {
@@ -626,7 +626,7 @@ func TestReplaceBySameContent(t *testing.T) {
 	})
 }
 
-// Somebody else stores on top of a Put whose answer is lost. A plain Put replaces
+// Another process stores on top of a Put whose answer is lost. A plain Put replaces
 // whatever is there.
 func TestReplaceOvertaken(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})

@@ -763,7 +763,7 @@ func sendOther(t *testing.T, srv *drivetest.Server, session string, content []by
 	res.Body.Close()
 }
 
-// Whoever gives a reader that cannot seek can tell that the content is wanted
+// The caller who gives a reader that cannot seek can see that the content is wanted
 // anew.
 func TestErrSessionEnded(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})

@@ -114,7 +114,7 @@ func TestNoLag(t *testing.T) {
 	}
 }
 
-// A page shows what the first page's kind of list shows by then.
+// The later pages of a list show the same kind of state as its first page.
 func TestLagOverPages(t *testing.T) {
 	c := newClient(t, drivetest.Options{Lag: drivetest.Lag{Delete: time.Minute}})
 	var ids []string

@@ -269,7 +269,7 @@ func TestCookiesBlocked(t *testing.T) {
 	}
 }
 
-// Going back shows no page of a user who has signed out, and signs nobody in.
+// Going back after signing out shows no page of the user, and starts no session.
 func goBack(t *testing.T, b *browser) {
 	a := startApp(t, "")
 	b.goTo(a.URL + "/start")
