@@ -68,6 +68,9 @@ func TestAuthRequestURL(t *testing.T) {
 		{"only these scopes", exchange.AuthParams{OnlyTheseScopes: true}, url.Values{"include_granted_scopes": nil}},
 		{"hint", exchange.AuthParams{LoginHint: "jane.doe@gmail.com"}, url.Values{"login_hint": {"jane.doe@gmail.com"}}},
 		{"domain", exchange.AuthParams{HostedDomain: "example.com"}, url.Values{"hd": {"example.com"}}},
+		{"auth_time", exchange.AuthParams{AuthTime: true}, url.Values{"claims": {`{"id_token":{"auth_time":{"essential":true}}}`}}},
+		{"amr", exchange.AuthParams{Methods: true}, url.Values{"claims": {`{"id_token":{"amr":{"essential":true}}}`}}},
+		{"auth_time and amr", exchange.AuthParams{AuthTime: true, Methods: true}, url.Values{"claims": {`{"id_token":{"auth_time":{"essential":true},"amr":{"essential":true}}}`}}},
 		{"extra", exchange.AuthParams{Extra: url.Values{"prompt": {"none"}, "hl": {"de"}}}, url.Values{"prompt": {"none"}, "hl": {"de"}}},
 	}
 	for _, tt := range tests {

@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"encoding/json"
 	"net/url"
 	"regexp"
 	"slices"
@@ -21,6 +22,7 @@ type authRequest struct {
 
 	loginHint, hostedDomain           string
 	silent, forceConsent, chooseAgain bool // prompt
+	authTime, methods                 bool // claims
 }
 
 // parseAuth checks an authorization request. A refusal is shown to the user, and not
@@ -43,7 +45,7 @@ func (s *Server) parseAuth(query string) (*authRequest, *refusal) {
 	}
 	for _, check := range []func(url.Values) *refusal{
 		func(q url.Values) *refusal { return s.parseClient(a, q) },
-		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt, a.parsePKCE,
+		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt, a.parseClaims, a.parsePKCE,
 	} {
 		if no := check(q); no != nil {
 			return nil, no
@@ -130,6 +132,23 @@ func (a *authRequest) parsePrompt(q url.Values) *refusal {
 	return nil
 }
 
+// parseClaims reads which claims of the ID token are asked for (OpenID Connect Core
+// section 5.5).
+func (a *authRequest) parseClaims(q url.Values) *refusal {
+	if !q.Has("claims") {
+		return nil
+	}
+	var claims struct {
+		IDToken map[string]*struct{} `json:"id_token"`
+	}
+	if json.Unmarshal([]byte(q.Get("claims")), &claims) != nil {
+		return badRequest("invalid_request", "Invalid parameter value for claims.")
+	}
+	_, a.authTime = claims.IDToken["auth_time"]
+	_, a.methods = claims.IDToken["amr"]
+	return nil
+}
+
 // rfc7636 is the form of a code_challenge and a code_verifier (RFC 7636 section 4).
 var rfc7636 = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
@@ -151,6 +170,7 @@ func (a *authRequest) signIn(u *user, declined []string) signIn {
 		scopes: a.scopes, declined: declined,
 		forceConsent: a.forceConsent, offline: a.offline, includeGranted: a.includeGranted,
 		redirectURI: a.redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
+		asksAuthTime: a.authTime, asksMethods: a.methods,
 	}
 }
 

@@ -30,6 +30,8 @@ type CodeRequest struct {
 	AccessFor      time.Duration // the user limits access to this time; 0: no limit
 	Nonce          string        // for the ID token
 	AppID          string        // azp of the ID token
+	AuthTime       bool          // asks for auth_time: see Options.AuthClaims
+	Methods        bool          // asks for amr: the same
 }
 
 // AppCode returns a one-time code as Google's SDK gives it to an app on iOS or
@@ -66,6 +68,8 @@ func (s *Server) code(r CodeRequest, redirectURI string) string {
 		redirectURI:    redirectURI,
 		nonce:          r.Nonce,
 		azp:            r.AppID,
+		asksAuthTime:   r.AuthTime,
+		asksMethods:    r.Methods,
 	}
 	if len(in.scopes) == 0 {
 		in.scopes = scope.Set("openid", "email", "profile")

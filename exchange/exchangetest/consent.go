@@ -30,9 +30,10 @@ type signIn struct {
 	includeGranted bool
 	accessFor      time.Duration // the user's limit; 0: none
 
-	redirectURI       string
-	challenge, method string // PKCE
-	nonce, azp        string
+	redirectURI               string
+	challenge, method         string // PKCE
+	nonce, azp                string
+	asksAuthTime, asksMethods bool // claims that are asked for
 }
 
 func (s *signIn) key() consentKey { return consentKey{s.client.project(), s.user.Subject} }
@@ -98,6 +99,10 @@ func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 		refreshes: s.client.Installed || s.offline && asked,
 		asked:     asked,
 		expiry:    l.now().Add(l.options.CodeLifetime),
+		authTime:  s.user.SignedInAt,
+	}
+	if code.authTime.IsZero() {
+		code.authTime = l.now()
 	}
 	l.codes[code.value] = code
 	return code

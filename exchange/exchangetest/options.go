@@ -48,6 +48,13 @@ type Options struct {
 	// token ends after 7 days, unless it is for openid, email and profile only.
 	Testing bool
 
+	// AuthClaims is an app that is In production and Verified, with "Session age
+	// claims" and "Authentication strength claims" switched on in the console: its
+	// ID tokens have auth_time and amr where the sign-in asks for them
+	// (https://developers.google.com/identity/siwg/security-bundle). By default
+	// nobody gets them.
+	AuthClaims bool
+
 	// RotateRefreshTokens makes each refresh return a new refresh token and end
 	// the old one. Google does not do this today; RFC 6749 section 6 allows it.
 	RotateRefreshTokens bool

@@ -140,6 +140,12 @@ func (s *Server) idToken(t issued) string {
 	if t.fresh && t.access.nonce != "" {
 		claims["nonce"] = t.access.nonce
 	}
+	if s.options.AuthClaims && t.fresh && t.access.asksAuthTime {
+		claims["auth_time"] = t.access.authTime.Unix()
+	}
+	if s.options.AuthClaims && t.fresh && t.access.asksMethods {
+		claims["amr"] = user.amr()
+	}
 	for name, value := range user.Claims {
 		if value == nil {
 			delete(claims, name)

@@ -19,6 +19,7 @@ type code struct {
 	refreshes bool     // comes with a refresh token
 	asked     bool     // the user has seen the consent screen
 	expiry    time.Time
+	authTime  time.Time // when the user signed in to Google
 
 	redeemed bool
 	dead     bool // a wrong try has used it up

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
@@ -25,6 +26,14 @@ type User struct {
 
 	// HostedDomain is the Workspace domain of the account; none by default.
 	HostedDomain string
+
+	// SignedInAt is when the user last signed in to Google in that browser or on
+	// that device (auth_time). Default: as the code is issued.
+	SignedInAt time.Time
+
+	// Methods are how (amr). Default: pwd. Google may leave amr out:
+	// Claims{"amr": nil}.
+	Methods []string
 
 	// Claims replace the server's claims in every ID token of the user:
 	// {"iss": "accounts.google.com"}, {"email_verified": "true"}. A nil value
@@ -57,6 +66,14 @@ type user struct {
 
 func (u *user) isNamed(name string) bool {
 	return u.Subject == name || strings.EqualFold(u.Email, name)
+}
+
+// amr names the methods of the sign-in to Google (RFC 8176).
+func (u *user) amr() []string {
+	if u.Methods == nil {
+		return []string{"pwd"}
+	}
+	return u.Methods
 }
 
 // find returns a user by subject or email address, or nil.
