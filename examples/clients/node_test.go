@@ -20,7 +20,7 @@ func TestNode(t *testing.T) {
 		run(t, srv, node(t, "google-auth-library.mjs"))
 	})
 	t.Run("openid-client", func(t *testing.T) { // all by discovery, and with iss on the redirect
-		srv := start(t, exchangetest.Options{OwnIssuer: true, CallbackIssuer: true})
+		srv := start(t, exchangetest.Options{OwnIssuer: true})
 		run(t, srv, node(t, "openid-client.mjs"))
 	})
 }

@@ -57,7 +57,10 @@ func run(ctx context.Context, clientSecret, baseURL, listen string) error {
 	if clientSecret != "" {
 		cfg, err = exchange.ConfigFromFile(clientSecret)
 	} else {
-		google := fakeGoogle(base)
+		google, failure := fakeGoogle(base)
+		if failure != nil {
+			return failure
+		}
 		defer google.Close()
 		cfg, keys, err = configOf(google)
 	}
@@ -84,10 +87,15 @@ func newKey() []byte {
 	return key
 }
 
-func fakeGoogle(base *url.URL) *exchangetest.Server {
-	return exchangetest.NewServer(exchangetest.Options{
+// fakeGoogle returns an error for a base URL that Google would not register either.
+func fakeGoogle(base *url.URL) (*exchangetest.Server, error) {
+	o := exchangetest.Options{
 		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{base.String() + callbackPath}}},
-	})
+	}
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	return exchangetest.NewServer(o), nil
 }
 
 // configOf is how the site finds the fake.

@@ -55,7 +55,9 @@ func newWorld(t *testing.T, prefix string, stripped bool) *world {
 	if w.base, err = url.Parse(srv.URL + prefix); err != nil {
 		t.Fatal(err)
 	}
-	w.google = fakeGoogle(w.base)
+	if w.google, err = fakeGoogle(w.base); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(w.google.Close)
 	w.jar, _ = cookiejar.New(nil)
 	w.restart()

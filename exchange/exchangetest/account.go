@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -9,11 +10,29 @@ import (
 // address, has granted to the first client's project, as users do on their
 // account's pages. This method and the ones below panic if there is no such user
 // or client.
-func (s *Server) RemoveAccess(user string) {
-	u := s.mustUser(user)
+func (s *Server) RemoveAccess(user string) { s.RemoveAccessTo("", user) }
+
+// RemoveAccessTo is RemoveAccess for the project of any client, named by its ID.
+func (s *Server) RemoveAccessTo(clientID, user string) {
+	c, u := s.mustClient(clientID), s.mustUser(user)
 	s.ledger.mu.Lock()
 	defer s.ledger.mu.Unlock()
-	s.ledger.end(consentKey{s.ledger.clients[0].project(), u.Subject})
+	s.ledger.end(consentKey{c.project(), u.subject})
+}
+
+// SetUser changes the account whose Subject is u's to u, as when users change their
+// name or their address, or leave an organization. ID tokens and userinfo show it
+// from then on. It panics if u has no Email, or that of another account.
+func (s *Server) SetUser(u User) {
+	account := s.ledger.user(cmp.Or(u.Subject, subjectOf(u.Email)))
+	if account == nil {
+		panic("exchangetest: no user " + cmp.Or(u.Subject, u.Email))
+	}
+	u.Subject = account.subject
+	if other := s.ledger.user(u.Email); u.Email == "" || other != nil && other != account {
+		panic("exchangetest: a user without an address of their own")
+	}
+	account.current.Store(&u)
 }
 
 // ChangePassword sets a new password for the user, which ends only the refresh

@@ -48,15 +48,15 @@ func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err err
 	if to := s.routes[at.Path]; to.endpoint != AuthEndpoint {
 		return nil, fmt.Errorf("exchangetest: %s is not the authorization endpoint", at.Path)
 	}
-	to, err := s.walk(at.RawQuery, c)
+	to, err := s.walk(at.Path, at.RawQuery, c)
 	if err != nil {
 		return nil, fmt.Errorf("exchangetest: %w", err)
 	}
 	return url.Parse(to)
 }
 
-func (s *Server) walk(query string, c Choice) (string, error) {
-	a, no := s.parseAuth(query)
+func (s *Server) walk(path, query string, c Choice) (string, error) {
+	a, no := s.parseAuth(path, query)
 	if no != nil {
 		return "", no
 	}
@@ -76,9 +76,9 @@ func (s *Server) walk(query string, c Choice) (string, error) {
 	case next == turnAway:
 		return s.fail(a, "policy_enforced"), nil
 	case c.User != "" && !u.isNamed(c.User):
-		return "", fmt.Errorf("no page on which to choose %s: it is %s who signs in", c.User, u.Email)
+		return "", fmt.Errorf("no page on which to choose %s: it is %s who signs in", c.User, u.profile().Email)
 	case c.Deny && next != askConsent:
-		return "", fmt.Errorf("no page with Cancel: %s has granted all of it before", u.Email)
+		return "", fmt.Errorf("no page with Cancel: %s has granted all of it before", u.profile().Email)
 	case c.Deny:
 		return s.fail(a, "access_denied"), nil
 	}
@@ -103,8 +103,8 @@ func (s *Server) finish(a *authRequest, u *user, declined []string) (string, err
 	if code.asked {
 		answer.Set("prompt", "consent")
 	}
-	if u.HostedDomain != "" {
-		answer.Set("hd", u.HostedDomain)
+	if domain := u.profile().HostedDomain; domain != "" {
+		answer.Set("hd", domain)
 	}
 	return a.callback(answer, s.callbackIssuer()), nil
 }
@@ -114,10 +114,10 @@ func (s *Server) fail(a *authRequest, code string) string {
 }
 
 func (s *Server) callbackIssuer() string {
-	if s.options.CallbackIssuer {
-		return s.issuerURL()
+	if s.options.OmitCallbackIssuer {
+		return ""
 	}
-	return ""
+	return s.issuerURL()
 }
 
 // serveAuth is https://accounts.google.com/o/oauth2/v2/auth: it shows the pages
@@ -130,7 +130,7 @@ func (s *Server) serveAuth(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost { // OpenID Connect Core section 3.1.2.1
 		query = r.PostForm.Encode()
 	}
-	a, no := s.parseAuth(query)
+	a, no := s.parseAuth(r.URL.Path, query)
 	if no != nil {
 		showError(w, no)
 		return
@@ -168,7 +168,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request) (*authRequest, *us
 	if !allow(w, r, http.MethodPost) {
 		return nil, nil, false
 	}
-	a, no := s.parseAuth(r.PostForm.Get("request"))
+	a, no := s.parseAuth(r.URL.Path, r.PostForm.Get("request"))
 	if no != nil {
 		showError(w, no)
 		return nil, nil, false

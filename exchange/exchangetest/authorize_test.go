@@ -65,7 +65,7 @@ func TestAuthorize(t *testing.T) {
 	q.Set("nonce", "n-1")
 	got := authorize(t, srv, q, exchangetest.Choice{User: "john.roe@example.com", Declined: []string{appdata}})
 	for name, want := range map[string]string{
-		"state": "s-1", "scope": email + " openid", "prompt": "consent", "hd": "example.com", "iss": "",
+		"state": "s-1", "scope": email + " openid", "prompt": "consent", "hd": "example.com", "iss": "https://accounts.google.com",
 	} {
 		if got.Get(name) != want {
 			t.Errorf("%s is %q, want %q", name, got.Get(name), want)
@@ -243,17 +243,92 @@ func TestPKCE(t *testing.T) {
 }
 
 func TestCallbackIssuer(t *testing.T) {
-	srv := start(t, web(exchangetest.Options{CallbackIssuer: true}))
-	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{Deny: true}).Get("iss"); got != "https://accounts.google.com" {
-		t.Errorf("iss %q beside an error", got)
+	const google = "https://accounts.google.com"
+	tests := []struct {
+		o         exchangetest.Options
+		iss       string
+		announced any
+	}{
+		{exchangetest.Options{}, google, true},
+		{exchangetest.Options{OmitIssuerSupport: true}, google, nil},
+		{exchangetest.Options{OmitCallbackIssuer: true}, "", true},
+		{exchangetest.Options{OmitCallbackIssuer: true, OmitIssuerSupport: true}, "", nil},
 	}
-	if got := authorize(t, srv, authQuery(srv), exchangetest.Choice{}).Get("iss"); got != "https://accounts.google.com" {
-		t.Errorf("iss %q", got)
+	for _, tt := range tests {
+		srv := start(t, web(tt.o))
+		for _, c := range []exchangetest.Choice{{Deny: true}, {}} {
+			if got := authorize(t, srv, authQuery(srv), c).Get("iss"); got != tt.iss {
+				t.Errorf("iss %q, want %q", got, tt.iss)
+			}
+		}
+		_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
+		if got := doc["authorization_response_iss_parameter_supported"]; got != tt.announced {
+			t.Errorf("announced: %v, want %v", got, tt.announced)
+		}
 	}
-	_, doc := send(t, srv, request("GET", srv.URL+"/.well-known/openid-configuration", nil))
-	if doc["authorization_response_iss_parameter_supported"] != true {
-		t.Error("iss is not announced")
+}
+
+// approval_prompt=force shows the consent screen again at the old address only, and
+// with it comes a refresh token.
+func TestApprovalPrompt(t *testing.T) {
+	tests := []struct {
+		path, add string
+		asked     bool
+		refused   string
+	}{
+		{"/o/oauth2/auth", "", false, ""},
+		{"/o/oauth2/auth", "&approval_prompt=force", true, ""},
+		{"/o/oauth2/auth", "&approval_prompt=", false, ""},
+		{"/o/oauth2/auth", "&approval_prompt=auto", false, "Invalid parameter value for approval_prompt: &#39;auto&#39; is not valid"},
+		{"/o/oauth2/auth", "&approval_prompt=force&prompt=consent", false, "Conflict params: approval_prompt and prompt"},
+		{"/o/oauth2/v2/auth", "&approval_prompt=force", false, ""},
+		{"/o/oauth2/v2/auth", "&approval_prompt=auto", false, "Invalid parameter value for approval_prompt"},
+		{"/o/oauth2/v2/auth", "&approval_prompt=force&prompt=consent", false, "Conflict params"},
 	}
+	for _, tt := range tests {
+		t.Run(tt.path+tt.add, func(t *testing.T) {
+			srv := start(t, web(exchangetest.Options{Users: []exchangetest.User{{Email: jane, Subject: jane}}}))
+			authorize(t, srv, authQuery(srv), exchangetest.Choice{})
+			at := srv.URL + tt.path + "?" + authQuery(srv).Encode() + tt.add
+			back, err := srv.Authorize(at, exchangetest.Choice{})
+			_, page := browse(t, srv, request("GET", at, nil))
+			if tt.refused != "" {
+				if err == nil || !strings.Contains(page, "Error 400: invalid_request") || !strings.Contains(page, tt.refused) {
+					t.Errorf("Authorize = %v, %v; the page is %s", back, err, page)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, b := post(t, srv, "/token", redirectForm(srv, back.Query().Get("code")))
+			prompt := back.Query().Get("prompt")
+			if tt.asked != (prompt == "consent") || tt.asked != (b["refresh_token"] != nil) {
+				t.Errorf("prompt %q, refresh token %v; asked should be %v", prompt, b["refresh_token"], tt.asked)
+			}
+			if got := strings.Contains(page, "Cancel"); got != tt.asked {
+				t.Errorf("the page asks for consent: %v, want %v", got, tt.asked)
+			}
+			if !tt.asked {
+				return
+			}
+			form := url.Values{"request": {hidden(t, page)}, "user": {jane}, "scope": {appdata}, "action": {"allow"}}
+			_, to := browse(t, srv, request("POST", srv.URL+"/signin/consent", form))
+			_, b = post(t, srv, "/token", redirectForm(srv, callbackQuery(t, to).Get("code")))
+			if b["refresh_token"] == nil {
+				t.Errorf("no refresh token after the page: %v", b)
+			}
+		})
+	}
+}
+
+func callbackQuery(t *testing.T, location string) url.Values {
+	t.Helper()
+	u, err := url.Parse(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Query()
 }
 
 func TestCallbackKeepsQuery(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 
 // An authRequest is a checked request for the authorization page.
 type authRequest struct {
-	query  string // as it came
+	query  string // as it came, or the same in today's parameters
 	client *client
 
 	redirectURI, state, nonce string
@@ -26,8 +26,8 @@ type authRequest struct {
 }
 
 // parseAuth checks an authorization request. A refusal is shown to the user, and not
-// reported to the app.
-func (s *Server) parseAuth(query string) (*authRequest, *refusal) {
+// reported to the app. The path is where it came to.
+func (s *Server) parseAuth(path, query string) (*authRequest, *refusal) {
 	q, err := url.ParseQuery(query)
 	if err != nil {
 		return nil, badRequest("invalid_request", "The query cannot be read.")
@@ -45,7 +45,9 @@ func (s *Server) parseAuth(query string) (*authRequest, *refusal) {
 	}
 	for _, check := range []func(url.Values) *refusal{
 		func(q url.Values) *refusal { return s.parseClient(a, q) },
-		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt, a.parseClaims, a.parsePKCE,
+		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt,
+		func(q url.Values) *refusal { return a.parseApprovalPrompt(path, q) },
+		a.parseClaims, a.parsePKCE,
 	} {
 		if no := check(q); no != nil {
 			return nil, no
@@ -149,6 +151,30 @@ func (a *authRequest) parseClaims(q url.Values) *refusal {
 	return nil
 }
 
+// parseApprovalPrompt reads approval_prompt, which was there before prompt. Its one
+// value that is left, force, still has an effect at the old address, as old client
+// libraries expect, and none at the new one
+// (https://github.com/googleapis/google-api-php-client/issues/1821,
+// https://github.com/googleapis/oauth2client/issues/453). Beside prompt it is
+// refused (https://github.com/thephpleague/oauth2-google/issues/42).
+func (a *authRequest) parseApprovalPrompt(path string, q url.Values) *refusal {
+	value := q.Get("approval_prompt")
+	switch {
+	case value == "":
+		return nil
+	case value != "force":
+		return badRequest("invalid_request", "Invalid parameter value for approval_prompt: '"+value+"' is not valid")
+	case q.Get("prompt") != "":
+		return badRequest("invalid_request", "Conflict params: approval_prompt and prompt")
+	case path == oldAuthPath:
+		a.forceConsent = true
+		q.Del("approval_prompt")
+		q.Set("prompt", "consent")
+		a.query = q.Encode() // the forms of the pages go to other paths
+	}
+	return nil
+}
+
 // rfc7636 is the form of a code_challenge and a code_verifier (RFC 7636 section 4).
 var rfc7636 = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
@@ -177,8 +203,9 @@ func (a *authRequest) signIn(u *user, declined []string) signIn {
 // accounts returns the users who may be chosen.
 func (a *authRequest) accounts(all []*user) []*user {
 	return slices.DeleteFunc(slices.Clone(all), func(u *user) bool {
-		return a.hostedDomain == "*" && u.HostedDomain == "" ||
-			a.hostedDomain != "" && a.hostedDomain != "*" && a.hostedDomain != u.HostedDomain
+		domain := u.profile().HostedDomain
+		return a.hostedDomain == "*" && domain == "" ||
+			a.hostedDomain != "" && a.hostedDomain != "*" && a.hostedDomain != domain
 	})
 }
 

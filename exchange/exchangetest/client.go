@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -24,7 +25,9 @@ type Client struct {
 	// Secret has a default, except for an Installed client.
 	Secret string
 
-	// RedirectURIs are those registered, compared character for character.
+	// RedirectURIs are those registered, compared character for character. Google's
+	// console does not register every URI, and neither does the server; see
+	// [Options.Validate].
 	RedirectURIs []string
 
 	// Installed is a client of type desktop or mobile app: it need not send its
@@ -73,10 +76,62 @@ func (c *client) mayRedirectTo(uri string) bool {
 
 func isLoopback(uri string) bool {
 	u, err := url.Parse(uri)
-	if err != nil || u.Scheme != "http" {
-		return false
+	return err == nil && u.Scheme == "http" && isLocalhost(u.Hostname())
+}
+
+func isLocalhost(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// mayRegister returns why Google's console would not register a redirect URI, or nil
+// (https://developers.google.com/identity/protocols/oauth2/web-server#uri-validation).
+// The rule against open redirects is left out. For the public suffix list there is
+// privateTLDs.
+func (c *Client) mayRegister(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme == "" {
+		return errors.New("is not an absolute URL")
 	}
-	return u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
+	query, err := url.QueryUnescape(u.RawQuery)
+	host := strings.ToLower(u.Hostname())
+	top := host[strings.LastIndex(host, ".")+1:]
+	path := strings.ReplaceAll(u.Path, `\`, "/")
+	switch {
+	case err != nil:
+		return errors.New("has an invalid percent encoding")
+	case strings.ContainsFunc(uri, func(r rune) bool { return r < '!' || r > '~' || r == '*' }):
+		return errors.New("has a wildcard, or characters other than printable ASCII")
+	case strings.ContainsAny(u.Path+query, "\x00") || strings.Contains(u.Path+query, "\xc0\x80"):
+		return errors.New("has a null character")
+	case strings.Contains(uri, "#"):
+		return errors.New("has a fragment")
+	case u.User != nil:
+		return errors.New("has userinfo")
+	case strings.Contains(path, "/.."):
+		return errors.New("has a path traversal")
+	case c.Installed && strings.Contains(u.Scheme, "."): // RFC 8252 section 7.1
+		return nil
+	case (u.Scheme == "http" || u.Scheme == "https") && isLocalhost(host):
+		return nil
+	case u.Scheme != "https":
+		return errors.New("must use https; only localhost may use http")
+	case net.ParseIP(host) != nil:
+		return errors.New("has a raw IP address")
+	case top == host || slices.Contains(privateTLDs, top):
+		return errors.New("has a top-level domain that is not on the public suffix list")
+	case slices.ContainsFunc([]string{"googleusercontent.com", "goo.gl"}, func(domain string) bool {
+		return host == domain || strings.HasSuffix(host, "."+domain)
+	}):
+		return errors.New("has a domain of Google's own")
+	}
+	return nil
+}
+
+// privateTLDs are top-level domains in use that no public DNS has: those reserved for
+// special use (RFC 6761, RFC 6762), and those that organizations use within.
+var privateTLDs = []string{
+	"corp", "example", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost",
+	"onion", "private", "test",
 }
 
 // ClientID returns the ID of the first client.

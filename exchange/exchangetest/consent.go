@@ -36,7 +36,7 @@ type signIn struct {
 	asksAuthTime, asksMethods bool // claims that are asked for
 }
 
-func (s *signIn) key() consentKey { return consentKey{s.client.project(), s.user.Subject} }
+func (s *signIn) key() consentKey { return consentKey{s.client.project(), s.user.subject} }
 
 // asksConsent reports whether the user will be shown the consent screen.
 func (l *ledger) asksConsent(s signIn) bool {
@@ -66,7 +66,7 @@ func (l *ledger) decide(s signIn) (*code, error) {
 	}
 	asked := l.asks(s)
 	if len(s.declined) > 0 && !asked {
-		return nil, fmt.Errorf("nothing to decline: %s has granted all of it before", s.user.Email)
+		return nil, fmt.Errorf("nothing to decline: %s has granted all of it before", s.user.profile().Email)
 	}
 	for _, name := range s.declined {
 		if isIdentity(name) || !slices.Contains(s.scopes, name) {
@@ -99,7 +99,7 @@ func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 		refreshes: s.client.Installed || s.offline && asked,
 		asked:     asked,
 		expiry:    l.now().Add(l.options.CodeLifetime),
-		authTime:  s.user.SignedInAt,
+		authTime:  s.user.profile().SignedInAt,
 	}
 	if code.authTime.IsZero() {
 		code.authTime = l.now()

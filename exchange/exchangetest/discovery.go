@@ -27,7 +27,7 @@ func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 		"code_challenge_methods_supported": []string{"plain", "S256"},
 		"grant_types_supported":            []string{"authorization_code", "refresh_token"},
 	}
-	if s.options.CallbackIssuer {
+	if !s.options.OmitIssuerSupport {
 		doc["authorization_response_iss_parameter_supported"] = true
 	}
 	writeJSON(w, http.StatusOK, doc)

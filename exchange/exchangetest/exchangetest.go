@@ -26,14 +26,23 @@
 // and the screen appears only for something not granted before, or on demand.
 // Users may decline scopes.
 //
+// # Older clients
+//
+// Google still has addresses and forms of former years, and so has the server: the
+// token endpoint at /o/oauth2/token, /oauth2/v3/token and /oauth2/v4/token; userinfo
+// and tokeninfo under /oauth2/v1 and /oauth2/v2, with other members; an access token
+// in the query of userinfo; approval_prompt=force at /o/oauth2/auth. Each is there
+// because a client library in use sends it.
+//
 // # How tokens end
 //
 // Tokens end by time ([Server.Advance] moves the clock), by revocation, when
 // there are too many, and by acts of users and administrators:
-// [Server.RemoveAccess], [Server.ChangePassword], [Server.RequireReauth],
-// [Server.SetBlocked], [Server.SetAdvancedProtection], [Server.DeleteUser],
-// [Server.DeleteClient], [Server.DisableClient]. Revocation ends everything that the user has granted to
-// any client of the Cloud project, as Google's does.
+// [Server.RemoveAccess], [Server.RemoveAccessTo], [Server.ChangePassword],
+// [Server.RequireReauth], [Server.SetBlocked], [Server.SetAdvancedProtection],
+// [Server.DeleteUser], [Server.DeleteClient], [Server.DisableClient]. Revocation ends
+// everything that the user has granted to any client of the Cloud project, as
+// Google's does. [Server.SetUser] changes a profile.
 //
 // # Faults and the request log
 //
@@ -91,10 +100,10 @@ type Server struct {
 }
 
 // NewServer starts a server. The caller should call Close when finished. It
-// panics if Options contradict themselves or no loopback port can be opened.
+// panics if [Options.Validate] returns an error or no loopback port can be opened.
 func NewServer(o Options) *Server {
-	if o.Issuer != nil && o.OwnIssuer {
-		panic("exchangetest: Options has both Issuer and OwnIssuer")
+	if err := o.Validate(); err != nil {
+		panic(err)
 	}
 	s := &Server{options: o.withDefaults(), closed: make(chan struct{})}
 	s.ledger = newLedger(s.options, s.Now)
@@ -182,5 +191,5 @@ func (s *Server) CheckAccessToken(token string) (subject string, scopes []string
 	if t == nil {
 		return "", nil, false
 	}
-	return t.user.Subject, slices.Clone(t.scopes), true
+	return t.user.subject, slices.Clone(t.scopes), true
 }

@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ type ledger struct {
 	options Options
 	now     func() time.Time
 	users   []*user   // the slices do not change
-	clients []*client // nor do the embedded User and Client
+	clients []*client // nor does the embedded Client
 
 	mu       sync.Mutex // guards the maps below, and the state of users and clients
 	consents map[consentKey]*consent
@@ -36,23 +37,11 @@ func newLedger(o Options, now func() time.Time) *ledger {
 		kept:     make(map[tokenKey][]*refreshToken),
 	}
 	for _, u := range o.Users {
-		if u.Email == "" {
-			panic("exchangetest: a User without Email")
-		}
-		if u.Subject == "" {
-			u.Subject = subjectOf(u.Email)
-		}
-		if l.user(u.Subject) != nil || l.user(u.Email) != nil {
-			panic("exchangetest: two users " + u.Email)
-		}
-		l.users = append(l.users, &user{User: u})
+		u.Subject = cmp.Or(u.Subject, subjectOf(u.Email))
+		l.users = append(l.users, newUser(u))
 	}
 	for n, c := range o.Clients {
-		c = c.withDefaults(n)
-		if l.client(c.ID) != nil {
-			panic("exchangetest: two clients " + c.ID)
-		}
-		l.clients = append(l.clients, &client{Client: c})
+		l.clients = append(l.clients, &client{Client: c.withDefaults(n)})
 	}
 	return l
 }

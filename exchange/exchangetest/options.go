@@ -1,6 +1,9 @@
 package exchangetest
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
@@ -59,9 +62,14 @@ type Options struct {
 	// the old one. Google does not do this today; RFC 6749 section 6 allows it.
 	RotateRefreshTokens bool
 
-	// CallbackIssuer adds iss (RFC 9207) to redirects and announces it in the
-	// discovery document.
-	CallbackIssuer bool
+	// OmitCallbackIssuer leaves iss (RFC 9207) out of the redirects back to the app.
+	// Google has sent it since early 2026.
+	OmitCallbackIssuer bool
+
+	// OmitIssuerSupport leaves authorization_response_iss_parameter_supported out of
+	// the discovery document. Google has announced it since September 2026, months
+	// after it began to send iss.
+	OmitIssuerSupport bool
 
 	// KeepFailedCodes lets a code be tried again after a wrong client,
 	// redirect_uri or code_verifier. By default the first wrong try ends it.
@@ -71,6 +79,40 @@ type Options struct {
 	// is presented again. By default they end, as RFC 6749 section 4.1.2 says
 	// they should.
 	KeepReusedTokens bool
+}
+
+// Validate returns an error if NewServer would panic: the Options contradict
+// themselves, or a client has a redirect URI that Google's console does not register.
+func (o Options) Validate() error {
+	if o.Issuer != nil && o.OwnIssuer {
+		return errors.New("exchangetest: Options has both Issuer and OwnIssuer")
+	}
+	o = o.withDefaults()
+	var users []*user
+	for _, u := range o.Users {
+		if u.Email == "" {
+			return errors.New("exchangetest: a User without Email")
+		}
+		u.Subject = cmp.Or(u.Subject, subjectOf(u.Email))
+		if find(users, u.Subject) != nil || find(users, u.Email) != nil {
+			return fmt.Errorf("exchangetest: two users %s", u.Email)
+		}
+		users = append(users, newUser(u))
+	}
+	ids := make(map[string]bool)
+	for n, c := range o.Clients {
+		c = c.withDefaults(n)
+		if ids[c.ID] {
+			return fmt.Errorf("exchangetest: two clients %s", c.ID)
+		}
+		ids[c.ID] = true
+		for _, uri := range c.RedirectURIs {
+			if err := c.mayRegister(uri); err != nil {
+				return fmt.Errorf("exchangetest: client %s: redirect URI %q %w", c.ID, uri, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (o Options) withDefaults() Options {

@@ -2,6 +2,7 @@ package exchangetest
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"html/template"
 	"net/http"
@@ -17,11 +18,9 @@ var pages = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 type account struct{ Subject, Email, Name, Initial string }
 
 func accountOf(u *user) account {
-	name := u.Name
-	if name == "" {
-		name = u.Email
-	}
-	return account{u.Subject, u.Email, name, strings.ToUpper(string([]rune(name)[:1]))}
+	now := u.profile()
+	name := cmp.Or(now.Name, now.Email)
+	return account{u.subject, now.Email, name, strings.ToUpper(string([]rune(name)[:1]))}
 }
 
 func showAccounts(w http.ResponseWriter, a *authRequest, users []*user) {

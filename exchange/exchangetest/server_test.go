@@ -38,9 +38,6 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("%s is %v, want %s", name, doc[name], want)
 		}
 	}
-	if _, ok := doc["authorization_response_iss_parameter_supported"]; ok {
-		t.Error("announces iss on redirects, which it does not send")
-	}
 	for _, name := range []string{"token_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri"} {
 		resp, err := srv.Client().Get(doc.str(name))
 		if err != nil {
@@ -54,7 +51,7 @@ func TestDiscovery(t *testing.T) {
 }
 
 func TestOwnIssuer(t *testing.T) {
-	o := web(exchangetest.Options{OwnIssuer: true, CallbackIssuer: true})
+	o := web(exchangetest.Options{OwnIssuer: true})
 	t.Run("at its own address", func(t *testing.T) {
 		srv := exchangetest.NewServer(o)
 		defer srv.Close()
@@ -218,6 +215,97 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+func subject(t *testing.T, srv *exchangetest.Server, user string) string {
+	t.Helper()
+	b := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: user}))
+	return claims(t, b.str("id_token")).str("sub")
+}
+
+// A profile that changes keeps the account and its grants.
+func TestSetUser(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	before := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: jane}))
+	sub := claims(t, before.str("id_token"))["sub"]
+	srv.SetUser(exchangetest.User{
+		Subject: sub.(string), Email: "jane@example.com", EmailUnverified: true, Name: "Jane Roe", HostedDomain: "example.com",
+	})
+	want := body{
+		"sub": sub, "email": "jane@example.com", "email_verified": false,
+		"name": "Jane Roe", "given_name": nil, "picture": nil, "hd": "example.com",
+	}
+	check := func(where string, got body) {
+		for name, want := range want {
+			if got[name] != want {
+				t.Errorf("%s: %s is %#v, want %#v", where, name, got[name], want)
+			}
+		}
+	}
+	_, info := send(t, srv, withBearer(request("GET", srv.URL+"/v1/userinfo", nil), before.str("access_token")))
+	check("userinfo of a former token", info)
+	_, refreshed := post(t, srv, "/token", refreshForm(srv, before.str("refresh_token")))
+	if got := claims(t, refreshed.str("id_token")); got["email"] != "jane@example.com" || got["sub"] != sub {
+		t.Errorf("after a refresh: %v", got)
+	}
+	after := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: "jane@example.com"}))
+	check("new sign-in", claims(t, after.str("id_token")))
+	if after["refresh_token"] != nil {
+		t.Error("the user is asked for consent again")
+	}
+}
+
+func TestRedirectURIs(t *testing.T) {
+	tests := []struct {
+		uri, want string // what is wrong; "" is registered
+	}{
+		{"https://app.example.com/callback", ""},
+		{"https://app.example.com:8443/callback?next=%2Fhome", ""},
+		{"http://localhost", ""},
+		{"http://localhost:3000/api/auth/callback/google", ""},
+		{"http://127.0.0.1:8080/cb", ""},
+		{"http://[::1]:8080/cb", ""},
+		{"https://localhost/cb", ""},
+		{"https://app.example.com/..well-known..", "traversal"},
+		{"https://app.example.com/a..b", ""},
+		{"/callback", "absolute"},
+		{"::", "absolute"},
+		{"http://app.example.com/cb", "https"},
+		{"postmessage", "absolute"},
+		{"com.example.app:/cb", "https"},
+		{"urn:ietf:wg:oauth:2.0:oob", "https"},
+		{"https://192.0.2.7/cb", "raw IP"},
+		{"https://[2001:db8::1]/cb", "raw IP"},
+		{"https://intranet/cb", "public suffix"},
+		{"https://app.local/cb", "public suffix"},
+		{"https://app.test/cb", "public suffix"},
+		{"https://app.localhost/cb", "public suffix"},
+		{"https://x.googleusercontent.com/cb", "Google's own"},
+		{"https://goo.gl/x", "Google's own"},
+		{"https://me@app.example.com/cb", "userinfo"},
+		{"https://app.example.com/cb#top", "fragment"},
+		{"https://app.example.com/a/../cb", "traversal"},
+		{"https://app.example.com/a/%2e%2e/cb", "traversal"},
+		{`https://app.example.com/a\..\cb`, "traversal"},
+		{"https://*.example.com/cb", "wildcard"},
+		{"https://app.example.com/*", "wildcard"},
+		{"https://app.example.com/cb?x=\x7f", "absolute"},
+		{"https://app.example.com/caf\u00e9", "printable"},
+		{"https://app.example.com/%00", "null"},
+		{"https://app.example.com/cb?x=%C0%80", "null"},
+		{"https://app.example.com/cb?x=%zz", "percent"},
+		{"https://app.example.com/%zz", "absolute"},
+	}
+	for _, tt := range tests {
+		err := exchangetest.Options{Clients: []exchangetest.Client{{RedirectURIs: []string{tt.uri}}}}.Validate()
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.uri, err, tt.want)
+		}
+	}
+	installed := exchangetest.Client{Installed: true, RedirectURIs: []string{"com.example.app:/cb"}}
+	if err := (exchangetest.Options{Clients: []exchangetest.Client{installed}}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAuthorizedParty(t *testing.T) {
 	srv := start(t, exchangetest.Options{})
 	tests := []struct {
@@ -290,6 +378,14 @@ func TestMistakesPanic(t *testing.T) {
 		}},
 		{"declined everything", "access_denied", func() {
 			srv.AppCode(exchangetest.CodeRequest{Scopes: []string{gmail}, Declined: []string{gmail}})
+		}},
+		{"profile of nobody", "no user", func() { srv.SetUser(exchangetest.User{Email: "x@example.com"}) }},
+		{"address of another", "address of their own", func() {
+			srv.SetUser(exchangetest.User{Subject: subject(t, srv, jane), Email: "john.roe@example.com"})
+		}},
+		{"no address", "address of their own", func() { srv.SetUser(exchangetest.User{Subject: subject(t, srv, jane)}) }},
+		{"redirect URI", "must use https", func() {
+			exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{RedirectURIs: []string{"http://app.example.com/cb"}}}})
 		}},
 		{"two issuers", "both Issuer and OwnIssuer", func() {
 			exchangetest.NewServer(exchangetest.Options{Issuer: issuer, OwnIssuer: true})

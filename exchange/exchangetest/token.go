@@ -146,7 +146,7 @@ func (s *Server) idToken(t issued) string {
 	if s.options.AuthClaims && t.fresh && t.access.asksMethods {
 		claims["amr"] = user.amr()
 	}
-	for name, value := range user.Claims {
+	for name, value := range user.profile().Claims {
 		if value == nil {
 			delete(claims, name)
 		} else {

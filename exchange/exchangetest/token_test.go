@@ -182,6 +182,49 @@ func TestRedirectURIOfACode(t *testing.T) {
 	}
 }
 
+// Google has the endpoint under all the addresses that its client libraries have had.
+func TestTokenAddresses(t *testing.T) {
+	for _, at := range []string{
+		"https://oauth2.googleapis.com/token",
+		"https://www.googleapis.com/oauth2/v3/token",
+		"https://www.googleapis.com/oauth2/v4/token",
+		"https://accounts.google.com/o/oauth2/token",
+	} {
+		srv := start(t, exchangetest.Options{})
+		form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
+		if status, b := send(t, srv, request("POST", at, form)); status != 200 {
+			t.Errorf("%s: %d %v", at, status, b)
+		}
+		if len(srv.Requests(exchangetest.TokenEndpoint)) != 1 {
+			t.Errorf("%s is not logged as the token endpoint", at)
+		}
+	}
+}
+
+func TestRemoveAccessOfAnyClient(t *testing.T) {
+	srv := start(t, exchangetest.Options{Clients: []exchangetest.Client{{ID: "1-a", Secret: "s"}, {ID: "2-b", Secret: "s"}, {ID: "3-c", Secret: "s"}}})
+	tokens := make(map[string]string)
+	for _, id := range []string{"1-a", "2-b", "3-c"} {
+		b := redeemAs(t, srv, id, "s", srv.AppCode(exchangetest.CodeRequest{ClientID: id}))
+		tokens[id] = b.str("access_token")
+	}
+	want := func(good ...string) {
+		t.Helper()
+		for id, token := range tokens {
+			if _, _, ok := srv.CheckAccessToken(token); ok != slices.Contains(good, id) {
+				t.Errorf("the token of %s is good: %v", id, ok)
+			}
+		}
+	}
+	want("1-a", "2-b", "3-c")
+	srv.RemoveAccessTo("2-b", jane)
+	want("1-a", "3-c")
+	srv.RemoveAccess(jane)
+	want("3-c")
+	srv.RemoveAccessTo("3-c", jane)
+	want()
+}
+
 func TestClientAuthentication(t *testing.T) {
 	tests := []struct {
 		name         string

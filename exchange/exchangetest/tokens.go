@@ -191,7 +191,7 @@ func (l *ledger) newRefreshToken(c *code) *refreshToken {
 // evict adds t to the user's refresh tokens for the client, and ends the oldest
 // beyond the limit without telling anyone.
 func (l *ledger) evict(t *refreshToken) {
-	key := tokenKey{t.client.ID, t.user.Subject}
+	key := tokenKey{t.client.ID, t.user.subject}
 	live := slices.DeleteFunc(l.kept[key], func(t *refreshToken) bool { return !t.alive(l.now()) })
 	live = append(live, t)
 	if n := len(live) - l.options.RefreshTokenLimit; n > 0 {

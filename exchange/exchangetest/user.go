@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
@@ -56,24 +57,35 @@ func subjectOf(email string) string {
 	return fmt.Sprintf("1%020d", binary.BigEndian.Uint64(sum[:]))
 }
 
-// A user is a User and the state of the account.
+// A user is an account: a User, which may change, and its state.
 type user struct {
-	User
+	subject string
+	current atomic.Pointer[User]
+
 	deleted   bool
 	blocked   bool // the administrator does not let the app in
 	protected bool // Advanced Protection does not let the app in
 }
 
+func newUser(now User) *user {
+	u := &user{subject: now.Subject}
+	u.current.Store(&now)
+	return u
+}
+
+// profile returns the account's data of now, not to be changed.
+func (u *user) profile() *User { return u.current.Load() }
+
 func (u *user) isNamed(name string) bool {
-	return u.Subject == name || strings.EqualFold(u.Email, name)
+	return u.subject == name || strings.EqualFold(u.profile().Email, name)
 }
 
 // amr names the methods of the sign-in to Google (RFC 8176).
 func (u *user) amr() []string {
-	if u.Methods == nil {
-		return []string{"pwd"}
+	if methods := u.profile().Methods; methods != nil {
+		return methods
 	}
-	return u.Methods
+	return []string{"pwd"}
 }
 
 // find returns a user by subject or email address, or nil.
@@ -88,22 +100,23 @@ func find(users []*user, name string) *user {
 // claims returns the claims about the user that these scopes allow, with the types
 // of Google's JSON.
 func (u *user) claims(scopes []string) map[string]any {
-	claims := map[string]any{"sub": u.Subject}
+	now := u.profile()
+	claims := map[string]any{"sub": u.subject}
 	set := func(name, value string) {
 		if value != "" {
 			claims[name] = value
 		}
 	}
-	set("hd", u.HostedDomain)
+	set("hd", now.HostedDomain)
 	if has(scopes, "email") {
-		set("email", u.Email)
-		claims["email_verified"] = !u.EmailUnverified
+		set("email", now.Email)
+		claims["email_verified"] = !now.EmailUnverified
 	}
 	if has(scopes, "profile") {
-		set("name", u.Name)
-		set("given_name", u.GivenName)
-		set("family_name", u.FamilyName)
-		set("picture", u.Picture)
+		set("name", now.Name)
+		set("given_name", now.GivenName)
+		set("family_name", now.FamilyName)
+		set("picture", now.Picture)
 	}
 	return claims
 }

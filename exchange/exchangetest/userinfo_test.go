@@ -1,6 +1,7 @@
 package exchangetest_test
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,7 +64,9 @@ func TestUserInfoRefusals(t *testing.T) {
 		{"other scheme", with(request("GET", srv.URL+"/v1/userinfo", nil), "Basic "+good), 401, "invalid_request"},
 		{"no token", request("GET", srv.URL+"/v1/userinfo", nil), 401, "invalid_request"},
 		{"unknown token", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), "ya29.x"), 401, "invalid_request"},
-		{"in the query", request("GET", srv.URL+"/v1/userinfo?access_token="+good, nil), 401, "invalid_request"},
+		{"in the query", request("GET", srv.URL+"/v1/userinfo?access_token="+good+"&alt=json", nil), 200, ""},
+		{"in the query, v3", request("GET", srv.URL+"/oauth2/v3/userinfo?access_token="+good, nil), 200, ""},
+		{"unknown token in the query", request("GET", srv.URL+"/v1/userinfo?access_token=ya29.x", nil), 401, "invalid_request"},
 		{"no identity scope", withBearer(request("GET", srv.URL+"/v1/userinfo", nil), drive), 403, "insufficient_scope"},
 	}
 	for _, tt := range tests {
@@ -72,6 +75,67 @@ func TestUserInfoRefusals(t *testing.T) {
 				t.Errorf("%d %v, want %d %s", status, b, tt.want, tt.code)
 			}
 		})
+	}
+}
+
+func TestOldUserInfo(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	b := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{User: "john.roe@example.com"}))
+	drive := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}}))
+	want := body{
+		"id": claims(t, b.str("id_token"))["sub"], "email": "john.roe@example.com", "verified_email": true,
+		"name": "John Roe", "given_name": "John", "family_name": "Roe", "hd": "example.com",
+	}
+	for _, path := range []string{"/oauth2/v1/userinfo", "/oauth2/v2/userinfo"} {
+		for way, r := range map[string]*http.Request{
+			"header": withBearer(request("GET", srv.URL+path, nil), b.str("access_token")),
+			"query":  request("GET", srv.URL+path+"?alt=json&access_token="+b.str("access_token"), nil),
+		} {
+			if status, info := send(t, srv, r); status != 200 || !maps.Equal(info, want) {
+				t.Errorf("%s, %s: %d %v, want %v", path, way, status, info, want)
+			}
+		}
+		for token, want := range map[string]struct {
+			status int
+			name   string
+		}{"": {401, "UNAUTHENTICATED"}, "ya29.x": {401, "UNAUTHENTICATED"}, drive.str("access_token"): {403, "PERMISSION_DENIED"}} {
+			status, b := send(t, srv, request("GET", srv.URL+path+"?access_token="+token, nil))
+			failure, _ := b["error"].(map[string]any)
+			if status != want.status || failure["status"] != want.name || failure["code"] != float64(want.status) {
+				t.Errorf("%s: %d %v, want %v", path, status, b, want)
+			}
+		}
+	}
+}
+
+func TestOldTokenInfo(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	b := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid", "email"}}))
+	drive := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}, OnlineOnly: true}))
+	common := body{
+		"audience": srv.ClientID(), "issued_to": "123456789012-app.apps.googleusercontent.com",
+		"user_id": claims(t, b.str("id_token"))["sub"], "email": jane, "verified_email": true, "expires_in": 3599.0,
+	}
+	ofAccessToken := maps.Clone(common)
+	maps.Copy(ofAccessToken, body{"scope": email + " openid", "access_type": "offline"})
+	ofDrive := body{
+		"audience": common["audience"], "issued_to": common["issued_to"], "expires_in": 3599.0,
+		"scope": appdata, "access_type": "online",
+	}
+	for _, path := range []string{"/oauth2/v1/tokeninfo", "/oauth2/v2/tokeninfo"} {
+		for query, want := range map[string]body{
+			"access_token=" + b.str("access_token"):     ofAccessToken,
+			"access_token=" + drive.str("access_token"): ofDrive,
+			"id_token=" + b.str("id_token"):             common,
+		} {
+			if status, info := send(t, srv, request("GET", srv.URL+path+"?"+query, nil)); status != 200 || !maps.Equal(info, want) {
+				t.Errorf("%s: %d %v, want %v", path, status, info, want)
+			}
+		}
+		for _, query := range []string{"", "access_token=ya29.x", "id_token=x"} {
+			status, b := send(t, srv, request("GET", srv.URL+path+"?"+query, nil))
+			wantRefusal(t, status, b, 400, "invalid_token", "Invalid Value")
+		}
 	}
 }
 
