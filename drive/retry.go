@@ -17,6 +17,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
@@ -163,7 +164,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 	case ofClient:
 		broken = a.isBroken(sent.Err)
 		path, _, _ := strings.Cut(sent.URL, "?") // the query of an upload session is a capability
-		err = &url.Error{Op: sent.Op, URL: path, Err: withoutBody(sent.Err)}
+		err = &url.Error{Op: sent.Op, URL: path, Err: redactoauth.WithoutBody(sent.Err)}
 	case !broken:
 		return err
 	}

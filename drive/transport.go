@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,6 +13,9 @@ import (
 
 	"golang.org/x/oauth2"
 	"google.golang.org/api/googleapi"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
 // maxErrorBody and maxAnswer bound how much is read of a refusal and of any other
@@ -40,16 +42,12 @@ func parseEndpoint(s string) (*url.URL, error) {
 	if u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("want scheme, host and perhaps a path")
 	}
-	if u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
+	if !endpoint.Secure(u) {
 		return nil, errors.New("want https, or http on a loopback address")
 	}
 	u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/drive/v3") + "/" // JoinPath wants it
 	u.RawPath = ""
 	return u, nil
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // newHTTPClient returns the client for every request: the configured one, or one
@@ -96,7 +94,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		if req.Body != nil {
 			req.Body.Close()
 		}
-		return nil, &tokenError{withoutBody(err)}
+		return nil, &tokenError{redactoauth.WithoutBody(err)}
 	}
 	req = req.Clone(req.Context())
 	token.SetAuthHeader(req)

@@ -3,12 +3,12 @@ package exchange
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/base64"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
@@ -146,17 +146,8 @@ func asksForIdentity(name string) bool {
 
 // nonceOf reads the nonce of an ID token without verifying anything. It returns ""
 // if there is none, or more than one.
-func nonceOf(idToken string) string {
-	parts := strings.Split(idToken, ".")
-	if len(parts) != 3 {
-		return ""
-	}
-	claims, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
-	nonce, err := memberOf(claims, "nonce")
-	if err != nil {
+func nonceOf(idToken string) (nonce string) {
+	if exactjson.Claims(idToken, map[string]any{"nonce": &nonce}) != nil {
 		return ""
 	}
 	return nonce

@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
+	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 )
 
 // ConfigFromJSON reads the client_secret_*.json that Google's console offers
@@ -45,7 +48,7 @@ func parseClientFile(b []byte) (Config, error) {
 	b = bytes.TrimPrefix(b, []byte("\ufeff")) // some editors and shells write a byte order mark
 	var web, installed *json.RawMessage
 	var account string
-	err := membersOf(b, map[string]any{"web": &web, "installed": &installed, "type": &account})
+	err := exactjson.Members(b, map[string]any{"web": &web, "installed": &installed, "type": &account})
 	switch {
 	case err != nil:
 		return Config{}, fmt.Errorf("not the JSON that Google's console offers: %w", err)
@@ -65,7 +68,7 @@ func parseClientFile(b []byte) (Config, error) {
 
 func parseFileClient(b []byte) (Config, error) {
 	var cfg Config
-	err := membersOf(b, map[string]any{
+	err := exactjson.Members(b, map[string]any{
 		"client_id": &cfg.ClientID, "client_secret": &cfg.ClientSecret, "redirect_uris": &cfg.RedirectURIs,
 	})
 	if err != nil {
@@ -85,7 +88,7 @@ func fixedRedirects(uris []string) []string {
 		u, err := url.Parse(raw)
 		// Older files have a urn and "oob" beside the loopback address, for copying
 		// the code by hand. Google has ended that.
-		if raw == "oob" || err == nil && (isLoopback(u.Hostname()) || u.Scheme == "urn") {
+		if raw == "oob" || err == nil && (endpoint.IsLoopback(u.Hostname()) || u.Scheme == "urn") {
 			continue
 		}
 		fixed = append(fixed, raw)

@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
 // Config describes an OAuth client of Google's and how to speak for it. Only
@@ -178,22 +179,14 @@ type field struct{ name, value string }
 
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
+// checkEndpoint wants an address to which the client secret can be sent (RFC 6749
+// section 3.2).
 func checkEndpoint(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Host == "":
-		return errors.New("not an absolute URL")
-	case u.User != nil || u.Fragment != "":
+	u, err := endpoint.Parse(raw)
+	if err == nil && (u.User != nil || u.Fragment != "") {
 		return errors.New("must have neither user nor fragment")
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
 	}
-	// RFC 6749 section 3.2: the client secret would travel in the clear.
-	return errors.New("must be https, or http on a loopback interface")
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return err
 }
 
 func checkRedirectURI(raw string) error {

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 )
 
 // maxBody bounds the body of a request that brings a code.
@@ -115,11 +117,11 @@ func codeFromJSON(w http.ResponseWriter, r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	code, err := memberOf([]byte(body), "code")
-	if err != nil {
+	code := new(string)
+	if err := exactjson.Members([]byte(body), map[string]any{"code": &code}); err != nil || code == nil { // null
 		return "", refuse(http.StatusBadRequest, "the body is not a JSON object with one string named code")
 	}
-	return code, nil
+	return *code, nil
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) (string, error) {

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
 // RedirectConfig describes a sign-in by browser redirect. URI, Keys and
@@ -92,8 +94,8 @@ func (c *Client) NewRedirect(cfg RedirectConfig) (*Redirect, error) {
 	if _, err := c.NewAuthRequest(cfg.URI, cfg.Params); err != nil {
 		return nil, err
 	}
-	uri, err := url.Parse(cfg.URI)
-	if err != nil || uri.Host == "" || uri.Scheme != "https" && !(uri.Scheme == "http" && isLoopback(uri.Hostname())) {
+	uri, err := endpoint.Parse(cfg.URI)
+	if err != nil {
 		return nil, errors.New("exchange: RedirectConfig.URI must be https, or http on a loopback interface")
 	}
 	home := cmp.Or(cfg.Home, "/")

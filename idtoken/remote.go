@@ -6,12 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 	"github.com/seed3a054f9c/googlesignin/internal/flight"
 )
 
@@ -98,7 +97,7 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	if r.url == "" {
 		r.url = GoogleKeysURL
 	}
-	if err := checkKeysURL(r.url); err != nil {
+	if _, err := endpoint.Parse(r.url); err != nil {
 		return nil, fmt.Errorf("idtoken: RemoteConfig.URL: %w", err)
 	}
 	if r.timeout < 0 {
@@ -120,21 +119,6 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	}
 	r.view.Store(first)
 	return r, nil
-}
-
-func checkKeysURL(raw string) error {
-	u, err := url.Parse(raw)
-	switch {
-	case err != nil || u.Host == "":
-		return errors.New("not an absolute URL")
-	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
-		return nil
-	}
-	return errors.New("must be https, or http on a loopback interface")
-}
-
-func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // Key returns the key with this ID, and fetches the keys if necessary.

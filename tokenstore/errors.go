@@ -12,6 +12,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
 // What callers branch on, with errors.Is. Each has an HTTPStatus method, which
@@ -139,40 +140,9 @@ func isReason(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
-// withoutBody replaces an error with an [*oauth2.RetrieveError] in its chain,
-// whose text may be the whole response, by one with the code and status only.
-func withoutBody(err error) error {
-	e, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok {
-		return err
-	}
-	own, tells := errors.AsType[oauthError](err)
-	if tells && len(e.Body) == 0 {
-		return err
-	}
-	clean := &oauth2.RetrieveError{ErrorCode: e.ErrorCode, Response: new(http.Response)}
-	if e.Response != nil {
-		clean.Response.Status, clean.Response.StatusCode = e.Response.Status, e.Response.StatusCode
-	}
-	if !tells {
-		return clean
-	}
-	code, subtype := own.OAuthError()
-	return &codedError{clean, code, subtype}
-}
-
-// codedError keeps what an error has said about itself.
-type codedError struct {
-	error
-	code, subtype string
-}
-
-func (e *codedError) Unwrap() error                      { return e.error }
-func (e *codedError) OAuthError() (code, subtype string) { return e.code, e.subtype }
-
 // failed says what was being done, and for whom or to what.
 func failed(doing, whom string, err error) error {
-	return &failure{doing + " " + whom, withoutBody(err)}
+	return &failure{doing + " " + whom, redactoauth.WithoutBody(err)}
 }
 
 // failure is a wrapped error whose text names the package once, also where the
@@ -193,7 +163,7 @@ const prefix = "tokenstore: "
 // failedForNow is failed for an operation that may succeed later: where err does
 // not say with which HTTP status to answer, it is 503.
 func failedForNow(doing, whom string, err error) error {
-	f := failure{doing + " " + whom, withoutBody(err)}
+	f := failure{doing + " " + whom, redactoauth.WithoutBody(err)}
 	if _, says := errors.AsType[statusError](err); says {
 		return &f
 	}

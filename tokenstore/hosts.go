@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
 // hosts is where a bearer token may go: host names, without or with a port.
@@ -65,7 +67,7 @@ func (h hosts) refuse(req *http.Request) string {
 	switch {
 	case !h.contain(u):
 		return "it is none of Config.Hosts"
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+	case !endpoint.Secure(u):
 		return "it is " + u.Scheme + ", not https"
 	case req.Host != "" && req.Host != u.Host && !h.contain(&url.URL{Scheme: u.Scheme, Host: req.Host}):
 		return "its Host header is none of Config.Hosts"
@@ -91,10 +93,6 @@ func (h hosts) contain(u *url.URL) bool {
 func isAddress(host string) bool {
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil
-}
-
-func isLoopback(host string) bool {
-	return normal(host) == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
 // followed tells whether req is what became of a redirect, and if so, whether

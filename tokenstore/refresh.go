@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
 const week = 7 * 24 * time.Hour
@@ -225,7 +227,7 @@ func (m *Manager) refuse(u *user, g Grant, reason string, cause error) error {
 	if cause == nil {
 		return consent
 	}
-	return fmt.Errorf("%w: %w", consent, withoutBody(cause))
+	return fmt.Errorf("%w: %w", consent, redactoauth.WithoutBody(cause))
 }
 
 // failures are those of the Refresher in a row.

@@ -1,13 +1,13 @@
 package tokenstore
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 	"golang.org/x/oauth2"
 )
@@ -89,33 +89,17 @@ func checkSignIn(tok *oauth2.Token, subject string, now time.Time) (issued time.
 	if !ok || raw == "" {
 		return time.Time{}, nil
 	}
-	claims := claimsOf(raw)
 	var sub string
-	if json.Unmarshal(claims["sub"], &sub) != nil || sub == "" {
+	var iat json.RawMessage
+	switch err := exactjson.Claims(raw, map[string]any{"sub": &sub, "iat": &iat}); {
+	case err != nil || sub == "":
 		return time.Time{}, fmt.Errorf("%w: the ID token names nobody", ErrSubject)
-	}
-	if sub != subject {
+	case sub != subject:
 		return time.Time{}, fmt.Errorf("%w: the ID token is another user's", ErrSubject)
 	}
-	var iat float64
-	if json.Unmarshal(claims["iat"], &iat) != nil || iat <= 0 || iat > float64(now.Add(24*time.Hour).Unix()) {
+	var seconds float64
+	if json.Unmarshal(iat, &seconds) != nil || seconds <= 0 || seconds > float64(now.Add(24*time.Hour).Unix()) {
 		return time.Time{}, nil // a time that cannot be is worse than none
 	}
-	return time.Unix(int64(iat), 0).UTC(), nil
-}
-
-// claimsOf returns the claims of an ID token by their exact names: encoding/json
-// would take "SUB" for a struct's sub.
-func claimsOf(idToken string) map[string]json.RawMessage {
-	parts := strings.Split(idToken, ".")
-	if len(parts) != 3 {
-		return nil
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return nil
-	}
-	var claims map[string]json.RawMessage
-	_ = json.Unmarshal(payload, &claims)
-	return claims
+	return time.Unix(int64(seconds), 0).UTC(), nil
 }

@@ -150,6 +150,8 @@ func TestSignInChecksTheSubject(t *testing.T) {
 		{"a number", `{"sub":108365719284610937465}`, false},
 		{"null", `{"sub":null}`, false},
 		{"no JSON", `sub`, false},
+		{"twice, the last one the same", `{"sub":"` + john + `","sub":"` + jane + `"}`, false},
+		{"an iat that cannot be", `{"sub":"` + jane + `","iat":1e999}`, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)

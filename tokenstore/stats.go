@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"sync/atomic"
+
+	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
 // Stats counts what a Manager has done since New. Export them as counters,
@@ -76,4 +78,6 @@ func (m *Manager) event(ctx context.Context, level slog.Level, name, subject str
 }
 
 // errorAttr is the text of an error without a response body in it.
-func errorAttr(err error) slog.Attr { return slog.String("error", withoutBody(err).Error()) }
+func errorAttr(err error) slog.Attr {
+	return slog.String("error", redactoauth.WithoutBody(err).Error())
+}

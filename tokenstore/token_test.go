@@ -356,6 +356,16 @@ func TestErrorsDoNotShowTheResponse(t *testing.T) {
 	if _, err := b.Token(t.Context(), jane); err == nil || err.Error() == "" {
 		t.Errorf("Token: %v", err)
 	}
+	// Whatever else is in the Refresher's error stays in the chain.
+	errVault := errors.New("the vault is sealed")
+	b.google.fail = func(string) error {
+		return fmt.Errorf("%w: %w", errVault, &oauth2.RetrieveError{Body: []byte("the-secret-body")})
+	}
+	_, err = b.Token(t.Context(), jane)
+	noSecret(t, err, "the-secret-body")
+	if !errors.Is(err, errVault) {
+		t.Errorf("Token: %v, without the Refresher's own error", err)
+	}
 	// One that speaks for itself says no more than that.
 	b.google.fail = func(string) error {
 		return &speaking{&oauth2.RetrieveError{Response: new(http.Response), Body: []byte("the-secret-body")}}

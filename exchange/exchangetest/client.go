@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
 // A Client is an OAuth client as registered in a Cloud project.
@@ -76,11 +78,7 @@ func (c *client) mayRedirectTo(uri string) bool {
 
 func isLoopback(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && u.Scheme == "http" && isLocalhost(u.Hostname())
-}
-
-func isLocalhost(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return err == nil && u.Scheme == "http" && endpoint.IsLoopback(u.Hostname())
 }
 
 // mayRegister returns why Google's console would not register a redirect URI, or nil
@@ -111,7 +109,7 @@ func (c *Client) mayRegister(uri string) error {
 		return errors.New("has a path traversal")
 	case c.Installed && strings.Contains(u.Scheme, "."): // RFC 8252 section 7.1
 		return nil
-	case (u.Scheme == "http" || u.Scheme == "https") && isLocalhost(host):
+	case (u.Scheme == "http" || u.Scheme == "https") && endpoint.IsLoopback(host):
 		return nil
 	case u.Scheme != "https":
 		return errors.New("must use https; only localhost may use http")

@@ -1,0 +1,34 @@
+// Package endpoint checks the addresses that secrets are sent to.
+package endpoint
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// Parse parses an absolute URL that is Secure.
+func Parse(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return nil, errors.New("not an absolute URL")
+	}
+	if !Secure(u) {
+		return nil, errors.New("must be https, or http on a loopback interface")
+	}
+	return u, nil
+}
+
+// Secure reports whether nobody else on the network reads what is sent to u: it is
+// https, or http on a loopback interface.
+func Secure(u *url.URL) bool {
+	return u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())
+}
+
+// IsLoopback reports whether host, a name or an address without a port, is a
+// loopback interface. Names are compared as DNS compares them: in any case, and
+// with or without a dot at the end.
+func IsLoopback(host string) bool {
+	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") || net.ParseIP(host).IsLoopback()
+}
