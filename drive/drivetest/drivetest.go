@@ -72,9 +72,13 @@ const Scope = "https://www.googleapis.com/auth/drive.appdata"
 // Options configures a Server. The zero value is a Drive with one user and without
 // limits.
 type Options struct {
+	// Accounts is a fake of the sign-in endpoints, which says whose access tokens are,
+	// and shares its clock: an exchangetest.Server is one. If nil, CheckToken and Now
+	// are used.
+	Accounts Accounts
+
 	// CheckToken returns the user and the scopes of an access token, and whether it
-	// is good. A fake of the sign-in endpoints may have such a method. If nil, every
-	// token is DefaultUser's and has Scope.
+	// is good. If it and Accounts are nil, every token is DefaultUser's and has Scope.
 	CheckToken func(accessToken string) (subject string, scopes []string, ok bool)
 
 	// Quota is how many bytes of content a user may keep; SetQuota changes it.
@@ -90,8 +94,8 @@ type Options struct {
 	// limit.
 	RateLimit int
 
-	// Now is the clock of the Drive, which Advance moves on. If nil, time.Now is
-	// used.
+	// Now is the clock of the Drive, which Advance moves on. If it and Accounts are
+	// nil, time.Now is used.
 	Now func() time.Time
 
 	// LargeSingleRequests accepts simple and multipart uploads of more than the
@@ -122,6 +126,18 @@ type Options struct {
 	// of an update or a deletion is another one. Version 3 of the API does not
 	// document it. Otherwise there is no ETag, and If-Match is ignored.
 	ETags bool
+}
+
+// Accounts is a fake of Google's sign-in endpoints. Its methods are safe for
+// concurrent use.
+type Accounts interface {
+	// CheckAccessToken returns the user and the scopes of an access token, and
+	// whether it is good.
+	CheckAccessToken(accessToken string) (subject string, scopes []string, ok bool)
+
+	// Now is the time at both fakes. Advance moves it on.
+	Now() time.Time
+	Advance(d time.Duration)
 }
 
 // Server is the fake. It is safe for concurrent use.
@@ -160,7 +176,7 @@ func NewServer(opts Options) *Server {
 	s.mux = s.routes()
 	s.client = &http.Client{Transport: &transport{
 		base:   http.DefaultTransport.(*http.Transport).Clone(),
-		bearer: opts.CheckToken == nil,
+		bearer: opts.Accounts == nil && opts.CheckToken == nil,
 	}}
 	listener, err := loopback.Listen()
 	if err != nil {
@@ -175,6 +191,9 @@ func NewServer(opts Options) *Server {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Accounts != nil {
+		o.CheckToken, o.Now = o.Accounts.CheckAccessToken, o.Accounts.Now
+	}
 	if o.CheckToken == nil {
 		o.CheckToken = func(string) (string, []string, bool) {
 			return DefaultUser, []string{Scope}, true
@@ -193,14 +212,19 @@ func (o Options) withDefaults() Options {
 // option.WithEndpoint.
 func (s *Server) Endpoint() string { return s.URL + "/drive/v3/" }
 
-// Client returns a client for the server. Close ends its connections. If
-// Options.CheckToken is nil, it adds an Authorization header to a request without
-// one.
+// Client returns a client for the server. Close ends its connections. If every token
+// is DefaultUser's, it adds an Authorization header to a request without one.
 func (s *Server) Client() *http.Client { return s.client }
 
 // Advance moves the server's clock on by d: lists catch up, sessions expire, and a
-// rate limit has room again.
-func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
+// rate limit has room again. The clock of Options.Accounts moves with it.
+func (s *Server) Advance(d time.Duration) {
+	if s.opts.Accounts != nil {
+		s.opts.Accounts.Advance(d)
+		return
+	}
+	s.ahead.Add(int64(d))
+}
 
 // now is the server's time, in Google's resolution.
 func (s *Server) now() time.Time {

@@ -364,6 +364,36 @@ func TestQuotaShrinksDuringUpload(t *testing.T) {
 	c.refused(403, "storageQuotaExceeded", "PUT", location, content[unit:], "Content-Range: bytes 262144-524287/524288")
 }
 
+// accounts is a fake of the sign-in endpoints.
+type accounts struct{ now time.Time }
+
+func (a *accounts) CheckAccessToken(token string) (string, []string, bool) { return byName(token) }
+func (a *accounts) Now() time.Time                                         { return a.now }
+func (a *accounts) Advance(d time.Duration)                                { a.now = a.now.Add(d) }
+
+// TestAccounts checks that the fake of the sign-in endpoints says who calls, and that
+// there is one clock, whichever fake moves it.
+func TestAccounts(t *testing.T) {
+	google := &accounts{time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+	c := newClient(t, drivetest.Options{Accounts: google, CheckToken: func(string) (string, []string, bool) { return "", nil, false }})
+	c.srv.Advance(time.Hour)
+	google.Advance(time.Hour)
+	f := c.srv.Folder("jane").Add(drivetest.File{Name: "a"})
+	if want := time.Date(2026, 11, 24, 14, 0, 0, 0, time.UTC); !f.Created.Equal(want) || !google.now.Equal(want) {
+		t.Errorf("created at %v, and it is %v; want %v", f.Created, google.now, want)
+	}
+	c.as("jane:drive.appdata").ok("GET", "/drive/v3/files/"+f.ID, "")
+	c.as("john:drive.appdata").refused(404, "notFound", "GET", "/drive/v3/files/"+f.ID, "")
+	res, err := c.srv.Client().Get(c.srv.Endpoint() + "files/" + f.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != 401 {
+		t.Errorf("the client without a token: %s", res.Status)
+	}
+}
+
 func TestAdvance(t *testing.T) {
 	clock := newClock()
 	c := newClient(t, drivetest.Options{Now: clock.Now, RateLimit: 1})

@@ -33,11 +33,11 @@ func NewBackend(google exchange.Config, keys idtoken.KeySource, kept tokenstore.
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{google.ClientID}, Keys: keys})
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{google.ClientID}, Keys: keys, Now: google.Now})
 	if err != nil {
 		return nil, err
 	}
-	kept.ClientID, kept.Refresher, kept.Revoker = google.ClientID, client, client
+	kept.ClientID, kept.Refresher, kept.Revoker, kept.Now = google.ClientID, client, client, google.Now
 	grants, err := tokenstore.New(kept)
 	if err != nil {
 		return nil, err

@@ -10,12 +10,14 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
+	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
@@ -24,17 +26,10 @@ func TestSignIn(t *testing.T) {
 	jane := exchangetest.User{Email: "jane.doe@gmail.com", Subject: "108365719284610937465"}
 	google := exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{jane}})
 	defer google.Close()
-	files := drivetest.NewServer(drivetest.Options{CheckToken: google.CheckAccessToken})
+	files := drivetest.NewServer(drivetest.Options{Accounts: google})
 	defer files.Close()
-	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: google.CertsURL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := NewBackend(
-		exchange.Config{ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint()},
-		keys,
-		tokenstore.Config{Store: new(tokenstore.Memory), Hosts: []string{"127.0.0.1"}},
-	)
+	kept := tokenstore.Config{Store: new(tokenstore.Memory), Hosts: []string{"127.0.0.1"}}
+	b, err := NewBackend(google.Config(), google.KeySource(), kept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,28 +55,70 @@ func TestSignIn(t *testing.T) {
 	}
 }
 
+// TestOneClock checks that the backend and both fakes have the time of one clock: the
+// access token expires everywhere at once, and is refreshed before Drive refuses it.
+func TestOneClock(t *testing.T) {
+	google := exchangetest.NewServer(exchangetest.Options{})
+	defer google.Close()
+	files := drivetest.NewServer(drivetest.Options{Accounts: google})
+	defer files.Close()
+	kept := tokenstore.Config{Store: new(tokenstore.Memory), Hosts: []string{"127.0.0.1"}}
+	b, err := NewBackend(google.Config(), google.KeySource(), kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.drive = files.Endpoint()
+	files.Advance(10 * 24 * time.Hour)
+	tokens, err := b.client.Exchange(t.Context(), google.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid", drive.Scope}}), exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := b.verifier.Verify(t.Context(), tokens.IDToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.grants.SignIn(t.Context(), user.Subject, &tokens.Token); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := b.Folder(user.Subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := folder.Info(t.Context()); err != nil {
+			t.Error(err)
+		}
+		google.Advance(2 * time.Hour)
+	}
+	for _, r := range files.Requests() {
+		if r.Status != http.StatusOK {
+			t.Errorf("Drive answered %d", r.Status)
+		}
+	}
+	if n := len(google.Requests(exchangetest.TokenEndpoint)); n != 2 {
+		t.Errorf("%d token requests, want an exchange and a refresh", n)
+	}
+}
+
 // What goes wrong at a sign-in is in the log, and the code is not.
 func TestFailuresAreLogged(t *testing.T) {
-	google, other := exchangetest.NewServer(exchangetest.Options{}), exchangetest.NewServer(exchangetest.Options{})
+	google := exchangetest.NewServer(exchangetest.Options{})
 	defer google.Close()
-	defer other.Close()
 	for _, tt := range []struct {
-		name, secret, certsURL string
-		status                 int
+		name, secret string
+		keys         idtoken.KeySource
+		status       int
 	}{
-		{"Google refuses", "wrong", google.CertsURL(), http.StatusInternalServerError},
-		{"the ID token is somebody else's", google.ClientSecret(), other.CertsURL(), http.StatusUnauthorized},
+		{"Google refuses", "wrong", google.KeySource(), http.StatusInternalServerError},
+		{"the ID token is somebody else's", google.ClientSecret(), idtokentest.NewIssuer(), http.StatusUnauthorized},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var logged bytes.Buffer
 			defer log.SetOutput(log.Writer())
 			log.SetOutput(&logged)
-			keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: tt.certsURL})
-			if err != nil {
-				t.Fatal(err)
-			}
-			config := exchange.Config{ClientID: google.ClientID(), ClientSecret: tt.secret, Endpoint: google.Endpoint()}
-			b, err := NewBackend(config, keys, tokenstore.Config{Store: new(tokenstore.Memory)})
+			config := google.Config()
+			config.ClientSecret = tt.secret
+			b, err := NewBackend(config, tt.keys, tokenstore.Config{Store: new(tokenstore.Memory)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -107,10 +144,7 @@ func TestServeSaves(t *testing.T) {
 	defer google.Close()
 	kept := new(tokenstore.Memory)
 	store := &tokenstoretest.Faulty{Store: kept}
-	b, err := NewBackend(
-		exchange.Config{ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint()},
-		nil, tokenstore.Config{Store: store},
-	)
+	b, err := NewBackend(google.Config(), nil, tokenstore.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func run(ctx context.Context, clientSecret, baseURL, listen string) error {
 			return failure
 		}
 		defer google.Close()
-		cfg, keys, err = configOf(google)
+		cfg, keys = google.Config(), google.KeySource()
 	}
 	if err != nil {
 		return err
@@ -96,17 +96,6 @@ func fakeGoogle(base *url.URL) (*exchangetest.Server, error) {
 		return nil, err
 	}
 	return exchangetest.NewServer(o), nil
-}
-
-// configOf is how the site finds the fake.
-func configOf(google *exchangetest.Server) (exchange.Config, idtoken.KeySource, error) {
-	cfg, err := exchange.ConfigFromJSON(google.ClientSecretJSON())
-	if err != nil {
-		return exchange.Config{}, nil, err
-	}
-	cfg.Endpoint, cfg.HTTPClient = google.Endpoint(), google.Client()
-	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: google.CertsURL(), HTTPClient: google.Client()})
-	return cfg, keys, err
 }
 
 func serve(ctx context.Context, listen string, h http.Handler, base *url.URL) error {

@@ -67,11 +67,8 @@ func newWorld(t *testing.T, prefix string, stripped bool) *world {
 // restart is a site that has lost its refresh tokens.
 func (w *world) restart() {
 	w.Helper()
-	cfg, keys, err := configOf(w.google)
-	if err != nil {
-		w.Fatal(err)
-	}
-	if w.site, err = newSite(w.base, cfg, keys, w.key, w.sessions); err != nil {
+	var err error
+	if w.site, err = newSite(w.base, w.google.Config(), w.google.KeySource(), w.key, w.sessions); err != nil {
 		w.Fatal(err)
 	}
 	h := w.site.routes()
@@ -290,10 +287,8 @@ func TestSignInFails(t *testing.T) {
 	mustFail(end, http.StatusForbidden)
 	_, end, _ = w.do("GET", callbackPath+"?code=x&state=x")
 	mustFail(end, http.StatusBadRequest)
-	_, keys, err := configOf(w.google)
-	if err == nil {
-		w.site.verifier, err = idtoken.New(idtoken.Config{Audiences: []string{"another-client"}, Keys: keys})
-	}
+	var err error
+	w.site.verifier, err = idtoken.New(idtoken.Config{Audiences: []string{"another-client"}, Keys: w.google.KeySource()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -526,7 +526,7 @@ func TestPageEscapes(t *testing.T) {
 // Whatever the request, the page sends a browser to a registered address or
 // nowhere.
 func FuzzAuthorizationNeverRedirectsElsewhere(f *testing.F) {
-	srv := exchangetest.NewServer(web(exchangetest.Options{Issuer: issuer, Users: []exchangetest.User{{Email: jane}}}))
+	srv := exchangetest.NewServer(web(exchangetest.Options{Users: []exchangetest.User{{Email: jane}}}))
 	defer srv.Close()
 	good := authQuery(srv)
 	f.Add(good.Encode())

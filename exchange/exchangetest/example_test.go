@@ -30,9 +30,7 @@ func signIn(client *exchange.Client) http.Handler {
 func Example() {
 	google := exchangetest.NewServer(exchangetest.Options{})
 	defer google.Close()
-	client, err := exchange.New(exchange.Config{
-		ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint(),
-	})
+	client, err := exchange.New(google.Config())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -67,9 +65,7 @@ func ExampleServer_Authorize() {
 		Clients: []exchangetest.Client{{RedirectURIs: []string{callback}}},
 	})
 	defer google.Close()
-	client, err := exchange.New(exchange.Config{
-		ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint(),
-	})
+	client, err := exchange.New(google.Config())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -98,10 +94,7 @@ func ExampleServer_Authorize() {
 func ExampleServer_Advance() {
 	google := exchangetest.NewServer(exchangetest.Options{Testing: true})
 	defer google.Close()
-	client, err := exchange.New(exchange.Config{
-		ClientID: google.ClientID(), ClientSecret: google.ClientSecret(),
-		Endpoint: google.Endpoint(), Now: google.Now,
-	})
+	client, err := exchange.New(google.Config())
 	if err != nil {
 		log.Fatal(err)
 	}

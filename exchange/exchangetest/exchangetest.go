@@ -3,11 +3,7 @@
 //
 //	google := exchangetest.NewServer(exchangetest.Options{})
 //	defer google.Close()
-//	client, err := exchange.New(exchange.Config{
-//		ClientID:     google.ClientID(),
-//		ClientSecret: google.ClientSecret(),
-//		Endpoint:     google.Endpoint(),
-//	})
+//	client, err := exchange.New(google.Config())
 //	tokens, err := client.Exchange(ctx, google.AppCode(exchangetest.CodeRequest{}), exchange.App)
 //
 // It serves, on a loopback address, the authorization page, the token,
@@ -68,6 +64,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 	"github.com/seed3a054f9c/googlesignin/internal/loopback"
 )
@@ -115,7 +112,7 @@ func NewServer(o Options) *Server {
 	s.transport = new(http.Transport)
 	s.issuer = o.Issuer
 	if s.issuer == nil {
-		s.issuer = idtokentest.NewIssuer()
+		s.issuer = idtokentest.NewSharedIssuer()
 		s.issuer.Now = s.Now
 	}
 	s.routes = s.newRoutes()
@@ -140,6 +137,21 @@ func (s *Server) Close() {
 func (s *Server) Client() *http.Client {
 	return &http.Client{Transport: &rewriter{server: s, base: s.transport}}
 }
+
+// Config returns the settings of the first client at this server, for [exchange.New].
+// It shares the server's clock, and its connections end with the server's.
+func (s *Server) Config() exchange.Config {
+	c := s.ledger.clients[0]
+	return exchange.Config{
+		ClientID: c.ID, ClientSecret: c.Secret, RedirectURIs: slices.Clone(c.RedirectURIs),
+		Endpoint: s.Endpoint(), HTTPClient: s.Client(), Now: s.Now,
+	}
+}
+
+// KeySource returns the keys that sign the server's ID tokens, for [idtoken.Config].
+// It needs no HTTP, so that no fault or log entry is for it;
+// [idtoken.RemoteKeys] with [Server.CertsURL] is the way that does.
+func (s *Server) KeySource() idtoken.KeySource { return s.Issuer() }
 
 // Endpoint returns the server's addresses, for [exchange.Config].
 func (s *Server) Endpoint() exchange.Endpoint {
@@ -176,7 +188,8 @@ func (s *Server) issuerURL() string {
 // CertsURL is where the keys of the ID tokens are served as a JWK set.
 func (s *Server) CertsURL() string { return s.URL + certsPath }
 
-// Now is the server's time. Give it to the code under test to share the clock.
+// Now is the server's time. Give it to the code under test to share the clock;
+// [Server.Config] and drivetest's Options.Accounts have it.
 func (s *Server) Now() time.Time {
 	return s.options.Now().Add(time.Duration(s.ahead.Load()))
 }

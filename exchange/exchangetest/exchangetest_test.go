@@ -13,7 +13,6 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
-	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 )
 
 const (
@@ -24,15 +23,11 @@ const (
 	jane    = "jane.doe@gmail.com"
 )
 
-// issuer is shared, because making its key takes long.
-var issuer = idtokentest.NewIssuer()
-
 // start starts a server at noon on a day in 2026, whose clock only Advance moves.
 func start(t *testing.T, o exchangetest.Options) *exchangetest.Server {
 	t.Helper()
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 	o.Now = func() time.Time { return noon }
-	o.Issuer = issuer
 	srv := exchangetest.NewServer(o)
 	t.Cleanup(srv.Close)
 	return srv

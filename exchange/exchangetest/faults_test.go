@@ -128,7 +128,7 @@ func TestHangEndsWithTheClient(t *testing.T) {
 
 func TestCloseEndsHangingRequests(t *testing.T) {
 	arrived := make(chan struct{}, 1)
-	srv := exchangetest.NewServer(exchangetest.Options{Issuer: issuer, Now: func() time.Time {
+	srv := exchangetest.NewServer(exchangetest.Options{Now: func() time.Time {
 		select {
 		case arrived <- struct{}{}:
 		default:

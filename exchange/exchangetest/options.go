@@ -25,8 +25,8 @@ type Options struct {
 	// [Server.Advance] moves it on.
 	Now func() time.Time
 
-	// Issuer signs the ID tokens; nil means a new one, which costs the making
-	// of an RSA key. Servers may share one.
+	// Issuer signs the ID tokens. If nil, [idtokentest.NewSharedIssuer] is used: such
+	// servers have the same key, and the ID token of one is good at another.
 	Issuer *idtokentest.Issuer
 
 	// OwnIssuer makes the server's URL the issuer, in place of

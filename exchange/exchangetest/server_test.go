@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -13,9 +14,11 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
 )
 
@@ -388,7 +391,7 @@ func TestMistakesPanic(t *testing.T) {
 			exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{RedirectURIs: []string{"http://app.example.com/cb"}}}})
 		}},
 		{"two issuers", "both Issuer and OwnIssuer", func() {
-			exchangetest.NewServer(exchangetest.Options{Issuer: issuer, OwnIssuer: true})
+			exchangetest.NewServer(exchangetest.Options{Issuer: idtokentest.NewSharedIssuer(), OwnIssuer: true})
 		}},
 		{"user without an address", "without Email", func() { exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{}}}) }},
 		{"same user twice", "two users", func() {
@@ -421,10 +424,53 @@ func request(method, at string, form url.Values) *http.Request {
 	return r
 }
 
+// TestConfig checks that what the server hands out works as it is.
+func TestConfig(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	srv.Advance(30 * 24 * time.Hour) // not the system's time
+	config := srv.Config()
+	client, err := exchange.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(config.RedirectURIs, []string{callback, callback + "?next=1"}) {
+		t.Errorf("redirect URIs %q", config.RedirectURIs)
+	}
+	config.RedirectURIs[0] = "https://app.example.com/spoiled"
+	authorize(t, srv, authQuery(srv), exchangetest.Choice{}) // as before
+	tokens, err := client.Exchange(t.Context(), srv.AppCode(exchangetest.CodeRequest{}), exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !tokens.Expiry.After(srv.Now()) {
+		t.Errorf("the token expires at %v; it is %v", tokens.Expiry, srv.Now())
+	}
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{config.ClientID}, Keys: srv.KeySource(), Now: srv.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := verifier.Verify(t.Context(), tokens.IDToken); err != nil {
+		t.Error(err)
+	}
+	old := srv.Issuer().KeyID()
+	srv.Issuer().Rotate()
+	srv.Issuer().Withdraw(old)
+	if _, err := verifier.Verify(t.Context(), tokens.IDToken); !errors.Is(err, idtoken.ErrSignature) {
+		t.Errorf("under a withdrawn key: %v", err)
+	}
+}
+
+// BenchmarkNewServer is what a test pays for a server of its own.
+func BenchmarkNewServer(b *testing.B) {
+	for b.Loop() {
+		exchangetest.NewServer(exchangetest.Options{}).Close()
+	}
+}
+
 // A bubble ends only when all its goroutines have: a leak would hang the test.
 func TestCloseLeavesNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := exchangetest.NewServer(exchangetest.Options{Issuer: issuer})
+		srv := exchangetest.NewServer(exchangetest.Options{})
 		redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{}))
 		srv.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Hang: true})
 		ctx, hangUp := context.WithCancel(t.Context())

@@ -176,7 +176,7 @@ func TestTokenInfoOfAnIDToken(t *testing.T) {
 		return send(t, srv, request("GET", srv.URL+"/tokeninfo?id_token="+raw, nil))
 	}
 	status, b := info(raw)
-	if status != 200 || b["email_verified"] != "true" || b["exp"] != "1795525200" || b["alg"] != "RS256" || b["kid"] != issuer.KeyID() {
+	if status != 200 || b["email_verified"] != "true" || b["exp"] != "1795525200" || b["alg"] != "RS256" || b["kid"] != srv.Issuer().KeyID() {
 		t.Errorf("%d %v", status, b)
 	}
 	signed, signature, _ := strings.Cut(raw, ".")

@@ -3,8 +3,7 @@
 // does. It needs no network.
 //
 //	issuer := idtokentest.NewIssuer()
-//	keys, _ := idtoken.StaticKeys(issuer.JWKS())
-//	verifier, _ := idtoken.New(idtoken.Config{Audiences: []string{clientID}, Keys: keys})
+//	verifier, _ := idtoken.New(idtoken.Config{Audiences: []string{clientID}, Keys: issuer})
 //	raw := issuer.Token(idtoken.Profile{Subject: "1234567890", Audience: clientID})
 //
 // An Issuer is also an [http.Handler]; behind an httptest.Server it takes the
@@ -28,8 +27,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
-// An Issuer signs ID tokens with RSA keys of its own. Make one with
-// [NewIssuer]. Its methods are safe for concurrent use; its fields are to be
+// An Issuer signs ID tokens with RSA keys. Make one with [NewIssuer] or
+// [NewSharedIssuer]. Its methods are safe for concurrent use; its fields are to be
 // set before the first of them is called.
 type Issuer struct {
 	// URL is the iss of the tokens; https://accounts.google.com by default.
@@ -42,7 +41,8 @@ type Issuer struct {
 	keys []*key // published; the last one signs
 }
 
-// NewIssuer returns an issuer with a fresh RSA key of 2048 bits.
+// NewIssuer returns an issuer with a fresh RSA key of 2048 bits, which takes up to a
+// second to make; see [NewSharedIssuer].
 func NewIssuer() *Issuer {
 	return &Issuer{URL: "https://accounts.google.com", keys: []*key{newKey()}}
 }
@@ -149,6 +149,8 @@ func (i *Issuer) Rotate() {
 	defer i.mu.Unlock()
 	i.keys = append(i.keys, k)
 }
+
+var _ idtoken.KeySource = (*Issuer)(nil)
 
 // Withdraw stops publishing the key with this kid. The current key, withdrawn,
 // still signs until Rotate.

@@ -121,6 +121,45 @@ func TestRotateAndWithdraw(t *testing.T) {
 	}
 }
 
+// TestSharedIssuer checks that the issuers of one key stay apart in all else.
+func TestSharedIssuer(t *testing.T) {
+	one, other := idtokentest.NewSharedIssuer(), idtokentest.NewSharedIssuer()
+	token := one.Token(idtoken.Profile{Subject: "1", Audience: clientID})
+	if _, err := verify(t, other, token); err != nil || one.KeyID() != other.KeyID() {
+		t.Errorf("two shared issuers have two keys: %v", err)
+	}
+	shared := one.KeyID()
+	one.Rotate()
+	one.Withdraw(shared)
+	if _, err := verify(t, one, token); !errors.Is(err, idtoken.ErrSignature) {
+		t.Errorf("under a withdrawn key: %v", err)
+	}
+	if _, err := verify(t, other, token); err != nil {
+		t.Errorf("withdrawn from the other issuer as well: %v", err)
+	}
+	if idtokentest.NewIssuer().KeyID() == shared {
+		t.Error("NewIssuer has the shared key")
+	}
+}
+
+func TestKeySource(t *testing.T) {
+	i := idtokentest.NewSharedIssuer()
+	v, err := idtoken.New(idtoken.Config{Audiences: []string{clientID}, Keys: i})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := v.Verify(t.Context(), i.Token(idtoken.Profile{Subject: "1", Audience: clientID})); err != nil {
+			t.Error(err)
+		}
+		i.Rotate()
+	}
+	i.Withdraw(i.KeyID())
+	if _, err := v.Verify(t.Context(), i.Token(idtoken.Profile{Subject: "1", Audience: clientID})); !errors.Is(err, idtoken.ErrSignature) {
+		t.Errorf("under a withdrawn key: %v", err)
+	}
+}
+
 func TestServe(t *testing.T) {
 	i := idtokentest.NewIssuer()
 	i.Rotate()

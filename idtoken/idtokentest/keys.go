@@ -1,6 +1,7 @@
 package idtokentest
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -14,6 +15,8 @@ import (
 	"math/big"
 	"net/http"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
 type key struct {
@@ -27,6 +30,10 @@ func newKey() *key {
 	if err != nil {
 		panic(fmt.Sprintf("idtokentest: making a key: %v", err)) // crypto/rand does not fail
 	}
+	return keyOf(private)
+}
+
+func keyOf(private *rsa.PrivateKey) *key {
 	sum := sha256.Sum256(private.N.Bytes())
 	return &key{id: hex.EncodeToString(sum[:20]), private: private}
 }
@@ -88,6 +95,18 @@ func mustJSON(v any) []byte {
 		panic(fmt.Sprintf("idtokentest: encoding keys: %v", err))
 	}
 	return append(b, '\n')
+}
+
+// Key returns the published key with this ID, for [idtoken.Config]: an Issuer is an
+// [idtoken.KeySource] that needs no HTTP, and shows at once which keys are rotated or
+// withdrawn.
+func (i *Issuer) Key(_ context.Context, kid string) (*rsa.PublicKey, error) {
+	for _, k := range i.published() {
+		if k.id == kid {
+			return &k.private.PublicKey, nil
+		}
+	}
+	return nil, fmt.Errorf("idtokentest: no key %q: %w", kid, idtoken.ErrSignature)
 }
 
 // ServeHTTP serves the published keys with the caching header that Google sends:
