@@ -8,6 +8,9 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/seed3a054f9c/googlesignin/internal/redact"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/datakey"
 )
 
 // A Keyring is a [Sealer] with keys in memory. Each process derives a data key
@@ -17,20 +20,72 @@ import (
 // all of its keys.
 //
 // It is safe for concurrent use and shows no key when printed.
-type Keyring struct {
+type Keyring struct{ sealer }
+
+// An Envelope is a [Sealer] whose data keys are wrapped by a key service, such as
+// Cloud KMS, AWS KMS, Vault or a Tink AEAD. It makes a random data key, has it
+// wrapped once, and seals with AES-256-GCM under it, for a day or 2^31 records at
+// most; then it makes the next one. The wrapped key is part of what is sealed.
+//
+// The unwrapped keys of the last 4096 data keys are kept in memory. So the key
+// service is called once a day by each process that seals, and once by each
+// process for each data key of another process: never for each record. Callers
+// who need the same key share one call, which goes on for 10 seconds at most when
+// they leave.
+//
+// It is safe for concurrent use and shows no key when printed.
+type Envelope struct{ sealer }
+
+// sealer is what a Keyring and an Envelope have in common.
+type sealer struct {
 	redacted
 
-	keys    *dataKeys
-	primary keyID
+	keys *datakey.Keys
 }
 
-// A keyID names a key without giving it away.
-type keyID [keyIDSize]byte
+// Seal implements [Sealer].
+func (s *sealer) Seal(ctx context.Context, plaintext, associated []byte) ([]byte, error) {
+	if s.keys == nil {
+		return nil, errNoKeys
+	}
+	return s.keys.Seal(ctx, plaintext, associated)
+}
 
+// Open implements [Sealer].
+func (s *sealer) Open(ctx context.Context, sealed, associated []byte) ([]byte, error) {
+	if s.keys == nil {
+		return nil, errNoKeys
+	}
+	return s.keys.Open(ctx, sealed, associated)
+}
+
+// UnderPrimary reports whether sealed is under a Keyring's primary key, or under
+// the data key with which an Envelope seals now. [Sealed.Reseal] leaves such a
+// record alone.
+func (s *sealer) UnderPrimary(sealed []byte) bool { return s.keys != nil && s.keys.UpToDate(sealed) }
+
+var errNoKeys = errors.New("the Keyring or Envelope has no keys: NewKeyring or NewEnvelope makes one")
+
+func (k *Keyring) check() error {
+	if k == nil || k.keys == nil {
+		return errNoKeys
+	}
+	return nil
+}
+
+func (e *Envelope) check() error { return (*Keyring)(e).check() }
+
+// The first byte of what is sealed.
 const (
-	keyIDSize = 8
-	saltSize  = 32
+	keyringFormat  = 1
+	envelopeFormat = 2
 )
+
+// A keyID names a key without giving it away. A data key of a Keyring is wrapped
+// as the ID of its key and a salt.
+type keyID [8]byte
+
+const saltSize = 32
 
 // NewKeyring returns a Keyring that seals with primary and opens with all of the
 // keys: 32 random bytes each, from where you keep secrets.
@@ -48,7 +103,7 @@ const (
 // out the first. Keep the old key as long as a backup that needs it.
 func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
 	secrets := make(map[keyID][]byte, 1+len(old))
-	var ids []keyID
+	var first []byte
 	for i, secret := range append([][]byte{primary}, old...) {
 		if len(secret) != 32 {
 			return nil, fmt.Errorf("tokenstore: key %d of the keyring has %d bytes, not 32", i+1, len(secret))
@@ -56,66 +111,75 @@ func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
 		if bytes.Count(secret, []byte{0}) == len(secret) {
 			return nil, fmt.Errorf("tokenstore: key %d of the keyring is all zeros", i+1)
 		}
-		id, err := hkdf.Expand(sha256.New, secret, "tokenstore key id", keyIDSize)
+		id, err := hkdf.Expand(sha256.New, secret, "tokenstore key id", len(keyID{}))
 		if err != nil {
 			return nil, fmt.Errorf("tokenstore: key %d of the keyring: %w", i+1, err)
 		}
-		ids = append(ids, keyID(id))
+		if first == nil {
+			first = id
+		}
 		secrets[keyID(id)] = bytes.Clone(secret)
 	}
 	derive := func(_ context.Context, wrapped []byte) ([]byte, error) {
-		if len(wrapped) != keyIDSize+saltSize {
+		if len(wrapped) != len(keyID{})+saltSize {
 			return nil, fmt.Errorf("%w: it names no key of a Keyring", ErrSealed)
 		}
-		secret, ok := secrets[keyID(wrapped)]
+		id, salt := keyID(wrapped), wrapped[len(keyID{}):]
+		secret, ok := secrets[id]
 		if !ok {
 			return nil, fmt.Errorf("%w: its key is not on the keyring", ErrSealed)
 		}
-		return hkdf.Key(sha256.New, secret, wrapped[keyIDSize:], "tokenstore data key", dataKeySize)
+		return hkdf.Key(sha256.New, secret, salt, "tokenstore data key", datakey.Size)
 	}
 	create := func(ctx context.Context) (secret, wrapped []byte, err error) {
-		wrapped = make([]byte, keyIDSize+saltSize)
-		copy(wrapped, ids[0][:])
-		rand.Read(wrapped[keyIDSize:])
+		salt := make([]byte, saltSize)
+		rand.Read(salt)
+		wrapped = append(bytes.Clone(first), salt...)
 		secret, err = derive(ctx, wrapped)
 		return secret, wrapped, err
 	}
-	return &Keyring{
+	return &Keyring{sealer{
 		redacted: "tokenstore.Keyring{[redacted]}",
-		keys:     &dataKeys{format: keyringFormat, create: create, unwrap: derive},
-		primary:  ids[0],
-	}, nil
+		keys:     &datakey.Keys{Format: keyringFormat, Create: create, Unwrap: derive, Primary: first, ErrSealed: ErrSealed},
+	}}, nil
 }
 
-// Seal implements [Sealer].
-func (k *Keyring) Seal(ctx context.Context, plaintext, associated []byte) ([]byte, error) {
-	if err := k.check(); err != nil {
-		return nil, err
+// NewEnvelope returns an Envelope. wrap encrypts a data key of 32 bytes with a key
+// that only the key service has, and unwrap reverses it. Both must be safe for
+// concurrent use, and must return when their context ends. They may bind the data
+// key to a text of their own, such as an encryption context.
+//
+// If unwrap can tell that the service will never unwrap these bytes, because
+// they are not its own or because the key was destroyed, its error should wrap
+// [ErrSealed]. Every other error is taken to be temporary: what it concerned is
+// left as it is, and the HTTP status is 503.
+//
+// To stop using a key, or a version of one, at the service: let the service wrap
+// with the next one, wait until every process has started since or a day has
+// passed, run [Sealed.Reseal] in a new process, and destroy the old one only
+// when no backup needs it.
+func NewEnvelope(wrap, unwrap func(ctx context.Context, key []byte) ([]byte, error)) (*Envelope, error) {
+	if wrap == nil || unwrap == nil {
+		return nil, errors.New("tokenstore: NewEnvelope needs wrap and unwrap")
 	}
-	return k.keys.seal(ctx, plaintext, associated)
-}
-
-// Open implements [Sealer].
-func (k *Keyring) Open(ctx context.Context, sealed, associated []byte) ([]byte, error) {
-	if err := k.check(); err != nil {
-		return nil, err
+	create := func(ctx context.Context) (secret, wrapped []byte, err error) {
+		secret = make([]byte, datakey.Size)
+		rand.Read(secret)
+		wrapped, err = wrap(ctx, bytes.Clone(secret))
+		if err != nil {
+			return nil, nil, redact.Failure(ctx, "wrapping a data key", err, secret)
+		}
+		return secret, bytes.Clone(wrapped), nil
 	}
-	return k.keys.open(ctx, sealed, associated)
-}
-
-// UnderPrimary reports whether sealed is under the primary key. [Sealed.Reseal]
-// leaves such a record alone.
-func (k *Keyring) UnderPrimary(sealed []byte) bool {
-	if k.check() != nil {
-		return false
+	open := func(ctx context.Context, wrapped []byte) ([]byte, error) {
+		secret, err := unwrap(ctx, wrapped)
+		if err != nil {
+			return nil, redact.Failure(ctx, "unwrapping a data key", err)
+		}
+		return secret, nil
 	}
-	wrapped, _, err := k.keys.split(sealed)
-	return err == nil && bytes.HasPrefix(wrapped, k.primary[:])
-}
-
-func (k *Keyring) check() error {
-	if k == nil || k.keys == nil {
-		return errors.New("the Keyring has no keys: NewKeyring makes one that has")
-	}
-	return nil
+	return &Envelope{sealer{
+		redacted: "tokenstore.Envelope{[redacted]}",
+		keys:     &datakey.Keys{Format: envelopeFormat, Create: create, Unwrap: open, ErrSealed: ErrSealed},
+	}}, nil
 }

@@ -253,35 +253,3 @@ func (u *user) invalidate(value string) {
 		return c.refusedByAPI()
 	})
 }
-
-const (
-	// tooYoung is the age below which a token that a refresh has brought cannot
-	// have ended, so that another refresh is no use.
-	tooYoung = 10 * time.Second
-
-	// onceIn is how often the tokens of one user are replaced because an API
-	// refuses them.
-	onceIn = time.Minute
-)
-
-// replaceRefused is Invalidate for HTTPClient, after a 401. It reports whether
-// sending the request again may help: not with a token that a refresh brought
-// seconds ago, or that has just replaced a refused one.
-func (m *Manager) replaceRefused(subject, value string) bool {
-	u := m.users.get(subject)
-	if u == nil {
-		return true
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	c := u.cached.Load()
-	if c == nil || c.value != value || c.refused {
-		return true // there is a newer one, or soon will be
-	}
-	age := time.Duration(m.clock.unixNano() - c.refreshedAt)
-	if c.refreshedAt != 0 && (age < tooYoung || c.again && age < onceIn) {
-		return false
-	}
-	u.cached.Store(c.refusedByAPI())
-	return true
-}

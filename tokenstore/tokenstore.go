@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/bearer"
 )
 
 // A Refresher gets an access token for a refresh token; exchange's Client is
@@ -126,7 +128,7 @@ type Manager struct {
 	refreshAhead   time.Duration
 	timeout        time.Duration
 	allowNarrowing bool
-	hosts          hosts
+	hosts          bearer.Hosts
 	transport      http.RoundTripper
 	logger         *slog.Logger
 	seed           maphash.Seed // of fingerprints
@@ -141,7 +143,10 @@ type Manager struct {
 
 // New checks the configuration. It does no I/O.
 func New(c Config) (*Manager, error) {
-	hosts, wrong := newHosts(c.Hosts)
+	if len(c.Hosts) == 0 {
+		c.Hosts = []string{"googleapis.com"}
+	}
+	hosts, wrong := bearer.NewHosts(c.Hosts)
 	switch {
 	case refusePart(c.ClientID) != "":
 		wrong = "ClientID is " + refusePart(c.ClientID)
@@ -190,7 +195,7 @@ func New(c Config) (*Manager, error) {
 		m.leaser, _ = c.Store.(Leaser)
 	}
 	if m.transport == nil {
-		m.transport = defaultTransport()
+		m.transport = bearer.DefaultBase()
 	}
 	return m, nil
 }

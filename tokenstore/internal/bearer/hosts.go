@@ -1,4 +1,4 @@
-package tokenstore
+package bearer
 
 import (
 	"cmp"
@@ -14,14 +14,12 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
-// hosts is where a bearer token may go: host names, without or with a port.
-type hosts []string
+// Hosts is where a token may go: host names, without or with a port.
+type Hosts []string
 
-func newHosts(names []string) (list hosts, wrong string) {
-	if len(names) == 0 {
-		return hosts{"googleapis.com"}, ""
-	}
-	list = make(hosts, len(names))
+// NewHosts returns names as Hosts, or what is wrong with them.
+func NewHosts(names []string) (list Hosts, wrong string) {
+	list = make(Hosts, len(names))
 	for i, name := range names {
 		u, err := url.Parse("https://" + name)
 		if err != nil || u.Host != name || !isHost(name) || !isPort(u) || strings.HasPrefix(name, ".") {
@@ -62,7 +60,7 @@ func port(u *url.URL) string {
 // refuse returns why a token must not be sent with req, or "": it goes to a name on
 // the list or one below it, over https, or over http if it is this machine. A Host
 // header names such a host too, because a server or a proxy may go by that.
-func (h hosts) refuse(req *http.Request) string {
+func (h Hosts) refuse(req *http.Request) string {
 	u := req.URL
 	switch {
 	case !h.contain(u):
@@ -76,7 +74,7 @@ func (h hosts) refuse(req *http.Request) string {
 }
 
 // contain reports whether the host of u is on the list, or below one on it.
-func (h hosts) contain(u *url.URL) bool {
+func (h Hosts) contain(u *url.URL) bool {
 	if !isHost(u.Host) {
 		return false
 	}
@@ -95,7 +93,7 @@ func isAddress(host string) bool {
 	return err == nil
 }
 
-// followed tells whether req is what became of a redirect, and if so, whether
+// followed reports whether req is what became of a redirect, and if so, whether
 // all of its way was on one host: only then it may carry the token.
 func followed(req *http.Request) (redirect, sameHost bool) {
 	sameHost = true

@@ -1,23 +1,30 @@
-package tokenstore
+package datakey
 
 import (
+	"bytes"
+	"context"
 	"encoding/binary"
 	"testing"
 )
 
 // The limits of data keys are out of reach for a test that seals.
 
-func TestDataKeySealsNoMoreThan(t *testing.T) {
-	k, err := NewKeyring(append(make([]byte, 31), 1))
-	if err != nil {
-		t.Fatal(err)
+func newKeys() *Keys {
+	secret := bytes.Repeat([]byte{1}, Size)
+	return &Keys{
+		Create: func(context.Context) (plain, wrapped []byte, err error) { return secret, []byte{1}, nil },
+		Unwrap: func(context.Context, []byte) ([]byte, error) { return secret, nil },
 	}
+}
+
+func TestDataKeySealsNoMoreThan(t *testing.T) {
+	k := newKeys()
 	for range 2 {
 		if _, err := k.Seal(t.Context(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	first := k.keys.current.Load()
+	first := k.current.Load()
 	if n := first.records.Load(); n != 2 {
 		t.Fatalf("2 records are counted as %d", n)
 	}
@@ -26,28 +33,24 @@ func TestDataKeySealsNoMoreThan(t *testing.T) {
 		if _, err := k.Seal(t.Context(), nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if same := k.keys.current.Load() == first; same != want {
+		if same := k.current.Load() == first; same != want {
 			t.Errorf("record 2^31+%d: under the same data key: %t, want %t", i, same, want)
 		}
 	}
 }
 
 func TestDataKeysAreBounded(t *testing.T) {
-	k, err := NewKeyring(append(make([]byte, 31), 1))
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := newKeys()
 	for i := range uint32(maxOpened + 100) {
-		wrapped := append(k.primary[:], make([]byte, saltSize)...)
-		binary.BigEndian.PutUint32(wrapped[keyIDSize:], i)
-		if _, err := k.keys.unwrapped(t.Context(), wrapped); err != nil {
+		wrapped := binary.BigEndian.AppendUint32(nil, i)
+		if _, err := k.unwrapped(t.Context(), wrapped); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := k.keys.opened[string(wrapped)]; !ok {
+		if _, ok := k.opened[string(wrapped)]; !ok {
 			t.Fatalf("data key %d is not kept", i)
 		}
 	}
-	if n := len(k.keys.opened); n != maxOpened {
+	if n := len(k.opened); n != maxOpened {
 		t.Errorf("%d data keys are kept, want %d", n, maxOpened)
 	}
 }
@@ -55,11 +58,7 @@ func TestDataKeysAreBounded(t *testing.T) {
 // A caller who finds the data key used up just after another has replaced it does
 // not replace it once more.
 func TestDataKeyIsReplacedOnce(t *testing.T) {
-	k, err := NewKeyring(append(make([]byte, 31), 1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace := k.keys.replace(nil)
+	replace := newKeys().replace(nil)
 	first, err := replace(t.Context())
 	if err != nil {
 		t.Fatal(err)
