@@ -8,6 +8,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/tlv"
 )
 
 // A Sealer encrypts and authenticates: a [Keyring], an [Envelope], or an adapter
@@ -135,7 +137,7 @@ func (s *Sealed) open(ctx context.Context, key Key, g *Grant) error {
 	if err != nil {
 		return sealerError("opening", err)
 	}
-	refreshToken, accessToken, ok := cutValue(plaintext)
+	refreshToken, accessToken, ok := tlv.Cut(plaintext)
 	if !ok {
 		return fmt.Errorf("%w: its content is not that of a grant", ErrSealed)
 	}
