@@ -98,20 +98,22 @@ type Retry struct {
 // Endpoint holds the addresses of a provider: https, or http on a loopback
 // interface. The zero value of a field stands for Google's.
 type Endpoint struct {
-	Issuer    string // iss in a callback; https://accounts.google.com
-	AuthURL   string // https://accounts.google.com/o/oauth2/v2/auth
-	TokenURL  string // https://oauth2.googleapis.com/token
-	RevokeURL string // https://oauth2.googleapis.com/revoke
+	Issuer      string // iss in a callback; https://accounts.google.com
+	AuthURL     string // https://accounts.google.com/o/oauth2/v2/auth
+	TokenURL    string // https://oauth2.googleapis.com/token
+	RevokeURL   string // https://oauth2.googleapis.com/revoke
+	UserInfoURL string // https://openidconnect.googleapis.com/v1/userinfo
 }
 
 const googleIssuer = "https://accounts.google.com"
 
 func (e Endpoint) withDefaults() Endpoint {
 	return Endpoint{
-		Issuer:    cmp.Or(e.Issuer, googleIssuer),
-		AuthURL:   cmp.Or(e.AuthURL, "https://accounts.google.com/o/oauth2/v2/auth"),
-		TokenURL:  cmp.Or(e.TokenURL, "https://oauth2.googleapis.com/token"),
-		RevokeURL: cmp.Or(e.RevokeURL, "https://oauth2.googleapis.com/revoke"),
+		Issuer:      cmp.Or(e.Issuer, googleIssuer),
+		AuthURL:     cmp.Or(e.AuthURL, "https://accounts.google.com/o/oauth2/v2/auth"),
+		TokenURL:    cmp.Or(e.TokenURL, "https://oauth2.googleapis.com/token"),
+		RevokeURL:   cmp.Or(e.RevokeURL, "https://oauth2.googleapis.com/revoke"),
+		UserInfoURL: cmp.Or(e.UserInfoURL, "https://openidconnect.googleapis.com/v1/userinfo"),
 	}
 }
 
@@ -147,7 +149,7 @@ func (c *Config) check() error {
 		return errors.New("exchange: Config.Retry.First is negative")
 	}
 	e := c.Endpoint
-	for _, f := range []field{{"AuthURL", e.AuthURL}, {"TokenURL", e.TokenURL}, {"RevokeURL", e.RevokeURL}} {
+	for _, f := range []field{{"AuthURL", e.AuthURL}, {"TokenURL", e.TokenURL}, {"RevokeURL", e.RevokeURL}, {"UserInfoURL", e.UserInfoURL}} {
 		if err := checkEndpoint(f.value); err != nil {
 			return fmt.Errorf("exchange: Config.Endpoint.%s: %w", f.name, err)
 		}

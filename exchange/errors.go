@@ -41,6 +41,10 @@ var (
 	// (login_required, consent_required and the like).
 	ErrDenied error = &sentinel{text: "denied", status: http.StatusForbidden, problem: problemDenied}
 
+	// ErrAccount: [Client.ExchangeFor] has redeemed a code of another Google Account
+	// than the one that has signed in.
+	ErrAccount error = &sentinel{text: "code of another account", status: http.StatusForbidden, problem: problemOtherAccount}
+
 	// ErrState: a callback does not belong to the AuthRequest: its state, its
 	// issuer or the nonce of its ID token is another one, or the AuthRequest has
 	// lost a part.
@@ -228,6 +232,8 @@ func (e *Error) Hint() string {
 		return "Try again later: Google, or the network on the way to it, has failed."
 	case kind == ErrDenied:
 		return "The user or their administrator did not agree: let them go on without Google, and try again when they ask for it."
+	case kind == ErrAccount:
+		return "The user has chosen another Google Account for the code than for the sign-in: have the app ask for the same one (setAccount on Android), or begin a sign-in with the other."
 	case kind == ErrState:
 		return "The sign-in was started in another browser session, or has been finished already: start a new one."
 	case kind == ErrBadRequest:

@@ -79,6 +79,7 @@
 //	    or for an AuthRequest that lost some    ErrState             400
 //	a callback with neither error nor code      ErrBadRequest        400
 //	a request that ReadCode refuses             ErrBadRequest        405, 403, 415, 413, 408, 400
+//	a code of another account (ExchangeFor)     ErrAccount           403
 //	what cannot be a code                       ErrInvalidGrant      400
 //	a code that is spent, or may be             ErrInvalidGrant      400
 //

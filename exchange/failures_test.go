@@ -192,7 +192,7 @@ func TestRefusalsOfRefresh(t *testing.T) {
 
 var sentinels = []error{
 	exchange.ErrInvalidGrant, exchange.ErrRedirectMismatch, exchange.ErrClient, exchange.ErrTemporary,
-	exchange.ErrDenied, exchange.ErrState, exchange.ErrBadRequest,
+	exchange.ErrDenied, exchange.ErrState, exchange.ErrBadRequest, exchange.ErrAccount,
 }
 
 // clientOf returns a client for the fake's first OAuth client.

@@ -13,14 +13,15 @@ import (
 // The problem codes, by which an app knows what to do. The documentation of
 // ProblemCode has the table.
 const (
-	problemBadRequest  = "bad_request"
-	problemCodeSpent   = "code_spent"
-	problemConsent     = "consent_required"
-	problemDenied      = "denied"
-	problemNotSignedIn = "not_signed_in"
-	problemNotStarted  = "not_started"
-	problemRetryLater  = "retry_later"
-	problemServer      = "server_error"
+	problemBadRequest   = "bad_request"
+	problemCodeSpent    = "code_spent"
+	problemConsent      = "consent_required"
+	problemDenied       = "denied"
+	problemNotSignedIn  = "not_signed_in"
+	problemNotStarted   = "not_started"
+	problemOtherAccount = "other_account"
+	problemRetryLater   = "retry_later"
+	problemServer       = "server_error"
 )
 
 // ProblemCode returns a stable code that says to an app, or to a page, what to do
@@ -34,6 +35,7 @@ const (
 //	denied            Is ErrDenied; or status 403             goes on without Google
 //	not_signed_in     status 401                              lets the user sign in again
 //	not_started       Is ErrState                             begins the sign-in anew
+//	other_account     Is ErrAccount                           gets a code of the account that has signed in
 //	retry_later       Is ErrTemporary; or status 408, 429,    waits, as Retry-After says, and gets
 //	                  503, 504                                a new code
 //	server_error      any other                               nothing: the backend is at fault

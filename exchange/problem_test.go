@@ -45,6 +45,7 @@ func TestProblemCode(t *testing.T) {
 		{&exchange.Error{Code: "policy_enforced"}, "denied", 403},
 		{exchange.ErrDenied, "denied", 403},
 		{exchange.ErrState, "not_started", 400},
+		{exchange.ErrAccount, "other_account", 403},
 		{exchange.ErrInvalidGrant, "code_spent", 400},
 		{fmt.Errorf("wrapped: %w", exchange.ErrTemporary), "retry_later", 503},
 		{&exchange.Error{Code: "internal_failure"}, "retry_later", 503},

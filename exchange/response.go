@@ -34,6 +34,10 @@ type Tokens struct {
 	// include openid, email or profile. Empty: none was sent.
 	IDToken string
 
+	// Subject is the sub of the account that the tokens are of, where
+	// [Client.ExchangeFor] has found it out. Otherwise it is empty.
+	Subject string
+
 	// Scopes are those granted, under the full names that Google gives them,
 	// sorted; users may grant fewer than were asked for. Nil: Google did not
 	// say. See [Tokens.Missing].

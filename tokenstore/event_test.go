@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -140,6 +141,23 @@ func TestHTTPStatus(t *testing.T) {
 		}](c.err)
 		if !ok || s.HTTPStatus() != c.want {
 			t.Errorf("%v: want HTTP status %d", c.err, c.want)
+		}
+	}
+}
+
+// Without an ID token nothing says whose tokens are kept, and the log says so.
+func TestSignInSaysWhatItCannotTell(t *testing.T) {
+	for _, named := range []bool{true, false} {
+		var log bytes.Buffer
+		b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+		token := ""
+		if named {
+			token = idToken(`{"sub":"` + jane + `"}`)
+		}
+		b.signIn(t, withExtra(b.google.consent("openid"), "id_token", token))
+		b.signIn(t, withExtra(b.google.again("openid"), "id_token", token))
+		if n := strings.Count(log.String(), fmt.Sprintf(`"id_token":%v`, named)); n != 2 {
+			t.Errorf("ID token: %v, and the log is\n%s", named, &log)
 		}
 	}
 }

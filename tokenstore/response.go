@@ -21,6 +21,7 @@ type response struct {
 	scopes             []string // nil: Google did not say
 	refreshTokenExpiry time.Time
 	access             *accessToken // nil: none that could be used
+	named              bool         // it has an ID token, which says whose tokens they are
 }
 
 func (m *Manager) newResponse(tok *oauth2.Token) response {
@@ -33,6 +34,7 @@ func (m *Manager) newResponse(tok *oauth2.Token) response {
 		scopes:             scopesOf(tok),
 		refreshTokenExpiry: refreshTokenExpiry(tok, now),
 		access:             m.accessTokenOf(tok, now),
+		named:              idTokenOf(tok) != "",
 	}
 }
 
@@ -78,6 +80,11 @@ func (m *Manager) accessTokenOf(tok *oauth2.Token, now time.Time) *accessToken {
 	return m.newAccessToken(tok.AccessToken, kind, now, now.Add(lifetime), lifetime)
 }
 
+func idTokenOf(tok *oauth2.Token) string {
+	raw, _ := tok.Extra("id_token").(string)
+	return raw
+}
+
 // checkSignIn refuses a token whose ID token names another user, and returns when
 // Google issued the ID token; zero: there is none. To verify an ID token is
 // package idtoken's part: this one came straight from Google's token endpoint.
@@ -85,8 +92,8 @@ func checkSignIn(tok *oauth2.Token, subject string, now time.Time) (issued time.
 	if tok == nil {
 		return time.Time{}, errors.New("no token was given")
 	}
-	raw, ok := tok.Extra("id_token").(string)
-	if !ok || raw == "" {
+	raw := idTokenOf(tok)
+	if raw == "" {
 		return time.Time{}, nil
 	}
 	var sub string

@@ -39,6 +39,10 @@ import (
 // not subject, the error is [ErrSubject] and nothing is written; its iat is the
 // time of the sign-in. Of two sign-ins the later one is kept. The access token is
 // cached if it covers the kept scopes.
+//
+// Without an ID token SignIn cannot tell whose tokens it keeps. The event
+// tokenstore.signed_in says id_token=false then; ExchangeFor of package exchange
+// compares the accounts before.
 func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token) (Grant, error) {
 	u, err := m.acquire(subject)
 	if err != nil {
@@ -119,7 +123,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 		m.replaceGrant(u, generation, g, w.response.access)
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", true))
+	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", true), slog.Bool("id_token", w.response.named))
 	return g, nil
 }
 
@@ -154,6 +158,6 @@ func (m *Manager) signInAgain(ctx context.Context, u *user, r response) (Grant, 
 		m.publish(u, generation, r.access, m.fingerprint(g), m.fingerprint(g))
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", false))
+	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", false), slog.Bool("id_token", r.named))
 	return g, nil
 }

@@ -93,7 +93,8 @@ type Config struct {
 	// Logger gets one record for each event, with client_id and subject, and no
 	// secret. If nil, nothing is logged. The messages are stable:
 	//
-	//	tokenstore.signed_in          info   refresh_token: whether there was a new one
+	//	tokenstore.signed_in          info   refresh_token: whether there was a new one;
+	//	                                     id_token: whether an ID token said whose it is
 	//	tokenstore.imported           info
 	//	tokenstore.narrowed           warn   lost: scopes that an earlier sign-in had
 	//	tokenstore.refreshed          debug

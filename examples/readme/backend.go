@@ -81,6 +81,25 @@ func (b *Backend) signedInFromPopup(w http.ResponseWriter, r *http.Request, t *e
 	// Your session starts here, for user.Subject.
 }
 
+// connect is for an app whose user has signed in by an ID token: subject is that of
+// the session, and the code comes on its own.
+func (b *Backend) connect(w http.ResponseWriter, r *http.Request, subject string) {
+	code, err := b.client.ReadCode(w, r)
+	var t *exchange.Tokens
+	if err == nil {
+		t, err = b.client.ExchangeFor(context.WithoutCancel(r.Context()), code, exchange.App, subject)
+	}
+	if err == nil && t.Subject == "" {
+		err = idtoken.ErrNoToken // nothing says whose code it was: the app has to ask for openid
+	}
+	if err == nil {
+		_, err = b.grants.SignIn(r.Context(), subject, &t.Token)
+	}
+	if err != nil { // ErrAccount is answered as "other_account": the user chose another one for the code
+		b.client.Fail(w, r, err)
+	}
+}
+
 // Serve is the rest of a program's main function.
 func (b *Backend) Serve(ctx context.Context, addr string) error {
 	srv := &http.Server{Addr: addr, Handler: b.Routes(), ReadHeaderTimeout: 10 * time.Second}

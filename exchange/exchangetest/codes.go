@@ -37,7 +37,8 @@ type CodeRequest struct {
 // AppCode returns a one-time code as Google's SDK gives it to an app on iOS or
 // Android (serverAuthCode), to be redeemed with an empty redirect_uri. The azp
 // of its ID token is AppID, by default a client of the same project that is not
-// the backend's own.
+// the backend's own. A code for neither openid, email nor profile, such as for
+// drive.appdata alone, brings no ID token, and nothing says whose it is.
 //
 // It panics if the user or client is unknown or gone, if the user would not see
 // the consent screen on which to decline, or denies everything.

@@ -156,10 +156,11 @@ func (s *Server) KeySource() idtoken.KeySource { return s.Issuer() }
 // Endpoint returns the server's addresses, for [exchange.Config].
 func (s *Server) Endpoint() exchange.Endpoint {
 	return exchange.Endpoint{
-		Issuer:    s.issuerURL(),
-		AuthURL:   s.URL + authPath,
-		TokenURL:  s.URL + tokenPath,
-		RevokeURL: s.URL + revokePath,
+		Issuer:      s.issuerURL(),
+		AuthURL:     s.URL + authPath,
+		TokenURL:    s.URL + tokenPath,
+		RevokeURL:   s.URL + revokePath,
+		UserInfoURL: s.URL + userInfoPath,
 	}
 }
 

@@ -1,0 +1,76 @@
+package exchange
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
+)
+
+// ExchangeFor is [Client.Exchange] for a user who has signed in already, with an ID
+// token that was verified: subject is its sub. On Android the two are apart:
+// Credential Manager brings the ID token, and AuthorizationClient the code, which
+// may be of another Google Account on the device.
+//
+// The account of the code is that of the ID token that comes with it. If there is
+// none and a scope allows it, ExchangeFor asks Google's userinfo endpoint, once. If
+// it is another account, the error is ErrAccount: keep nothing. The tokens are
+// returned beside it for a caller that wants to revoke them. That ends all that the
+// other account has granted to any client of the Cloud project, also if its user is
+// one of yours; without it, a refresh token that nobody keeps stays alive.
+//
+// With a code for drive.appdata alone, nothing says whose it is. Then, and if
+// userinfo does not answer, Tokens.Subject is empty. Have the app ask for openid as
+// well.
+func (c *Client) ExchangeFor(ctx context.Context, code string, uri RedirectURI, subject string) (*Tokens, error) {
+	if subject == "" {
+		return nil, &Error{Op: opExchange, kind: ErrBadRequest, reason: "there is no subject to compare the account with",
+			hint: "ExchangeFor is for a user who has signed in. Exchange redeems any user's code."}
+	}
+	t, err := c.Exchange(ctx, code, uri)
+	if err != nil {
+		return nil, err
+	}
+	if t.IDToken != "" {
+		t.Subject = subjectOf(t.IDToken)
+	} else if t.Subject = c.askSubject(ctx, t); t.Subject == "" {
+		return t, nil
+	}
+	if t.Subject != subject {
+		return t, &Error{Op: opExchange, kind: ErrAccount}
+	}
+	return t, nil
+}
+
+// subjectOf reads the sub of an ID token that came straight from the token endpoint
+// (OpenID Connect Core section 3.1.3.7). It returns "" if there is none, or more
+// than one.
+func subjectOf(idToken string) (sub string) {
+	if exactjson.Claims(idToken, map[string]any{"sub": &sub}) != nil {
+		return ""
+	}
+	return sub
+}
+
+// askSubject asks the userinfo endpoint for the account of the access token (OpenID
+// Connect Core section 5.3), and returns "" if it does not say. It asks once, and
+// only with a scope that allows it.
+func (c *Client) askSubject(ctx context.Context, t *Tokens) (sub string) {
+	if t.Scopes != nil && !slices.ContainsFunc(t.Scopes, asksForIdentity) {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.cfg.Endpoint.UserInfoURL, nil)
+	if err != nil {
+		return ""
+	}
+	req.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	var resp response
+	body, _, err := c.do(req, &resp)
+	if err != nil || resp.status != http.StatusOK || exactjson.Members(body, map[string]any{"sub": &sub}) != nil {
+		return ""
+	}
+	return sub
+}
