@@ -73,8 +73,7 @@ func (b *backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.T
 		_, err = b.grants.SignIn(r.Context(), user.Subject, &t.Token)
 	}
 	if err != nil {
-		logError(r, err)
-		http.Error(w, "could not sign you in", exchange.HTTPStatus(err))
+		b.client.Fail(w, r, err)
 		return
 	}
 	id, ok := b.sessions.open(user.Subject)

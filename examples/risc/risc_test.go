@@ -179,6 +179,7 @@ func TestForgedEvent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer other.close()
+	other.google.Issuer().Rotate() // the fakes share their first key
 	token := risctest.Token(other.google.Issuer(), w.google.ClientID(), risc.SessionsRevoked{Meta: risctest.About(other.google.Issuer(), subject)})
 	resp, err := w.do(t.Context(), "POST", "/google/events", strings.NewReader(token), func(http.Header) {})
 	if err != nil || resp.StatusCode != http.StatusBadRequest {

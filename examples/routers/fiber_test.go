@@ -81,7 +81,7 @@ func TestFiberKeepsUsersApart(t *testing.T) {
 		}
 		token, err := grants.Token(ctx, r.Header.Get("X-User"))
 		if err != nil {
-			http.Error(w, "no token", exchange.HTTPStatus(err))
+			exchange.WriteProblem(w, r, err)
 			return
 		}
 		io.WriteString(w, token.AccessToken)
@@ -161,7 +161,7 @@ func TestFiberExchange(t *testing.T) {
 		}
 		tokens, err := client.Exchange(ctx, r.Header.Get("X-Code"), exchange.App)
 		if err != nil {
-			http.Error(w, "no tokens", exchange.HTTPStatus(err))
+			exchange.WriteProblem(w, r, err)
 			return
 		}
 		io.WriteString(w, tokens.AccessToken)

@@ -30,7 +30,7 @@ func plain(readCode codeReader) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		code, err := readCode(w, r)
 		if err != nil {
-			http.Error(w, "no code", exchange.HTTPStatus(err))
+			exchange.WriteProblem(w, r, err)
 			return
 		}
 		w.Write([]byte(code))

@@ -14,9 +14,9 @@ const maxDocument = 64 << 10
 
 // Handler answers a POST of a device's Document with the merged one. folder says
 // whose request it is: in a backend, drive.New with the HTTPClient that a
-// tokenstore.Manager has for the user of the session. The app hears a status
-// only, such as 403 where the user has to consent again; the error goes to
-// onError, which may be nil.
+// tokenstore.Manager has for the user of the session. The app gets the
+// answer that [exchange.WriteProblem] writes, such as 403 where the user has to
+// consent again; the error goes to onError, which may be nil.
 func Handler(name string, folder func(*http.Request) (*drive.AppFolder, error), onError func(*http.Request, error)) http.Handler {
 	if onError == nil {
 		onError = func(*http.Request, error) {}
@@ -30,8 +30,7 @@ func Handler(name string, folder func(*http.Request) (*drive.AppFolder, error), 
 		merged, err := syncFor(r, name, folder, local)
 		if err != nil {
 			onError(r, err)
-			status := exchange.HTTPStatus(err)
-			http.Error(w, http.StatusText(status), status)
+			exchange.WriteProblem(w, r, err)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
