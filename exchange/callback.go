@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -77,12 +78,11 @@ func checkCallbackCode(callback url.Values) error {
 	if len(callback["code"]) != 1 {
 		return &Error{Op: opCallback, kind: errNotACode, reason: "there is none, or more than one", hint: brokenCallback}
 	}
-	if err := checkCode(opCallback, callback.Get("code")); err != nil {
-		e := asError(opCallback, err)
+	err := checkCode(opCallback, callback.Get("code"))
+	if e, ok := errors.AsType[*Error](err); ok {
 		e.hint = brokenCallback
-		return e
 	}
-	return nil
+	return err
 }
 
 const brokenCallback = "Google sends a code or an error, in a query that is decoded once: see what else answers at the redirect URI, or rewrites its query, and let the user start again."

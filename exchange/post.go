@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/detach"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
@@ -60,27 +61,32 @@ func (f form) encode() string {
 }
 
 // requestTokens sends f, and the client's credentials, to the token endpoint once.
-// An error is an *Error.
-func (c *Client) requestTokens(ctx context.Context, op string, f form) (*response, error) {
+// It sets sent before it gives the request to the transport. An error is an *Error.
+func (c *Client) requestTokens(ctx context.Context, op string, f form, sent *bool) (*response, error) {
 	if ctx.Err() != nil {
 		return nil, notBegun(ctx, op)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	timed, cancel := detach.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	secret, err := c.secret(ctx)
+	defer timed.Release()
+	secret, err := c.secret(timed)
 	if err != nil {
-		return nil, &Error{Op: op, kind: ErrTemporary, reason: "there is no client secret", cause: ctxerr.With(ctx, f.secrets().cleanError(err)),
+		return nil, &Error{Op: op, kind: ErrTemporary, reason: "there is no client secret", cause: ctxerr.With(timed, f.secrets().cleanError(err)),
 			hint: "Config.ClientSecretFunc has failed: see what it reads the secret from."}
 	}
 	f = append(f, param{"client_id", c.cfg.ClientID})
 	if secret != "" {
 		f = append(f, param{"client_secret", secret})
 	}
-	resp, err := c.send(ctx, op, c.tokenURL, f)
+	*sent = true
+	resp, err := c.send(timed, op, c.tokenURL, f)
 	if err != nil {
 		return nil, err
 	}
-	return resp, resp.tokenFailure(op, f)
+	if err := resp.tokenFailure(op, f); err != nil {
+		return nil, err
+	}
+	return resp, nil
 }
 
 // post sends f once, without credentials.
@@ -88,9 +94,10 @@ func (c *Client) post(ctx context.Context, op string, address *url.URL, f form) 
 	if ctx.Err() != nil {
 		return nil, notBegun(ctx, op)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	timed, cancel := detach.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return c.send(ctx, op, address, f)
+	defer timed.Release()
+	return c.send(timed, op, address, f)
 }
 
 // send sends f once and reads the response. An *Error says that there is none, or
@@ -100,9 +107,8 @@ func (c *Client) send(ctx context.Context, op string, address *url.URL, f form) 
 	resp := &response{asked: c.cfg.Now()}
 	body, answered, err := c.do(t.request(ctx, address, f.encode()), resp)
 	if err != nil {
-		e := noResponse(op, answered || !t.unconnected(), err)
-		e.cause = &url.Error{Op: "Post", URL: address.String(), Err: ctxerr.With(ctx, f.secrets().cleanError(err))}
-		return nil, e
+		cause := &url.Error{Op: "Post", URL: address.String(), Err: ctxerr.With(ctx, f.secrets().cleanError(err))}
+		return nil, noResponse(op, answered || !t.unconnected(), err, cause)
 	}
 	if len(body) <= maxResponse {
 		resp.fields = fieldsOf(body)
@@ -138,14 +144,15 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, answered bo
 }
 
 // noResponse returns the failure of a request that got no response, or not all of
-// it. A transport may not report whether it has sent anything; then err may.
-func noResponse(op string, sent bool, err error) *Error {
+// it. Callers see cause, which is err without secrets. A transport may not report
+// whether it has sent anything; then err may.
+func noResponse(op string, sent bool, err, cause error) error {
 	if _, untrusted := errors.AsType[*tls.CertificateVerificationError](err); untrusted {
 		// Not to be tried again: it is still wrong in a second.
-		return &Error{Op: op, kind: ErrTemporary,
+		return &Error{Op: op, kind: ErrTemporary, cause: cause,
 			hint: "The endpoint's certificate is not trusted: look at this machine's clock and root certificates, and for a proxy that shows one of its own."}
 	}
-	return &Error{Op: op, kind: ErrTemporary, retry: true, ambiguous: sent && !undialled(err)}
+	return &Error{Op: op, kind: ErrTemporary, cause: cause, retry: true, ambiguous: sent && !undialled(err)}
 }
 
 // undialled reports whether err says that there was no connection to send

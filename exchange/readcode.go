@@ -85,14 +85,13 @@ func (c *Client) checkRequest(r *http.Request) (mediaType string, err error) {
 }
 
 // refuse returns the error of a request that is answered with status.
-func refuse(status int, reason string) *Error {
+func refuse(status int, reason string) error {
 	return &Error{Op: opReadCode, kind: ErrBadRequest, status: status, reason: reason}
 }
 
 func errCompressed() error {
-	e := refuse(http.StatusUnsupportedMediaType, "the body is compressed")
-	e.hint = "The app, or a proxy, compresses the body (gzip, for example): it has to send it as it is."
-	return e
+	return &Error{Op: opReadCode, kind: ErrBadRequest, status: http.StatusUnsupportedMediaType, reason: "the body is compressed",
+		hint: "The app, or a proxy, compresses the body (gzip, for example): it has to send it as it is."}
 }
 
 func codeFromForm(w http.ResponseWriter, r *http.Request) (string, error) {
@@ -133,9 +132,8 @@ func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
 		return "", refuse(http.StatusRequestEntityTooLarge, "the body is larger than 4 KiB")
 	}
 	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
-		e := refuse(http.StatusRequestTimeout, "the body came too slowly")
-		e.hint = "The network of the app is slow: it can send the same code again. The limit is http.Server.ReadTimeout."
-		return "", e
+		return "", &Error{Op: opReadCode, kind: ErrBadRequest, status: http.StatusRequestTimeout, reason: "the body came too slowly",
+			hint: "The network of the app is slow: it can send the same code again. The limit is http.Server.ReadTimeout."}
 	}
 	if err != nil {
 		return "", refuse(http.StatusBadRequest, "the body broke off")

@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -108,32 +109,32 @@ func (c *Client) exchange(ctx context.Context, code string, uri RedirectURI, ver
 
 // run performs r, whatever becomes of its callers.
 func (c *Client) run(ctx context.Context, r *redemption, id codeID, code string) {
-	spent := true // also if the transport panics
+	spent := false
 	defer func() {
 		r.panicked = recover()
 		c.codes.settle(id, spent, c.cfg.Now())
 		close(r.done)
 	}()
-	r.response, spent, r.err = c.redeem(ctx, code, r.uri, r.verifier)
+	r.response, r.err = c.redeem(ctx, code, r.uri, r.verifier, &spent)
 }
 
-// redeem sends a code. spent reports whether Google has redeemed it, or may have.
-func (c *Client) redeem(ctx context.Context, code, uri, verifier string) (resp *response, spent bool, err error) {
+// redeem sends a code. It sets spent if Google has redeemed the code, or may have,
+// also if the transport panics.
+func (c *Client) redeem(ctx context.Context, code, uri, verifier string, spent *bool) (*response, error) {
 	f := make(form, 0, 6)
 	f = append(f, param{"grant_type", "authorization_code"}, param{"code", code})
 	f = append(f, param{"redirect_uri", uri}) // of App: present and empty
 	if verifier != "" {
 		f = append(f, param{"code_verifier", verifier})
 	}
-	resp, err = c.requestTokens(ctx, opExchange, f)
-	if err == nil {
-		return resp, true, nil
+	resp, err := c.requestTokens(ctx, opExchange, f, spent)
+	if e, ok := errors.AsType[*Error](err); ok {
+		*spent = e.ambiguous
+		if e.ambiguous && e.hint == "" {
+			e.hint = "Google may have redeemed the code, though no usable answer came back: have the app get a new one. This one is not sent again."
+		}
 	}
-	e := asError(opExchange, err)
-	if e.ambiguous && e.hint == "" {
-		e.hint = "Google may have redeemed the code, though no usable answer came back: have the app get a new one. This one is not sent again."
-	}
-	return nil, e.ambiguous, e
+	return resp, err
 }
 
 // maxCode bounds a code. Google documents at most 256 bytes.

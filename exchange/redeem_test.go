@@ -457,6 +457,64 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 	})
 }
 
+// A transport reads a request's context when the request has ended, if it still
+// dials the connection. It must not see the caller's.
+func TestCallerIsNotReadAfterRefreshAndRevoke(t *testing.T) {
+	for name, call := range map[string]func(*exchange.Client, context.Context) error{
+		"Refresh": func(c *exchange.Client, ctx context.Context) error {
+			_, err := c.Refresh(ctx, refreshToken)
+			return err
+		},
+		"Revoke": func(c *exchange.Client, ctx context.Context) error { return c.Revoke(ctx, refreshToken) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var sent context.Context
+			c := newClient(t, scripted(func(r *http.Request) (*http.Response, error) {
+				sent = r.Context()
+				if got := sent.Value(traceKey{}); got != "jane" {
+					t.Errorf("the request saw %v, want the caller's value", got)
+				}
+				return says(200, `{"access_token":"ya29.new"}`)(r)
+			}))
+			caller := &recycledContext{t.Context(), "jane"}
+			if err := call(c, caller); err != nil {
+				t.Fatal(err)
+			}
+			caller.user = "john"
+			if got := sent.Value(traceKey{}); got != nil {
+				t.Errorf("after the call the request saw %v, want nothing", got)
+			}
+		})
+	}
+}
+
+// A code that was never given to the transport is not spent.
+func TestPanicBeforeSendingSpendsNoCode(t *testing.T) {
+	working := false
+	g := scripted(says(200, tokenAnswer))
+	c := newClient(t, g, func(cfg *exchange.Config) {
+		cfg.ClientSecret = ""
+		cfg.ClientSecretFunc = func(context.Context) (string, error) {
+			if !working {
+				panic("no vault")
+			}
+			return clientSecret, nil
+		}
+	})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic of ClientSecretFunc is lost")
+			}
+		}()
+		c.Exchange(t.Context(), goodCode, exchange.App)
+	}()
+	working = true
+	if _, err := c.Exchange(t.Context(), goodCode, exchange.App); err != nil || g.posts() != 1 {
+		t.Errorf("%v after %d posts: nothing had been sent", err, g.posts())
+	}
+}
+
 // The refresh token in the result is a copy.
 func TestRefreshTokenIsCopied(t *testing.T) {
 	memory := []byte(refreshToken)

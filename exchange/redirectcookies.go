@@ -171,7 +171,7 @@ func (c *pendingCookies) take(w http.ResponseWriter, r *http.Request, states []s
 		"It was sealed with a key that is not in RedirectConfig.Keys: give all replicas the same keys, and keep a replaced key for ten minutes.")
 }
 
-func notPending(reason, hint string) *Error {
+func notPending(reason, hint string) error {
 	return &Error{Op: opCallback, kind: ErrState, reason: reason, hint: hint}
 }
 

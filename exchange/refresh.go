@@ -32,7 +32,8 @@ func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 			hint: "The refresh token is empty: none is kept for the user, so have the app get a code with consent."}
 	}
 	resp, err := c.again(ctx, opRefresh, func() (*response, error) {
-		return c.requestTokens(ctx, opRefresh, append(make(form, 0, 4), param{"grant_type", "refresh_token"}, param{"refresh_token", refreshToken}))
+		f := append(make(form, 0, 4), param{"grant_type", "refresh_token"}, param{"refresh_token", refreshToken})
+		return c.requestTokens(ctx, opRefresh, f, new(bool))
 	})
 	if err != nil {
 		return nil, err
@@ -71,7 +72,10 @@ func (c *Client) Revoke(ctx context.Context, token string) error {
 func (c *Client) again(ctx context.Context, op string, call func() (*response, error)) (*response, error) {
 	policy := retry.Policy{Total: c.cfg.Retry.Total, Initial: c.cfg.Retry.First}
 	resp, err := retry.Do(ctx, policy, call, func(err error) (time.Duration, bool) {
-		e := asError(op, err)
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			return 0, false
+		}
 		return e.RetryAfter, e.retry
 	})
 	if err != nil {
@@ -85,7 +89,7 @@ func (c *Client) again(ctx context.Context, op string, call func() (*response, e
 func givenUp(ctx context.Context, op string, err error) error {
 	last, ok := errors.AsType[*Error](err)
 	if !ok || err == error(last) {
-		return asError(op, err)
+		return err
 	}
 	if errors.Is(last, ctx.Err()) && errors.Is(last, context.Cause(ctx)) {
 		return last // ctx has ended the call itself
@@ -98,22 +102,13 @@ func givenUp(ctx context.Context, op string, err error) error {
 	return &e
 }
 
-// asError returns err if it is an *Error. Otherwise a context has ended before
-// there was a result.
-func asError(op string, err error) *Error {
-	if e, ok := err.(*Error); ok {
-		return e
-	}
-	return ended(op, err)
-}
-
 // notBegun is the failure of a call whose context had ended before it.
 func notBegun(ctx context.Context, op string) error {
 	return &Error{Op: op, kind: ErrTemporary, cause: ctxerr.Of(ctx),
 		hint: "The caller's context had ended before anything was sent: call again, with one that has not."}
 }
 
-func ended(op string, cause error) *Error {
+func ended(op string, cause error) error {
 	return &Error{Op: op, kind: ErrTemporary, cause: cause,
 		hint: "The caller's context has ended. If that was during an exchange, the code is spent: what must not be cut short takes context.WithoutCancel."}
 }

@@ -4,22 +4,30 @@ package detach
 import (
 	"context"
 	"sync"
+	"time"
 )
 
-// A Context has the values of a caller's context, but neither its cancellation
-// nor its deadline. Release takes the values away: web frameworks such as Fiber
-// use a request's context again for the next request, so work that outlives its
-// caller must not read it.
+// A Context has the values of a caller's context until Release takes them away.
+// Web frameworks such as Fiber use a request's context again for the next request,
+// so work that outlives its caller must not read it. net/http does such work: it
+// goes on with a connection that a request has asked for when the request has ended.
 type Context struct {
-	context.Context // never ends, and has no values
+	context.Context // whose cancellation and deadline it has
 
 	mu     sync.Mutex
 	values context.Context // nil after Release
 }
 
-// From returns a Context with the values of ctx.
+// From returns a Context with the values of ctx, which never ends.
 func From(ctx context.Context) *Context {
 	return &Context{Context: context.Background(), values: ctx}
+}
+
+// WithTimeout returns a Context with the values of ctx, which ends with ctx and
+// after timeout. The caller must call cancel, too, before it returns.
+func WithTimeout(ctx context.Context, timeout time.Duration) (c *Context, cancel context.CancelFunc) {
+	timed, cancel := context.WithTimeout(ctx, timeout)
+	return &Context{Context: timed, values: timed}, cancel
 }
 
 // Value returns the value of the caller's context, or nil after Release.

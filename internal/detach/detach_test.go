@@ -2,8 +2,11 @@ package detach_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/detach"
 )
@@ -45,4 +48,37 @@ func TestContext(t *testing.T) {
 		t.Errorf("Value = %v after Release, want nil", got)
 	}
 	readers.Wait()
+}
+
+type key struct{}
+
+func TestWithTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent, cancel := context.WithCancelCause(t.Context())
+		ctx, cancelTimed := detach.WithTimeout(context.WithValue(parent, key{}, "trace"), time.Minute)
+		if got := ctx.Value(key{}); got != "trace" {
+			t.Errorf("Value = %v, want the caller's", got)
+		}
+		child, cancelChild := context.WithCancel(ctx)
+		defer cancelChild()
+		cause := errors.New("gone")
+		cancel(cause)
+		<-child.Done()
+		if ctx.Err() != context.Canceled || context.Cause(ctx) != cause {
+			t.Errorf("%v, %v after the caller's context has ended", ctx.Err(), context.Cause(ctx))
+		}
+		ctx.Release()
+		cancelTimed()
+		if got := ctx.Value(key{}); got != nil {
+			t.Errorf("Value = %v after Release, want nil", got)
+		}
+
+		ctx, cancelTimed = detach.WithTimeout(t.Context(), time.Minute)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if ctx.Err() != context.DeadlineExceeded {
+			t.Errorf("%v after the timeout", ctx.Err())
+		}
+		cancelTimed()
+	})
 }
