@@ -66,14 +66,3 @@ func unindent(code string) string {
 	}
 	return "\n" + strings.TrimSpace(strings.Join(lines, "\n")) + "\n"
 }
-
-// TestLinks checks that what the README points to within the repository is
-// there.
-func TestLinks(t *testing.T) {
-	text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(readREADME(t), "")
-	for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(text, -1) {
-		if _, err := os.Stat(filepath.Join(root, link[1])); err != nil {
-			t.Error(err)
-		}
-	}
-}

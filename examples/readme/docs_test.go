@@ -1,0 +1,99 @@
+package readme
+
+import (
+	"cmp"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// documents are those that point to files and tests of the repository.
+var documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "findings/README.md",
+	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md"}
+
+func read(t *testing.T, document string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestLinks checks that what the documents point to within the repository is
+// there.
+func TestLinks(t *testing.T) {
+	for _, document := range documents {
+		text := regexp.MustCompile("(?s)```.*?```").ReplaceAllString(read(t, document), "")
+		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(text, -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(document), link[1])); err != nil {
+				t.Errorf("%s: %v", document, err)
+			}
+		}
+	}
+}
+
+var named = regexp.MustCompile("`(?:([a-z0-9/]+)\\.)?((?:Test|Fuzz)\\w+)`")
+
+// TestNamedTests checks that each test that a document names exists, in the
+// package that it is said to be in.
+func TestNamedTests(t *testing.T) {
+	tests := map[string][]string{} // by folder
+	for document, folder := range map[string]string{ // of names without a package
+		"docs/google.md": "", "docs/failures.md": "", "docs/proxies.md": "examples/proxies",
+	} {
+		names := named.FindAllStringSubmatch(read(t, document), -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no test", document)
+		}
+		for _, name := range names {
+			in := cmp.Or(name[1], folder)
+			if tests[in] == nil {
+				tests[in] = testsOf(t, in)
+			}
+			if !slices.Contains(tests[in], name[2]) {
+				t.Errorf("%s: there is no %s in %q", document, name[2], in)
+			}
+		}
+	}
+}
+
+// TestEachRowHasATest checks that no fact and no failure is listed without the
+// test that holds it.
+func TestEachRowHasATest(t *testing.T) {
+	for _, document := range []string{"docs/google.md", "docs/failures.md"} {
+		for line := range strings.Lines(read(t, document)) {
+			if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "| test |\n") {
+				continue
+			}
+			cells := strings.Split(line, " | ")
+			if !named.MatchString(cells[len(cells)-1]) {
+				t.Errorf("%s: no test in the last column of %s", document, line)
+			}
+		}
+	}
+}
+
+// testsOf returns the names of the tests and fuzzers in a folder of the
+// repository.
+func testsOf(t *testing.T, folder string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(string(text), -1) {
+			names = append(names, name[1])
+		}
+	}
+	return names
+}
