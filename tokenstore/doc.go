@@ -60,7 +60,7 @@
 //   - a revocation over a refresh, and over sign-ins before it;
 //   - a Disconnect over a refresh: what that brings is revoked too.
 //
-// # No refresh token is lost
+// # What can lose a refresh token
 //
 // Google hands out a refresh token when the user sees the consent screen, and
 // not again. So a sign-in without one never replaces the kept one; every write
@@ -69,9 +69,9 @@
 // until it does ([Manager.Flush], [Manager.Close]). A refresh token that Google
 // has replaced is saved before the access token that came with it is handed out.
 //
-// Three losses remain possible: Google replaces a refresh token and the process
-// dies before it is saved, or the response with the new one is lost on the way;
-// and the process is killed while there are pending writes.
+// What remains: Google replaces a refresh token, and the process dies before it is
+// saved or the response with the new one is lost on the way; and the process is
+// killed while there are pending writes.
 //
 // Only the error code invalid_grant ends a grant, and only as long as the record
 // still has the very token that was refused. Then the grant needs consent, the

@@ -1,6 +1,6 @@
 // Package drivetest is an in-memory Google Drive for tests: the part of the
-// Drive API v3 that an application data folder needs, on a loopback port, as
-// strict as Google.
+// Drive API v3 that an application data folder needs, on a loopback port. It is as
+// strict as Google's documentation and public reports say that Drive is.
 //
 //	srv := drivetest.NewServer(drivetest.Options{})
 //	defer srv.Close()

@@ -1,7 +1,6 @@
 // Package clients runs client libraries that others wrote, unmodified, against
-// the fake Google of exchangetest. What they accept from it they accept from
-// Google, and what it accepts from them Google accepts: that is what makes a
-// test against the fake mean something.
+// the fake Google of exchangetest. They were written for Google, so what they send
+// is what Google accepts, and a fake that refuses it is wrong.
 package clients
 
 import (

@@ -1,7 +1,6 @@
 // Package driveclients runs Drive clients that others wrote, unmodified, against
-// the fake Drive of drivetest. What they accept from it they accept from Google,
-// and what it accepts from them Google accepts: that is what makes a test against
-// the fake mean something.
+// the fake Drive of drivetest. They were written for Google, so what they send is
+// what Drive accepts, and a fake that refuses it is wrong.
 package driveclients
 
 import (
