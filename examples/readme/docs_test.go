@@ -41,7 +41,7 @@ var named = regexp.MustCompile("`(?:([a-z0-9/]+)\\.)?((?:Test|Fuzz)\\w+)`")
 // TestNamedTests checks that each test that a document names exists, in the
 // package that it is said to be in.
 func TestNamedTests(t *testing.T) {
-	tests := map[string][]string{} // by folder
+	tests := map[string][]string{}                   // by folder
 	for document, folder := range map[string]string{ // of names without a package
 		"docs/google.md": "", "docs/failures.md": "", "docs/proxies.md": "examples/proxies",
 	} {
