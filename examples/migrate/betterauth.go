@@ -45,21 +45,28 @@ func readSecrets(path string) (secrets, error) {
 	return s, nil
 }
 
+var errDamaged = errors.New("encrypted, and damaged")
+
 // open decrypts a token of better-auth's encryptOAuthTokens: hex of nonce,
 // ciphertext and tag, after "$ba$VERSION$" where there are several secrets. A
 // token from before that option is plain.
 func (s secrets) open(token string) (string, error) {
-	version, encrypted := "", token
-	if rest, ok := strings.CutPrefix(token, "$ba$"); ok {
+	name, version, encrypted := "BETTER_AUTH_SECRET", "", token
+	rest, versioned := strings.CutPrefix(token, "$ba$")
+	if versioned {
 		version, encrypted, _ = strings.Cut(rest, "$")
+		name = "version " + version + " of BETTER_AUTH_SECRETS"
 	}
 	box, err := hex.DecodeString(encrypted)
-	if err != nil || token == "" {
+	switch {
+	case err != nil && versioned:
+		return "", errDamaged
+	case err != nil || token == "":
 		return token, nil
 	}
 	secret, ok := s[version]
 	if !ok {
-		return "", fmt.Errorf("encrypted, and -secret has no secret %q", version)
+		return "", fmt.Errorf("encrypted, and -secret lacks %s", name)
 	}
 	key := sha256.Sum256([]byte(secret))
 	aead, err := chacha20poly1305.NewX(key[:])
@@ -67,7 +74,7 @@ func (s secrets) open(token string) (string, error) {
 		return "", err
 	}
 	if len(box) < aead.NonceSize() {
-		return "", errors.New("encrypted, and cut off")
+		return "", errDamaged
 	}
 	plain, err := aead.Open(nil, box[:aead.NonceSize()], box[aead.NonceSize():], nil)
 	if err != nil {

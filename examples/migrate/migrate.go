@@ -53,7 +53,7 @@ func (m *migration) all(ctx context.Context, old []grant, r *report) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if r.has(g) {
+		if r.decided(g) {
 			continue
 		}
 		e, err := m.decide(ctx, g)

@@ -47,7 +47,7 @@ func newWorld(t *testing.T, o exchangetest.Options) *world {
 		{Email: "mary.major@gmail.com", Subject: mary},
 	}
 	o.Clients = []exchangetest.Client{
-		{ID: "1234-web.apps.googleusercontent.com", Secret: "GOCSPX-invented"},
+		{ID: "1234-web.apps.googleusercontent.com", Secret: "GOCSPX-invented", RedirectURIs: []string{"http://localhost:3000/api/auth/callback/google"}},
 		{ID: "1234-other.apps.googleusercontent.com", Secret: "GOCSPX-invented"},
 	}
 	w := &world{T: t, google: exchangetest.NewServer(o), key: bytes.Repeat([]byte{7}, 32), dir: t.TempDir()}

@@ -36,17 +36,18 @@ func (e entry) because(outcome, why string) entry {
 	return e
 }
 
-// A report has an entry for each grant that was decided about, also in earlier
-// runs. It is a file of JSON lines. Lines are added and never changed; of two
-// about one grant the later one counts.
+// A report is a file with an entry for each grant that was decided about, as JSON
+// lines. Lines are added and never changed; of two about one grant the later one
+// counts.
 type report struct {
-	file    *os.File // nil: a dry run
-	entries map[string]entry
+	file    *os.File         // nil: a dry run
+	earlier map[string]entry // of earlier runs, by their key
+	counts  map[string]int   // of this run, by outcome
 }
 
 // openReport reads what earlier runs have decided.
 func openReport(path string, dryRun bool) (*report, error) {
-	r := &report{entries: make(map[string]entry)}
+	r := &report{earlier: make(map[string]entry), counts: make(map[string]int)}
 	if path == "" {
 		if dryRun {
 			return r, nil
@@ -68,7 +69,7 @@ func openReport(path string, dryRun bool) (*report, error) {
 	for lines.Scan() {
 		var e entry
 		if json.Unmarshal(lines.Bytes(), &e) == nil { // else: the last line of a run that died
-			r.entries[e.key()] = e
+			r.earlier[e.key()] = e
 		}
 	}
 	if err := lines.Err(); err != nil {
@@ -84,16 +85,21 @@ func openReport(path string, dryRun bool) (*report, error) {
 
 func (e entry) key() string { return e.User + " " + e.Token }
 
-// has reports whether an earlier run has asked Google about the grant, with a
-// result for good. A grant taken then that is gone from the store by now was
-// disconnected, and is not taken again.
-func (r *report) has(g grant) bool {
-	e := r.entries[newEntry(g).key()]
-	return e.Outcome == taken || e.Outcome == dead || e.Outcome == waiting
+// decided reports whether an earlier run has asked Google about the grant, with a
+// result for good, and counts it. A grant taken then that is gone from the store by
+// now was disconnected, and is not taken again.
+func (r *report) decided(g grant) bool {
+	e := r.earlier[newEntry(g).key()]
+	switch e.Outcome {
+	case taken, dead, waiting:
+		r.count(e)
+		return true
+	}
+	return false
 }
 
 func (r *report) add(e entry) error {
-	r.entries[e.key()] = e
+	r.count(e)
 	if r.file == nil {
 		return nil
 	}
@@ -105,6 +111,14 @@ func (r *report) add(e entry) error {
 	return err
 }
 
+func (r *report) count(e entry) {
+	what := e.Outcome
+	if e.Why != "" {
+		what += ": " + e.Why
+	}
+	r.counts[what]++
+}
+
 func (r *report) close() error {
 	if r.file == nil {
 		return nil
@@ -112,17 +126,9 @@ func (r *report) close() error {
 	return r.file.Close()
 }
 
-// print prints how many grants had which outcome.
+// print prints how many grants had which outcome, those of earlier runs included.
 func (r *report) print(out io.Writer) {
-	counts := map[string]int{}
-	for _, e := range r.entries {
-		what := e.Outcome
-		if e.Why != "" {
-			what += ": " + e.Why
-		}
-		counts[what]++
-	}
-	for _, what := range slices.Sorted(maps.Keys(counts)) {
-		fmt.Fprintf(out, "%8d %s\n", counts[what], what)
+	for _, what := range slices.Sorted(maps.Keys(r.counts)) {
+		fmt.Fprintf(out, "%8d %s\n", r.counts[what], what)
 	}
 }

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -124,8 +126,8 @@ func decodeYAML(r io.Reader) ([]row, error) {
 		return nil, errors.New("not a YAML map of users to texts") // err quotes the file
 	}
 	var rows []row
-	for user, text := range users {
-		rows = append(rows, row{"user": user, "json": text})
+	for _, user := range slices.Sorted(maps.Keys(users)) {
+		rows = append(rows, row{"user": user, "json": users[user]})
 	}
 	return rows, nil
 }
