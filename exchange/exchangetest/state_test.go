@@ -1,0 +1,67 @@
+package exchangetest_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+)
+
+func TestGrants(t *testing.T) {
+	const second, foreign = "123456789012-ios.apps.googleusercontent.com", "2-b.apps.googleusercontent.com"
+	srv := start(t, exchangetest.Options{
+		Users:   []exchangetest.User{{Email: jane, Subject: "1"}, {Email: "john.roe@example.com", Subject: "2"}},
+		Clients: []exchangetest.Client{{}, {ID: second, Installed: true}, {ID: foreign, Secret: "s"}},
+	})
+	if got := srv.Grants(); got != nil {
+		t.Errorf("at first: %v", got)
+	}
+	redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid"}}))
+	first := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid", appdata}}))
+	redeemAs(t, srv, second, "", srv.AppCode(exchangetest.CodeRequest{ClientID: second, Scopes: []string{"openid"}}))
+	redeemAs(t, srv, foreign, "s", srv.AppCode(exchangetest.CodeRequest{ClientID: foreign, User: "2", OnlineOnly: true, Scopes: []string{"openid"}}))
+	srv.AppCode(exchangetest.CodeRequest{User: "2"}) // a grant without tokens
+	check := func(when string, want ...exchangetest.Grant) {
+		t.Helper()
+		same := func(a, b exchangetest.Grant) bool {
+			return a.Subject == b.Subject && slices.Equal(a.ClientIDs, b.ClientIDs) && slices.Equal(a.Scopes, b.Scopes) &&
+				a.RefreshTokens == b.RefreshTokens && a.AccessTokens == b.AccessTokens
+		}
+		if got := srv.Grants(); !slices.EqualFunc(got, want, same) {
+			t.Errorf("%s: %+v, want %+v", when, got, want)
+		}
+	}
+	ours := []string{srv.ClientID(), second}
+	janes := exchangetest.Grant{Subject: "1", ClientIDs: ours, Scopes: []string{appdata, "openid"}, RefreshTokens: 3, AccessTokens: 3}
+	johns := exchangetest.Grant{Subject: "2", ClientIDs: ours, Scopes: []string{email, profile, "openid"}}
+	foreigns := exchangetest.Grant{Subject: "2", ClientIDs: []string{foreign}, Scopes: []string{"openid"}, AccessTokens: 1}
+	check("after the sign-ins", janes, johns, foreigns)
+
+	srv.Advance(2 * time.Hour)
+	post(t, srv, "/token", refreshForm(srv, first.str("refresh_token")))
+	janes.AccessTokens, foreigns.AccessTokens = 1, 0
+	check("two hours later", janes, johns, foreigns)
+	srv.RemoveAccess(jane)
+	check("without Jane's", johns, foreigns)
+}
+
+func TestAccountsAndClients(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	srv.SetBlocked(jane, true)
+	srv.SetAdvancedProtection("john.roe@example.com", true)
+	srv.DeleteUser("john.roe@example.com")
+	all := srv.Accounts()
+	if len(all) != 2 || all[0].Email != jane || all[0].Subject == "" || !all[0].Blocked || all[0].AdvancedProtection || all[0].Deleted ||
+		all[1].Blocked || !all[1].AdvancedProtection || !all[1].Deleted {
+		t.Errorf("accounts are %+v", all)
+	}
+	clients := srv.Clients()
+	if len(clients) != 1 || clients[0].ID != srv.ClientID() || clients[0].Secret != srv.ClientSecret() || clients[0].RedirectURIs[0] != callback {
+		t.Fatalf("clients are %+v", clients)
+	}
+	clients[0].RedirectURIs[0] = "spoiled"
+	if srv.Clients()[0].RedirectURIs[0] != callback {
+		t.Error("the caller can change a client")
+	}
+}
