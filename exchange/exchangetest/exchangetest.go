@@ -46,6 +46,8 @@
 // the log, with every header and form field as sent, secrets too; the package
 // itself prints nothing.
 //
+// The fakegoogle program below this package is the server for other languages.
+//
 // # Limits
 //
 // Users do not have to prove who they are, so the server must stay on a loopback
