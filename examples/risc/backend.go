@@ -20,6 +20,7 @@ type backend struct {
 	store    tokenstore.Store
 	grants   *tokenstore.Manager
 	sessions *sessions
+	stream   *risc.Stream // nil: somebody else has registered the receiver
 }
 
 // newBackend wires the packages together. The store is to find a grant by its

@@ -32,7 +32,10 @@ func (b *backend) handle(ctx context.Context, event risc.Event) error {
 	case risc.CredentialChangeRequired:
 		log.Printf("watch the account %s", e.Subject.ID)
 	case risc.Verification:
-		log.Printf("Google can reach us: state %q", e.State)
+		log.Print("Google can reach us")
+		if b.stream != nil {
+			b.stream.Arrived(e)
+		}
 	case risc.Unknown:
 		log.Printf("an event of type %q", e.Type)
 	}

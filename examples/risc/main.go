@@ -6,10 +6,15 @@
 //
 // goes through it with a fake Google on this machine. With the
 // client_secret_*.json of your web client it serves POST /auth/google for your
-// app and POST /google/events for Google, whom you tell its public https address
-// (https://developers.google.com/identity/protocols/risc):
+// app and POST /google/events for Google. With the key of a service account that has
+// the role RISC Configuration Admin it registers the public https address of the
+// latter at Google, and has Google verify it by an event:
 //
-//	go run -C examples ./risc -client-secret "$PWD/client_secret.json" -grants "$PWD/grants"
+//	go run -C examples ./risc -client-secret "$PWD/client_secret.json" -grants "$PWD/grants" \
+//		-service-account "$PWD/key.json" -receiver https://api.example.com/google/events
+//
+// With -stream show, on or off, and the key, it shows what is registered, or has
+// Google send events or not, and ends.
 package main
 
 import (
@@ -25,31 +30,52 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
 )
 
+// options are the flags of the command.
+type options struct {
+	clientSecret, grants, listen     string
+	serviceAccount, receiver, stream string
+}
+
 func main() {
-	clientSecret := flag.String("client-secret", "", "client_secret_*.json of a web client; none: a tour with a fake Google")
-	grants := flag.String("grants", "grants", "directory in which to keep refresh tokens")
-	listen := flag.String("listen", "localhost:8080", "address to listen on")
+	var o options
+	flag.StringVar(&o.clientSecret, "client-secret", "", "client_secret_*.json of a web client; none: a tour with a fake Google")
+	flag.StringVar(&o.grants, "grants", "grants", "directory in which to keep refresh tokens")
+	flag.StringVar(&o.listen, "listen", "localhost:8080", "address to listen on")
+	flag.StringVar(&o.serviceAccount, "service-account", "", "key file of a service account with the role RISC Configuration Admin")
+	flag.StringVar(&o.receiver, "receiver", "", "public https address of /google/events, to be registered at Google")
+	flag.StringVar(&o.stream, "stream", "", "show, on or off: what to do about Google's stream of events")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Stdout, *clientSecret, *grants, *listen); err != nil {
+	if err := run(ctx, os.Stdout, o); err != nil {
 		fmt.Fprintln(os.Stderr, "risc:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer, clientSecret, grants, listen string) error {
-	if clientSecret == "" {
+func run(ctx context.Context, out io.Writer, o options) error {
+	var stream *risc.Stream
+	var err error
+	if o.serviceAccount != "" {
+		if stream, err = openStream(o.serviceAccount); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.stream != "" || o.receiver != "" && stream == nil:
+		return manage(ctx, out, stream, o.stream)
+	case o.clientSecret == "":
 		return tour(ctx, out)
 	}
-	cfg, err := exchange.ConfigFromFile(clientSecret)
+	cfg, err := exchange.ConfigFromFile(o.clientSecret)
 	if err != nil {
 		return err
 	}
-	store, err := dirstore.Open(grants)
+	store, err := dirstore.Open(o.grants)
 	if err != nil {
 		return err
 	}
@@ -57,7 +83,15 @@ func run(ctx context.Context, out io.Writer, clientSecret, grants, listen string
 	if err != nil {
 		return err
 	}
-	return errors.Join(serve(ctx, listen, b.routes()), b.close())
+	if o.receiver != "" {
+		b.stream = stream
+		go func() { // Google's event comes while we listen
+			if err := register(ctx, out, stream, o.receiver); err != nil {
+				log.Print(err)
+			}
+		}()
+	}
+	return errors.Join(serve(ctx, o.listen, b.routes()), b.close())
 }
 
 func serve(ctx context.Context, listen string, h http.Handler) error {

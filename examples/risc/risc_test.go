@@ -191,8 +191,13 @@ func TestForgedEvent(t *testing.T) {
 }
 
 func TestRunRefuses(t *testing.T) {
-	if err := run(t.Context(), io.Discard, "no-such-file.json", t.TempDir(), "localhost:0"); err == nil {
+	if err := run(t.Context(), io.Discard, options{clientSecret: "no-such-file.json", grants: t.TempDir(), listen: "localhost:0"}); err == nil {
 		t.Error("a missing client_secret file: no error")
+	}
+	for _, o := range []options{{serviceAccount: "no-such-file.json"}, {stream: "show"}, {receiver: "https://api.example.com/google/events"}} {
+		if err := run(t.Context(), io.Discard, o); err == nil {
+			t.Errorf("%+v: no error", o)
+		}
 	}
 	if _, err := newBackend(exchange.Config{}, new(tokenstore.Memory), nil); err == nil {
 		t.Error("an empty configuration: no error")

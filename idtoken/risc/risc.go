@@ -33,10 +33,19 @@
 // order: what to do about an event that was overtaken, its time decides (see
 // [Config.Handle]). RevokedAt of a tokenstore.Manager, above as grants, does so.
 //
-// The address of the receiver is registered at Google once, with a service
-// account; this package has no part in that. To try the way from Google to
-// Handle, ask for a [Verification] event. Package risctest makes tokens for
-// tests.
+// # The stream
+//
+// Google sends nothing to a receiver that nobody has registered. A [Stream] registers
+// its address, once, with a service account, and has Google send a [Verification]
+// event through everything in between:
+//
+//	key, err := os.ReadFile("service_account.json")
+//	cfg, err := risc.StreamConfigFromJSON(key)
+//	stream, err := risc.NewStream(cfg)
+//	err = stream.Register(ctx, "https://api.example.com/google/events")
+//	err = stream.Verify(ctx) // Handle calls stream.Arrived(e) for a risc.Verification
+//
+// Package risctest makes tokens for tests, and has a fake of the stream.
 package risc
 
 import (

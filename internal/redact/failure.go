@@ -17,7 +17,7 @@ import (
 // case, and so is ctx.Err() once ctx has ended.
 func Failure(ctx context.Context, doing string, err error, values ...any) error {
 	f := &failure{text: doing + ": " + err.Error(), causes: []error{err}}
-	if repeats(err.Error(), values) {
+	if Repeats(err.Error(), values...) {
 		f.text = fmt.Sprintf("%s: %T, whose text repeats stored values", doing, err)
 	}
 	if ended := ctx.Err(); ended != nil && !errors.Is(err, ended) {
@@ -37,7 +37,9 @@ func (f *failure) Unwrap() []error { return f.causes }
 // Format writes the text under every verb: %#v would go into the cause.
 func (f *failure) Format(s fmt.State, _ rune) { io.WriteString(s, f.text) }
 
-func repeats(text string, values []any) bool {
+// Repeats reports whether text repeats one of values (strings and byte slices), or a
+// part of one that gives it away.
+func Repeats(text string, values ...any) bool {
 	digits := squeeze.Replace(strings.ToLower(text))
 	for _, value := range values {
 		v := bytesOf(value)

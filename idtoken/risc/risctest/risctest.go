@@ -1,5 +1,6 @@
 // Package risctest makes security event tokens for tests of what a backend does
-// about Google's events.
+// about Google's events, and has a fake of the API that manages their stream
+// ([Server]).
 //
 //	google := idtokentest.NewIssuer()
 //	token := risctest.Token(google, clientID, risc.SessionsRevoked{Meta: risctest.About(google, "1234567890")})
