@@ -55,7 +55,8 @@ func formats() map[string]format {
 
 		// Node.js: google-auth-library, the credentials of an OAuth2Client.
 		"google-auth-library": {refreshToken: "refresh_token", idToken: "id_token"},
-		// Auth.js never updates a row: it has the user's oldest refresh token.
+		// Auth.js never updates a row: it has the user's oldest refresh token. Prisma
+		// calls the table "Account": see -query.
 		"authjs": {subject: "providerAccountId", refreshToken: "refresh_token", user: "userId",
 			query: `SELECT "userId", "providerAccountId", refresh_token FROM accounts WHERE provider = 'google'`},
 		"better-auth": {subject: "accountId", refreshToken: "refreshToken", user: "userId", encrypted: true,

@@ -13,8 +13,9 @@
 //
 // Each grant is refreshed once, before it is kept. Google's answer says whether the
 // refresh token still works, which scopes it has, and, in an ID token, whose it is.
-// A refresh token is not kept under another user than Google names. A grant that is
-// in the store already is newer, and stays.
+// A refresh token is not kept under another user than Google names; where Google
+// names none, the old row's word counts. A grant that is in the store already is
+// newer, and stays.
 //
 // The program can be interrupted, and started again with the same -report: what
 // that says was decided is not asked again. Nothing that it prints or writes
@@ -54,25 +55,42 @@ type options struct {
 }
 
 func main() {
-	var o options
-	flag.StringVar(&o.clientSecret, "client-secret", "", "client_secret_*.json of the OAuth client to which the grants belong")
-	flag.StringVar(&o.from, "from", "", "format of the old grants: "+strings.Join(formatNames(), ", "))
-	flag.StringVar(&o.in, "in", "", "file of the old grants, or a folder of such files")
-	flag.StringVar(&o.db, "db", "", "or their database: postgres://…, mysql:user@tcp(host)/database, sqlite:path")
-	flag.StringVar(&o.query, "query", "", "with -db: SELECT of the old grants, instead of the format's own")
-	flag.StringVar(&o.secret, "secret", "", ".env file with BETTER_AUTH_SECRET, BETTER_AUTH_SECRETS or both, where better-auth encrypts")
-	flag.StringVar(&o.to, "to", "", "the backend's store: as -db, or dir:path")
-	flag.StringVar(&o.key, "key", "", "file with the key of that store: 32 bytes in base64; several lines: the first seals")
-	flag.StringVar(&o.report, "report", "", "file that gets a line for each grant; the next run goes on from it")
-	flag.BoolVar(&o.dryRun, "dry-run", false, "only read the old grants and say what would be done")
-	flag.BoolVar(&o.refresh, "refresh", true, "refresh each grant once; false: only those whose user is not known")
-	flag.Parse()
+	o, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, o); err != nil {
+	if err == nil {
+		err = run(ctx, os.Stdout, o)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "migrate:", err)
 		os.Exit(1)
 	}
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
+	flags.StringVar(&o.clientSecret, "client-secret", "", "client_secret_*.json of the OAuth client to which the grants belong")
+	flags.StringVar(&o.from, "from", "", "format of the old grants: "+strings.Join(formatNames(), ", "))
+	flags.StringVar(&o.in, "in", "", "file of the old grants, or a folder of such files")
+	flags.StringVar(&o.db, "db", "", "or their database: postgres://…, mysql:user@tcp(host)/database, sqlite:path")
+	flags.StringVar(&o.query, "query", "", "with -db: SELECT of the old grants, instead of the format's own")
+	flags.StringVar(&o.secret, "secret", "", ".env file with BETTER_AUTH_SECRET, BETTER_AUTH_SECRETS or both, where better-auth encrypts")
+	flags.StringVar(&o.to, "to", "", "the backend's store: as -db, in the table that sqlstore uses by default, or dir:path")
+	flags.StringVar(&o.key, "key", "", "file with the key of that store: 32 bytes in base64; several lines: the first seals")
+	flags.StringVar(&o.report, "report", "", "file that gets a line for each grant; the next run goes on from it")
+	flags.BoolVar(&o.dryRun, "dry-run", false, "only read the old grants and say what would be done")
+	flags.BoolVar(&o.refresh, "refresh", true, "refresh each grant once; false: only those whose user is not known")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("what is %q?", flags.Arg(0))
+	}
+	return o, nil
 }
 
 func run(ctx context.Context, out io.Writer, o options) error {
@@ -127,7 +145,28 @@ func (m *migration) connect(ctx context.Context, cfg exchange.Config, o options)
 		Store:     &tokenstore.Sealed{Store: store, Sealer: keyring},
 		Refresher: m.google,
 	})
-	return closeStore, err
+	if err == nil {
+		err = m.checkKey(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, closeStore())
+	}
+	return closeStore, nil
+}
+
+// checkKey fails if the store's first grant is under another key: the backend could
+// open none of what is kept here.
+func (m *migration) checkKey(ctx context.Context) error {
+	for subject, err := range m.kept.Subjects(ctx, "") {
+		if err == nil {
+			_, err = m.kept.Health(ctx, subject)
+		}
+		if errors.Is(err, tokenstore.ErrSealed) {
+			return fmt.Errorf("-key is not the store's: %w", err)
+		}
+		return err
+	}
+	return nil
 }
 
 func readKeyring(path string) (*tokenstore.Keyring, error) {

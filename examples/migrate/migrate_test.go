@@ -8,9 +8,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
@@ -18,6 +20,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/dirstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
 func TestMain(m *testing.M) { needs.Main(m) }
@@ -395,4 +398,77 @@ func TestRotation(t *testing.T) {
 	w.table([4]any{1, jane, nil, w.consent(jane, "openid").RefreshToken})
 	w.wantLines([]string{"1 taken"})
 	w.wantKept(jane)
+}
+
+// README.md and the package's own comment have commands that work.
+func TestCommands(t *testing.T) {
+	for _, c := range []struct{ file, command string }{
+		{"../../README.md", `(?m)^go run -C examples ./migrate (.*)$`},
+		{"main.go", `(?m)^//	go run -C examples ./migrate (.*)\\\n//(.*)\\\n//(.*)$`},
+	} {
+		text, err := os.ReadFile(c.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := regexp.MustCompile(c.command).FindSubmatch(text)
+		if found == nil {
+			t.Errorf("%s has no command", c.file)
+			continue
+		}
+		args := strings.Fields(string(bytes.Join(found[1:], []byte(" "))))
+		o, err := parse(args)
+		if err != nil || o.clientSecret == "" || o.from != "authjs" || o.db == "" || !o.dryRun || !o.refresh {
+			t.Errorf("%s: %q: %v", c.file, args, err)
+		}
+	}
+	if _, err := parse([]string{"-dry-run", "true"}); err == nil {
+		t.Error("an argument that is no flag is taken")
+	}
+}
+
+// With another key than the backend's, nothing that is kept here would open there.
+func TestWrongKey(t *testing.T) {
+	w := newWorld(t, exchangetest.Options{})
+	w.table([4]any{1, jane, nil, w.consent(jane, "openid").RefreshToken}, [4]any{2, john, nil, w.consent(john, "openid").RefreshToken})
+	tokens := w.consent(john, "openid")
+	if _, err := w.grants().SignIn(t.Context(), john, &tokens.Token); err != nil {
+		t.Fatal(err)
+	}
+	own := base64.StdEncoding.EncodeToString(w.key)
+	other := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))
+	for _, text := range []string{other, "", "not base64", base64.StdEncoding.EncodeToString([]byte("short"))} {
+		w.file("key", text)
+		if lines, err := w.run(); err == nil || len(lines) != 0 {
+			t.Errorf("with the key %q: %q, %v", text, lines, err)
+		}
+	}
+	w.file("key", other+"\n"+own+"\n")
+	w.wantLines([]string{"1 skipped: a grant is kept already", "1 taken"})
+}
+
+// A store that fails for a while does not lose a refresh token that Google has
+// replaced.
+func TestStoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &tokenstoretest.Faulty{Store: new(tokenstore.Memory)}
+		down := errors.New("the database is down")
+		kept, err := tokenstore.New(tokenstore.Config{ClientID: web, Store: store, Refresher: new(exchange.Client)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := migration{kept: kept}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		store.Inject(
+			tokenstoretest.Fault{Method: "Save", Err: down, Times: 3},
+			tokenstoretest.Fault{Method: "Save", Err: down, Performed: true},
+		)
+		if ok, err := m.keep(ctx, jane, tokenstore.Grant{RefreshToken: "1//new"}); !ok || err != nil {
+			t.Error(ok, err)
+		}
+		store.Inject(tokenstoretest.Fault{Method: "Save", Err: down, Times: -1})
+		if ok, err := m.keep(ctx, john, tokenstore.Grant{RefreshToken: "1//new"}); ok || err == nil {
+			t.Error(ok, err)
+		}
+	})
 }
