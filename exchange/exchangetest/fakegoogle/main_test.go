@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -55,7 +54,8 @@ func start(t *testing.T, args ...string) *program {
 		t.Fatal(err)
 	}
 	p.cmd = exec.Command(program, append([]string{"-listen", "127.0.0.1:0"}, args...)...)
-	p.cmd.Env = append(os.Environ(), "FAKEGOOGLE_TEST=run")
+	temp := t.TempDir() // a program that is killed leaves its folder behind
+	p.cmd.Env = append(os.Environ(), "FAKEGOOGLE_TEST=run", "TMPDIR="+temp, "TMP="+temp)
 	p.cmd.Stderr = p.messages
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -549,13 +549,8 @@ func TestDocumentation(t *testing.T) {
 			t.Errorf("%s is not printed", name)
 		}
 	}
-	for name := range documented("(FAKE[A-Z]+|endpoint=[a-z]+)") {
-		if endpoint, ok := strings.CutPrefix(name, "endpoint="); ok && !slices.Contains(endpoints, endpoint) {
-			t.Errorf("no endpoint %s", endpoint)
-		}
-	}
 	for _, endpoint := range endpoints {
-		if !strings.Contains(string(text), endpoint) {
+		if !strings.Contains(string(text), "`"+endpoint+"`") && !strings.Contains(string(text), "endpoint="+endpoint) {
 			t.Errorf("the endpoint %s is not documented", endpoint)
 		}
 	}
