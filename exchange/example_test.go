@@ -81,6 +81,21 @@ func ExampleClient_Exchange() {
 	// get a new code: 400
 }
 
+// An app on Android: the user has signed in by an ID token, and the code comes on
+// its own, of another account.
+func ExampleClient_ExchangeFor() {
+	google := exchangetest.NewServer(exchangetest.Options{})
+	defer google.Close()
+	client := newExampleClient(google)
+
+	code := google.AppCode(exchangetest.CodeRequest{User: "john.roe@example.com", Scopes: []string{"openid"}})
+	tokens, err := client.ExchangeFor(ctx, code, exchange.App, "108365719284610937465") // the sub of the verified ID token
+	if errors.Is(err, exchange.ErrAccount) {
+		fmt.Println(exchange.ProblemCode(err), tokens.Subject != "108365719284610937465")
+	}
+	// Output: other_account true
+}
+
 // A site whose users sign in by a redirect.
 func ExampleRedirect() {
 	const callback = "https://example.com/oauth2/callback"

@@ -22,7 +22,7 @@ const (
 
 // maxValues is the number of members and elements that a header or a payload may
 // have.
-const maxValues = 64
+const maxValues = 48
 
 // now is when every token of these tests is verified, unless a test says
 // otherwise.

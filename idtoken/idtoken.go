@@ -26,7 +26,7 @@
 //	a token that is not empty                                          ErrNoToken          401
 //	at most 16 KiB, three segments of canonical base64url,             ErrMalformed        401
 //	  header and payload one JSON object each, no name twice, at
-//	  most 64 members and array elements in all;
+//	  most 48 members and array elements in all;
 //	  header with alg RS256 and kid, typ JWT or none, without
 //	  crit, b64, jwk, jku, x5u, x5c
 //	signature by the key that Google publishes as kid                  ErrSignature        401

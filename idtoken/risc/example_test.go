@@ -55,3 +55,39 @@ func Example() {
 	// 202
 	// 202
 }
+
+// A backend registers its receiver, and sees that Google reaches it.
+func ExampleStream() {
+	var stream *risc.Stream
+	google := idtokentest.NewSharedIssuer()
+	const clientID = "1234567890-web.apps.googleusercontent.com"
+	receiver, err := risc.New(risc.Config{
+		Audiences: []string{clientID},
+		Keys:      google, // leave Keys out to have Google's
+		Handle: func(ctx context.Context, event risc.Event) error {
+			if e, ok := event.(risc.Verification); ok {
+				stream.Arrived(e)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fake := risctest.NewServer(risctest.Options{Issuer: google, Audience: clientID, Receiver: receiver})
+	defer fake.Close()
+
+	cfg, err := risc.StreamConfigFromJSON(fake.ServiceAccountJSON()) // from Google's console
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg.Endpoint = fake.URL // leave it out for Google's
+	if stream, err = risc.NewStream(cfg); err != nil {
+		log.Fatal(err)
+	}
+	if err := stream.Register(context.Background(), "https://api.example.com/google/events"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(stream.Verify(context.Background()))
+	// Output: <nil>
+}

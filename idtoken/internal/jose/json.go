@@ -13,7 +13,7 @@ import (
 
 const (
 	maxDepth  = 32 // objects and arrays within one another
-	maxValues = 64 // members and array elements at all depths together
+	maxValues = 48 // members and array elements at all depths together
 )
 
 // A Member is one name and value of a JSON object. Name is unescaped.
@@ -30,7 +30,7 @@ type Object []Member
 // of the same text disagree: names are told apart by every byte, a name that
 // comes twice in an object of any depth is refused, and so is text that is not
 // valid UTF-8, half a surrogate pair, and anything nested deeper than 32 levels.
-// It also refuses more than 64 members and array elements, all depths together:
+// It also refuses more than 48 members and array elements, all depths together:
 // Google's tokens have some 20, and to read hundreds only to refuse them costs
 // nearly what a signature does. The members share the memory of text.
 func ParseObject(text string) (Object, error) {

@@ -27,7 +27,7 @@ func TestParseObject(t *testing.T) {
 }
 
 func TestDistinctNames(t *testing.T) {
-	for n := 1; n < 64; n++ {
+	for n := 1; n < 48; n++ {
 		var names []string
 		for i := range n {
 			names = append(names, strings.Repeat("x", i%9)+fmt.Sprint(i))
