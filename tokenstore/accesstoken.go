@@ -29,7 +29,6 @@ type accessToken struct {
 	expiry      int64
 	refreshedAt int64 // when a refresh brought it; 0: it came otherwise
 	refused     bool  // an API has refused it
-	again       bool  // it replaced one that an API had refused
 }
 
 // newAccessToken decides when a token is due for a refresh: ahead of its expiry
@@ -80,29 +79,48 @@ func (c *accessToken) refusedByAPI() *accessToken {
 	return &copied
 }
 
-// publish caches c as an access token of the grant with that fingerprint, unless
-// the user's generation is another by now, or a record with neither fingerprint
-// was read meanwhile: c may belong to an older grant then.
-func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, grant uint64) (ok bool) {
+// publish caches c as an access token of the grant, unless the user's generation
+// is another by now, or a record was read meanwhile that is neither that nor the
+// one that was read first: c may belong to an older grant then.
+func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, grant Grant) (ok bool) {
+	before, after := m.fingerprint(read), m.fingerprint(grant)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.generation != generation || u.grant != read && u.grant != grant && u.grant != 0 {
+	if u.generation != generation || u.grant != before && u.grant != after && u.grant != 0 {
 		return false
 	}
 	m.cache(u, c)
-	u.grant = grant
+	u.grant = after
 	return true
 }
 
+// replaceGrant begins a new generation with g and its access token; the zero Grant
+// means that the grant is not known. Where the generation is not the one in which
+// the save began, it is not known which of two writers came last in the store:
+// nothing is cached then. It ends the failures of the former grant.
+func (m *Manager) replaceGrant(u *user, generation uint64, g Grant, c *accessToken) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.endFailures()
+	u.grant = 0
+	if u.generation != generation || g.Version == "" {
+		c = nil
+	} else {
+		u.grant = m.fingerprint(g)
+	}
+	m.cache(u, c)
+	u.generation++
+}
+
+// forget is replaceGrant by a grant that is not known, so that nothing that was
+// read before is cached.
+func (m *Manager) forget(u *user) { m.replaceGrant(u, 0, Grant{}, nil) }
+
 // cache stores c as the user's access token. The caller holds u.mu.
 func (m *Manager) cache(u *user, c *accessToken) {
-	if c != nil {
-		if old := u.cached.Load(); old != nil && old.refused && old.value != c.value {
-			c.again = true
-		}
-		if m.share {
-			c.checkAt = min(c.checkAt, m.clock.time().Add(jittered(lookAgain, m.clock.time())).UnixNano())
-		}
+	if c != nil && m.share {
+		now := m.clock.time()
+		c.checkAt = min(c.checkAt, now.Add(jittered(lookAgain, now)).UnixNano())
 	}
 	u.cached.Store(c)
 }

@@ -54,18 +54,12 @@ func (b *bearerTokens) Replayed(ctx context.Context) {
 	b.m.event(ctx, slog.LevelDebug, eventReplayed, b.subject)
 }
 
-const (
-	// tooYoung is the age below which a token that a refresh has brought cannot
-	// have ended, so that another refresh is no use.
-	tooYoung = 10 * time.Second
+// tooYoung is the age below which a token that a refresh has brought is not
+// replaced because an API refuses it: it has not ended, and mostly it is the
+// successor of one that was refused too.
+const tooYoung = 30 * time.Second
 
-	// onceIn is how often the tokens of one user are replaced because an API
-	// refuses them.
-	onceIn = time.Minute
-)
-
-// Refused is Invalidate. Sending the request again does not help with a token that
-// a refresh brought seconds ago, or that has just replaced a refused one.
+// Refused is Invalidate, for a token that may be replaced.
 func (b *bearerTokens) Refused(accessToken string) bool {
 	u := b.m.users.get(b.subject)
 	if u == nil {
@@ -77,8 +71,7 @@ func (b *bearerTokens) Refused(accessToken string) bool {
 	if c == nil || c.value != accessToken || c.refused {
 		return true // there is a newer one, or soon will be
 	}
-	age := time.Duration(b.m.clock.unixNano() - c.refreshedAt)
-	if c.refreshedAt != 0 && (age < tooYoung || c.again && age < onceIn) {
+	if b.m.clock.unixNano()-c.refreshedAt < int64(tooYoung) {
 		return false
 	}
 	u.cached.Store(c.refusedByAPI())

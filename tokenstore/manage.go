@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
 // Grant returns the kept record of the user, needing consent or not, refresh token
@@ -27,213 +29,136 @@ func (m *Manager) Grant(ctx context.Context, subject string) (Grant, error) {
 	return g, nil
 }
 
-// read is Store.Load. A record that is sealed, and whose Store does not open it,
-// has no refresh token: what stands in its place must not reach Google, who would
-// refuse it.
-func (m *Manager) read(ctx context.Context, key Key) (Grant, error) {
-	g, err := m.store.Load(ctx, key)
-	if err == nil && strings.HasPrefix(g.RefreshToken, sealedMark) {
-		g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
-		err = fmt.Errorf("%w: Config.Store is no Sealed", ErrSealed)
-	}
-	return g, err
+// Health is what the Store knows about a user's grant, without a secret: for a
+// page that shows the user the connected account, or for support.
+type Health struct {
+	// State and Reason say whether the user needs to give consent, and why. That
+	// Google has ended a grant shows at its next refresh.
+	State  State
+	Reason string
+	// Missing are the scopes asked for that the grant does not have.
+	Missing []string
+	// Expiry is when the refresh token ends. If zero, no end was announced.
+	Expiry time.Time
+	// CreatedAt is when the user was first kept.
+	CreatedAt time.Time
+	// LastUsed is when Google last accepted the refresh token, exact to a week. If
+	// zero, that is not known. Google drops a refresh token that was not used for
+	// six months: see [Manager.Sweep].
+	LastUsed time.Time
 }
 
-// MarkRevoked notes that the user's grant was revoked at that time, as a
-// Cross-Account Protection event says: the grant needs consent from then on, for
-// that reason, and the cached access token is dropped. The refresh token stays in
-// the record, so that [Manager.Disconnect] can still revoke it. If at is zero, the
-// grant that is kept now was revoked. If nothing is kept there is nothing to do.
-//
-// Events may come late, again and out of order: one from before the sign-in that
-// is kept is about an older grant, and changes nothing. If the time of that
-// sign-in is not by Google's clock, because no ID token came with it, at may be
-// up to a minute earlier.
-//
-// A reason is up to 64 lower-case letters, digits, hyphens and underscores;
-// if it is anything else, [ReasonRevoked] is used.
-func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at time.Time) error {
+// Health returns the state of the user's grant, and which of scopes it lacks. It
+// reads the record and asks nobody else. None: [ErrNotFound].
+func (m *Manager) Health(ctx context.Context, subject string, scopes ...string) (Health, error) {
 	u, err := m.acquire(subject)
 	if err != nil {
-		return err
+		return Health{}, err
 	}
 	defer m.release(u)
-	return m.revoked(ctx, u, reason, func(g Grant) bool {
-		signedIn := g.lineage.at
-		if !g.lineage.byGoogle {
-			signedIn = signedIn.Add(-time.Minute)
-		}
-		return at.IsZero() || !at.Before(signedIn)
-	})
-}
-
-// MarkTokenRevoked is [Manager.MarkRevoked] for the grant whose refresh token has
-// that hash, as Google's token-revoked events give it: see [TokenHash] and
-// [PrefixHash]. A grant that has another refresh token by now stays as it is. It
-// needs a Store that is a [Finder]: otherwise the error is
-// [errors.ErrUnsupported]. An event that is delivered again does no harm.
-func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string) error {
-	finder, ok := m.store.(Finder)
-	if !ok {
-		return &failure{"finding a token", errors.ErrUnsupported}
-	}
-	tokenHash = strings.Clone(tokenHash)
-	hasToken := func(g Grant) bool { return slices.Contains(g.Hashes(), tokenHash) }
-	for key, err := range finder.Find(ctx, tokenHash) {
-		if err != nil {
-			return &unavailable{failure{"finding a token", err}}
-		}
-		if key.ClientID != m.clientID {
-			continue
-		}
-		if err := m.markFound(ctx, key.Subject, reason, hasToken); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (m *Manager) markFound(ctx context.Context, subject, reason string, hasToken func(Grant) bool) error {
-	u, err := m.acquire(subject)
-	if err != nil {
-		return err
-	}
-	defer m.release(u)
-	return m.revoked(ctx, u, reason, hasToken)
-}
-
-// revoked notes a revocation of the grant that is kept, if it is about that.
-func (m *Manager) revoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
-	defer u.forget()
-	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
-		return err
-	}
-	if !isReason(reason) {
-		reason = ReasonRevoked
-	}
-	reason = strings.Clone(reason)
-	if err := m.saveRevoked(ctx, u, reason, about); err != nil {
-		return failedForNow("noting the revocation of", u.subject, err)
-	}
-	m.event(ctx, slog.LevelInfo, eventRevoked, u.subject, slog.String("reason", reason))
-	return nil
-}
-
-func (m *Manager) saveRevoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
-	first, err := m.loadKept(ctx, u)
-	kept := first
-	for range maxConflicts {
-		switch {
-		case err != nil:
-			return err
-		case !kept.exists || !sameLineage(kept.Grant, first.Grant) || !about(kept.Grant):
-			return nil
-		case kept.State == NeedsConsent && kept.told:
-			return nil
-		}
-		g := withoutAccessToken(kept.Grant)
-		g.State, g.Reason, g.told, g.UpdatedAt = NeedsConsent, reason, true, m.now()
-		if _, err = m.store.Save(ctx, m.key(u.subject), g); !errors.Is(err, ErrConflict) {
-			return err
-		}
-		kept, err = m.loadKept(ctx, u)
-	}
-	return ErrConflict
-}
-
-// loadKept is load where that nothing is kept is no error.
-func (m *Manager) loadKept(ctx context.Context, u *user) (record, error) {
-	generation := u.currentGeneration()
 	g, err := m.load(ctx, u)
-	if errors.Is(err, ErrNotFound) {
-		return record{generation: generation}, nil
+	if err != nil {
+		return Health{}, failedForNow("loading the grant of", u.subject, err)
 	}
-	return record{g, true, generation}, err
+	return Health{
+		State:     g.State,
+		Reason:    g.Reason,
+		Missing:   g.Missing(scopes...),
+		Expiry:    g.RefreshTokenExpiry,
+		CreatedAt: g.CreatedAt,
+		LastUsed:  g.RefreshedAt,
+	}, nil
 }
 
-// Disconnect revokes the user's grant at Google and then deletes the record.
-// Google then removes every scope the user has granted to the whole Cloud
-// project, for all of its clients
-// (https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke);
-// to end a session is no reason to disconnect.
+// Subjects yields the subjects of all kept grants of the client, in their order,
+// those that need consent included: for jobs that work for every user. after is
+// the last subject that an earlier iteration yielded; if empty, Subjects begins
+// with the first.
 //
-// If the revocation fails, the record stays and the error says why: call again.
-// A token that Google no longer knows counts as revoked. If the user signs in
-// at the same time, the newer grant stays and the error is [ErrConflict]. If
-// nothing is kept there is nothing to do. A record that cannot be unsealed cannot
-// be revoked either: [ErrSealed]; to drop it, delete it in the Store.
+// An error is the Store's, or says that ctx has ended. It is yielded beside the
+// empty subject, and is the last. If the Store is no [Lister], it is
+// [errors.ErrUnsupported].
+func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, error] {
+	after = strings.Clone(after)
+	return func(yield func(string, error) bool) {
+		lister, ok := m.store.(Lister)
+		if !ok {
+			yield("", &failure{"listing subjects", errors.ErrUnsupported})
+			return
+		}
+		for key, err := range lister.Keys(ctx, m.key(after)) {
+			if err != nil {
+				yield("", &unavailable{failure{"listing subjects", err}})
+				return
+			}
+			if key.ClientID != m.clientID || !yield(key.Subject, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Import keeps a grant that other software had, so that its user need not sign in
+// again. It reports whether that grant is now the kept one: Import never replaces
+// a record, which is newer, and it does no harm to import the same grant twice.
 //
-// This process forgets the user's access token at once. Another one serves its
-// own to its end, an hour at most with Google, or for a minute at most with
-// [Config].ShareAccessTokens; Google's APIs refuse it before.
-func (m *Manager) Disconnect(ctx context.Context, subject string) error {
+// Of g it takes RefreshToken, Scopes, RefreshTokenExpiry, CreatedAt and
+// RefreshedAt; the rest is left out. Scopes must be those that Google granted. If
+// only those that were asked for are known, leave Scopes nil: the first refresh
+// fills them in. Without a refresh token the error is a [*ConsentError].
+//
+// The refresh token must have been issued to the Manager's OAuth client. Import
+// does not ask Google: that the token is refused shows at the first refresh.
+//
+// subject is Google's sub. Some software keeps the user's e-mail address in its
+// place, which may be another user's tomorrow: the error is [ErrSubject].
+func (m *Manager) Import(ctx context.Context, subject string, g Grant) (kept bool, err error) {
 	u, err := m.acquire(subject)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer m.release(u)
-	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
-		return err
+	switch {
+	case strings.Contains(subject, "@"):
+		return false, failed("importing the grant of", u.subject, fmt.Errorf("%w: it is an e-mail address", ErrSubject))
+	case g.RefreshToken == "":
+		return false, needsConsent(u.subject, ReasonNone)
 	}
-	if err := m.revokeAndDelete(ctx, u); err != nil {
-		return failedForNow("disconnecting", u.subject, err)
+	if err := m.settle(ctx, u); err != nil { // a pending sign-in is newer
+		return false, err
 	}
-	m.event(ctx, slog.LevelInfo, eventDisconnected, u.subject)
-	return nil
+	created, imported := false, m.imported(g)
+	there, err := m.update(ctx, u, &record{}, func(there *record) (Grant, error) {
+		if created = !there.exists; !created {
+			return Grant{}, errKnown
+		}
+		return imported, nil
+	})
+	switch {
+	case err != nil:
+		return false, failedForNow("importing the grant of", u.subject, err)
+	case created:
+		m.forget(u) // that nothing was kept
+		m.event(ctx, slog.LevelInfo, eventImported, u.subject)
+	}
+	return there.RefreshToken == imported.RefreshToken, nil
 }
 
-// revokeAndDelete ends the kept grant, and what that is rotated to at the same
-// time, but no newer sign-in.
-func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
-	first, err := m.loadKept(ctx, u)
-	for kept := first; err == nil && kept.exists; {
-		if !sameLineage(kept.Grant, first.Grant) {
-			return ErrConflict
-		}
-		if err = m.revoke(ctx, kept.RefreshToken); err != nil {
-			return err
-		}
-		m.refused.add(kept.RefreshToken, kept.lineage.id, ReasonRevoked)
-		u.forget()
-		kept, err = m.deleteRevoked(u, kept)
-		u.forget()
+// imported returns the record of an imported grant.
+func (m *Manager) imported(g Grant) Grant {
+	now := m.now()
+	record := Grant{
+		RefreshToken:       strings.Clone(g.RefreshToken),
+		RefreshTokenExpiry: g.RefreshTokenExpiry,
+		CreatedAt:          g.CreatedAt,
+		RefreshedAt:        g.RefreshedAt,
+		UpdatedAt:          now,
 	}
-	if err == nil { // also if another process has deleted it
-		u.forget()
-		u.succeeded()
+	if record.CreatedAt.IsZero() {
+		record.CreatedAt = now
 	}
-	return err
+	if g.Scopes != nil {
+		record.Scopes = scope.Parse(strings.Clone(strings.Join(g.Scopes, " ")))
+	}
+	return record
 }
-
-// deleteRevoked deletes the record as long as it holds the token revoked, though
-// the caller may have left by now. It returns the record that is there instead.
-func (m *Manager) deleteRevoked(u *user, revoked record) (record, error) {
-	ctx, cancel := m.detached()
-	defer cancel()
-	for kept := revoked; ; {
-		err := m.store.Delete(ctx, m.key(u.subject), kept.Version)
-		if !errors.Is(err, ErrConflict) {
-			return record{}, err
-		}
-		kept, err = m.loadKept(ctx, u)
-		if err != nil || !kept.exists || kept.RefreshToken != revoked.RefreshToken {
-			return kept, err
-		}
-	}
-}
-
-func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
-	if m.revoker == nil {
-		return errNoRevoker
-	}
-	if refreshToken == "" {
-		return nil
-	}
-	err := m.revoker.Revoke(ctx, refreshToken)
-	if code, _ := oauthCode(err); code == codeInvalidToken {
-		return nil
-	}
-	return err
-}
-
-var errNoRevoker = errors.New("Config.Revoker is not set")

@@ -6,35 +6,30 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
 // hasPending reports whether there are pending writes.
-func (a *activity) hasPending() bool { return a != nil && (a.rotation != nil || a.signIns != nil) }
-
-func savingLock(a *activity) *chan struct{} { return &a.saving }
-func askingLock(a *activity) *chan struct{} { return &a.asking }
+func (a *activity) hasPending() bool { return a.rotation != nil || a.signIns != nil }
 
 // remember makes w pending. A user has at most one pending rotation or refusal:
 // while there is one, the Refresher is not asked again. A later sign-in displaces
 // earlier pending ones, unless it only narrows them.
 func (m *Manager) remember(u *user, w *write) {
 	u.mu.Lock()
-	if a := u.act(); w.kind != signInWrite {
+	if a := u.activity; w.kind != signInWrite {
 		a.rotation = w
 	} else if !slices.Contains(a.signIns, w) {
-		a.signIns = append(a.signIns, w)
-		slices.SortStableFunc(a.signIns, (*write).compare)
-		a.signIns = slices.DeleteFunc(slices.Clone(a.signIns), func(old *write) bool {
-			displaced := slices.ContainsFunc(a.signIns[slices.Index(a.signIns, old)+1:], func(later *write) bool {
-				return !m.narrows(later, old.response.scopes)
-			})
-			if displaced {
-				a.displaced = scope.Set(slices.Concat(a.displaced, old.response.scopes)...)
+		all := append(slices.Clone(a.signIns), w)
+		slices.SortStableFunc(all, (*write).compare)
+		a.signIns = nil
+		for i, old := range all {
+			displaces := func(later *write) bool { return !m.narrows(later, old.response.scopes) }
+			if slices.ContainsFunc(all[i+1:], displaces) {
+				a.displaced = slices.Concat(a.displaced, old.response.scopes)
+			} else {
+				a.signIns = append(a.signIns, old)
 			}
-			return displaced
-		})
+		}
 	}
 	u.mu.Unlock()
 	m.users.notePending(u)
@@ -53,10 +48,6 @@ func (w *write) compare(other *write) int {
 func (m *Manager) settled(u *user, w *write, saved bool) {
 	u.mu.Lock()
 	a := u.activity
-	if !a.hasPending() {
-		u.mu.Unlock()
-		return
-	}
 	replaced := saved && w.kind == signInWrite
 	if a.rotation == w || replaced && a.rotation != nil && a.rotation.lineage.id != w.lineage.id {
 		a.rotation = nil
@@ -72,19 +63,16 @@ func (m *Manager) settled(u *user, w *write, saved bool) {
 }
 
 // nextWrite returns the pending write that is saved first: a rotation or refusal,
-// then the sign-ins in their order; nil if there is none.
+// then the sign-ins in their order; nil if there is none. A sign-in goes before
+// one whose record cannot be unsealed.
 func (u *user) nextWrite() *write {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	switch a := u.activity; {
-	case a == nil:
-		return nil
-	case a.rotation != nil && !(a.rotation.sealed && a.signIns != nil):
-		return a.rotation
-	case a.signIns != nil:
+	a := u.activity
+	if a.signIns != nil && (a.rotation == nil || a.rotation.sealed) {
 		return a.signIns[0]
 	}
-	return nil
+	return a.rotation
 }
 
 // rotationPending reports whether a rotation waits to be saved.
@@ -101,7 +89,7 @@ func (m *Manager) settle(ctx context.Context, u *user) error {
 	if u.nextWrite() == nil {
 		return nil
 	}
-	unlock, err := u.lock(ctx, savingLock)
+	unlock, err := lock(ctx, u.activity.saving)
 	if err != nil {
 		return failedForNow("waiting for another call about", u.subject, err)
 	}
@@ -132,11 +120,10 @@ func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 	if !c.usable(m.clock.unixNano()) {
 		c = nil
 	}
-	switch {
-	case w.kind == signInWrite:
+	if w.kind == signInWrite {
 		m.replaceGrant(u, generation, g, c)
-	case c != nil:
-		m.publish(u, generation, c, m.fingerprint(g), m.fingerprint(g))
+	} else if c != nil {
+		m.publish(u, generation, c, g, g)
 	}
 	return nil
 }
@@ -159,8 +146,8 @@ func (m *Manager) takeAlong() {
 	if u == nil {
 		return
 	}
-	m.background.run(func() {
-		defer m.release(u)
+	defer m.release(u)
+	m.inBackground(u, func() {
 		ctx, cancel := m.detached()
 		defer cancel()
 		_ = m.settle(ctx, u) // it stays pending, and was logged
@@ -176,20 +163,19 @@ const flushers = 16
 // that is about to exit. [Stats].Unsaved counts the users; the error joins what
 // still failed.
 func (m *Manager) Flush(ctx context.Context) error {
-	subjects := m.users.allPending()
-	errs := make([]error, len(subjects))
+	pending := m.users.allPending()
+	errs := make([]error, len(pending))
 	next := make(chan int)
 	var wg sync.WaitGroup
-	for range min(flushers, len(subjects)) {
+	for range min(flushers, len(pending)) {
 		wg.Go(func() {
 			for i := range next {
-				u := m.users.acquire(subjects[i])
-				errs[i] = m.settle(ctx, u)
-				m.release(u)
+				errs[i] = m.settle(ctx, pending[i])
+				m.release(pending[i])
 			}
 		})
 	}
-	for i := range subjects {
+	for i := range pending {
 		next <- i
 	}
 	close(next)
@@ -209,59 +195,57 @@ func (m *Manager) Close(ctx context.Context) error {
 	if flushErr := m.Flush(ctx); flushErr != nil {
 		return flushErr
 	}
+	if err == nil {
+		err = m.background.wait(ctx) // for what the Saves have taken along
+	}
 	if err != nil {
 		return &unavailable{failure{"waiting for refreshes under way", err}}
 	}
-	return m.background.wait(ctx)
+	return nil
 }
 
 // background counts work that goes on when its caller has left.
 type background struct {
 	mu   sync.Mutex
 	n    int
-	idle chan struct{} // closed when n is 0 again; nil: nobody waits
+	idle chan struct{} // closed when n is 0 again
 }
 
-// run starts f in a goroutine.
-func (b *background) run(f func()) {
-	b.begin()
-	go func() {
-		defer b.end()
-		f()
-	}()
-}
-
-func (b *background) begin() {
-	b.mu.Lock()
-	b.n++
-	b.mu.Unlock()
-}
-
-func (b *background) end() {
+// add adds d to the work under way.
+func (b *background) add(d int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.n--; b.n == 0 && b.idle != nil {
+	if b.n == 0 {
+		b.idle = make(chan struct{})
+	}
+	if b.n += d; b.n == 0 {
 		close(b.idle)
-		b.idle = nil
 	}
 }
 
 // wait returns when no work is under way, or when ctx ends.
 func (b *background) wait(ctx context.Context) error {
 	b.mu.Lock()
-	if b.n == 0 {
-		b.mu.Unlock()
+	n, idle := b.n, b.idle
+	b.mu.Unlock()
+	if n == 0 {
 		return nil
 	}
-	if b.idle == nil {
-		b.idle = make(chan struct{})
-	}
-	idle := b.idle
-	b.mu.Unlock()
 	select {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// inBackground runs f, which is about u, in a goroutine.
+func (m *Manager) inBackground(u *user, f func()) {
+	m.users.retain(u)
+	m.background.add(1)
+	go func() {
+		defer m.background.add(-1)
+		defer m.release(u)
+		f()
+	}()
 }

@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,9 +32,16 @@ func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
 	if c := u.cached.Load(); c.fresh(m.clock.unixNano()) {
 		return c, nil // a sign-in or a pending write brought it
 	}
-	c, read, g, err := m.obtain(ctx, u)
+	read, err := m.active(ctx, u)
+	c, g := (*accessToken)(nil), read
 	switch {
-	case err == nil && m.publish(u, generation, c, m.fingerprint(read), m.fingerprint(g)):
+	case err == nil && m.share:
+		c, g, err = m.refreshShared(ctx, u, read)
+	case err == nil:
+		c, g, err = m.refresh(ctx, u, read)
+	}
+	switch {
+	case err == nil && m.publish(u, generation, c, read, g):
 		return c, nil
 	case err == nil:
 		return nil, errAgain
@@ -41,23 +49,9 @@ func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
 		u.succeeded() // the failure was that of an older grant
 		return nil, errAgain
 	case errors.Is(err, ErrNeedsConsent):
-		u.forget()
+		m.forget(u)
 	}
 	return nil, err
-}
-
-// obtain returns an access token, the record that it read first, and the grant
-// that the token belongs to.
-func (m *Manager) obtain(ctx context.Context, u *user) (c *accessToken, read, g Grant, err error) {
-	if read, err = m.active(ctx, u); err != nil {
-		return nil, read, read, err
-	}
-	if m.share {
-		c, g, err = m.refreshShared(ctx, u, read)
-	} else {
-		c, g, err = m.refresh(ctx, u, read)
-	}
-	return c, read, g, err
 }
 
 // active loads a grant with which the Refresher may be asked.
@@ -77,11 +71,16 @@ func (m *Manager) active(ctx context.Context, u *user) (Grant, error) {
 }
 
 // load reads the user's record, and drops the cached access token if it belongs to
-// another grant.
+// another grant. A record that is sealed, and whose Store does not open it, has no
+// refresh token: what stands in its place must not reach Google, who would refuse
+// it.
 func (m *Manager) load(ctx context.Context, u *user) (Grant, error) {
 	generation := u.currentGeneration()
-	g, err := m.read(ctx, m.key(u.subject))
+	g, err := m.store.Load(ctx, m.key(u.subject))
 	switch {
+	case err == nil && strings.HasPrefix(g.RefreshToken, sealedMark):
+		g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
+		err = fmt.Errorf("%w: Config.Store is no Sealed", ErrSealed)
 	case err == nil:
 		u.observe(generation, m.fingerprint(g))
 	case errors.Is(err, ErrNotFound):
@@ -113,7 +112,7 @@ func (m *Manager) fingerprint(g Grant) uint64 {
 // once at a time for a user: a refresh token may work only once. The grant
 // returned is the record afterwards.
 func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
-	unlock, err := u.lock(ctx, askingLock)
+	unlock, err := lock(ctx, u.activity.asking)
 	if err != nil {
 		return nil, g, failedForNow("waiting to refresh", u.subject, err)
 	}
@@ -129,20 +128,23 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		return nil, g, m.refreshFailed(ctx, u, g, err)
 	}
 	w := m.newWrite(refreshWrite, g, m.newResponse(tok))
-	if r := &w.response; r.refreshToken == "" || r.refreshToken == g.RefreshToken {
-		r.refreshToken = ""
-	} else {
+	if w.response.refreshToken == g.RefreshToken {
+		w.response.refreshToken = ""
+	}
+	if w.response.refreshToken != "" {
 		w.kind = rotationWrite
 		m.refused.add(g.RefreshToken, g.lineage.id, ReasonInvalidGrant)
 	}
-	m.stats.refreshed.Add(1)
+	c := w.response.access
+	if c == nil {
+		m.stats.failed.Add(1)
+	} else {
+		m.stats.refreshed.Add(1)
+	}
 	if g, err = m.saveRefresh(ctx, u, g, w); err != nil {
 		return nil, g, err
 	}
-	c := w.response.access
 	if c == nil {
-		m.stats.refreshed.Add(^uint64(0))
-		m.stats.failed.Add(1)
 		return nil, g, failed("refreshing", u.subject, errNoAccessToken)
 	}
 	c.refreshedAt = w.at.UnixNano()
@@ -156,32 +158,29 @@ var errNoAccessToken = errors.New("the response has no access token that is stil
 // saveRefresh saves what a successful refresh says about the refresh token, and
 // returns the record. That the token works is worth no failure.
 func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (Grant, error) {
-	switch {
-	case w.kind == rotationWrite:
+	if w.kind != rotationWrite && !m.worthARow(g, w) {
+		return g, nil
+	}
+	save := m.trySave
+	if w.kind == rotationWrite {
 		m.stats.rotated.Add(1)
 		m.event(ctx, slog.LevelInfo, eventRotated, u.subject)
-		ctx, cancel := m.detached() // the Refresher may have used all the time of ctx
+		var cancel context.CancelFunc
+		ctx, cancel = m.detached() // the Refresher may have used all the time of ctx
 		defer cancel()
-		saved, err := m.save(ctx, u, w, &g)
-		switch {
-		case errors.Is(err, errSuperseded), err == nil && saved.State != Active:
-			return g, errAgain
-		case err != nil:
-			return g, m.notSaved(u, w, err)
-		}
-		return saved, nil
-	case m.worthARow(g, w):
-		saved, err := m.trySave(ctx, u, w, &g)
-		if errors.Is(err, errSuperseded) {
-			return g, errAgain
-		}
-		if err != nil {
-			m.event(ctx, slog.LevelWarn, eventNotNoted, u.subject, errorAttr(err))
-			return g, nil
-		}
-		return saved, nil
+		save = m.save
 	}
-	return g, nil
+	saved, err := save(ctx, u, w, &record{Grant: g, exists: true})
+	switch {
+	case errors.Is(err, errSuperseded), err == nil && saved.State != Active:
+		return g, errAgain
+	case err != nil && w.kind == rotationWrite:
+		return g, m.notSaved(u, w, err)
+	case err != nil:
+		m.event(ctx, slog.LevelWarn, eventNotNoted, u.subject, errorAttr(err))
+		return g, nil
+	}
+	return saved, nil
 }
 
 // worthARow reports whether a refresh without a new refresh token changes the
@@ -255,7 +254,7 @@ func (m *Manager) failedToRefresh(u *user, err error) error {
 	now := m.clock.time()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	a := u.act()
+	a := u.activity
 	f := &failures{count: 1, last: err, forgetAt: now.Add(forgetFailures).UnixNano()}
 	if a.failures != nil && now.UnixNano() < a.failures.forgetAt {
 		f.count += a.failures.count
@@ -292,12 +291,10 @@ func (u *user) succeeded() {
 
 // endFailures is succeeded for a caller that holds u.mu.
 func (u *user) endFailures() {
-	if a := u.activity; a != nil && a.failures != nil {
-		if a.failures.ended != nil {
-			close(a.failures.ended)
-		}
-		a.failures = nil
+	if f := u.activity.failures; f != nil && f.ended != nil {
+		close(f.ended)
 	}
+	u.activity.failures = nil
 }
 
 // waitForPause returns nil when the Refresher may be asked for the user. During a
@@ -332,9 +329,6 @@ func (m *Manager) waitForPause(ctx context.Context, u *user, wait bool) error {
 func (u *user) knownFailures() *failures {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.activity == nil {
-		return nil
-	}
 	return u.activity.failures
 }
 

@@ -27,32 +27,44 @@ const (
 )
 
 // refreshShared takes the access token that another process has stored, or
-// refreshes as the one process that does. The cached token is as good as long as
-// it belongs to the grant in the record: see [Manager.load].
+// refreshes as the one process that does: the lease saves calls, and a call too
+// many is better than none. The cached token is as good as long as it belongs to
+// the grant in the record: see [Manager.load].
 func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
-	c := u.cached.Load() // once: another call may drop it at any time
-	if c.lasts(m.clock.unixNano()) {
+	now := m.clock.unixNano()
+	if c := u.cached.Load(); c.usable(now) && now < c.dueAt {
 		return c.checkedFrom(c.dueAt), g, nil
 	}
-	c = m.adopt(u, g)
-	if c == nil {
-		var release func()
+	var release func()
+	defer func() {
+		if release != nil {
+			m.inBackground(u, release) // no caller waits for that
+		}
+	}()
+	giveUp := leaseDeadline(ctx)
+	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
+		if c := m.adopt(u, g); c != nil {
+			m.stats.adopted.Add(1)
+			return c, g, nil
+		}
+		if release != nil {
+			return m.refresh(ctx, u, g)
+		}
+		var ok bool
+		if release, ok = m.lease(ctx, u.subject, leasePurpose, leaseTTL); ok && release == nil || !ok && !time.Now().Before(giveUp) {
+			return m.refresh(ctx, u, g)
+		}
+		if !ok {
+			if err := wait(ctx, poll); err != nil {
+				return nil, g, failedForNow("waiting for another process to refresh", u.subject, err)
+			}
+		}
 		var err error
-		if g, release, err = m.queue(ctx, u, g); err != nil {
+		if g, err = m.active(ctx, u); err != nil {
 			return nil, g, err
 		}
-		defer func() { m.background.run(release) }() // no caller waits for that
-		c = m.adopt(u, g)
 	}
-	if c == nil {
-		return m.refresh(ctx, u, g)
-	}
-	m.stats.adopted.Add(1)
-	return c, g, nil
 }
-
-// lasts reports whether the token is good and not yet due.
-func (c *accessToken) lasts(now int64) bool { return c.usable(now) && now < c.dueAt }
 
 // adopt returns the grant's access token if there is one that is not due and
 // that no API has refused.
@@ -72,37 +84,6 @@ func (m *Manager) adopt(u *user, g Grant) *accessToken {
 	return c
 }
 
-// queue waits for the lease of a refresh, or for another process's token in the
-// record that it returns, or until there is no point in waiting any longer: the
-// lease saves calls, and a call too many is better than none.
-func (m *Manager) queue(ctx context.Context, u *user, g Grant) (Grant, func(), error) {
-	none := func() {}
-	poll := firstPoll
-	for giveUp := leaseDeadline(ctx); ; {
-		release, ok, err := m.lease(ctx, u)
-		if err != nil {
-			return g, none, nil
-		}
-		if !ok {
-			if !time.Now().Before(giveUp) {
-				return g, none, nil
-			}
-			release = none
-			if err := wait(ctx, poll); err != nil {
-				return g, none, failedForNow("waiting for another process to refresh", u.subject, err)
-			}
-			poll = min(2*poll, lastPoll)
-		}
-		if g, err = m.active(ctx, u); err != nil {
-			release()
-			return g, none, err
-		}
-		if ok || m.adopt(u, g) != nil {
-			return g, release, nil
-		}
-	}
-}
-
 // leaseDeadline returns when waiting for a lease ends: with at least half of the
 // time left for the refresh.
 func leaseDeadline(ctx context.Context) time.Time {
@@ -113,17 +94,22 @@ func leaseDeadline(ctx context.Context) time.Time {
 	return time.Now().Add(longest)
 }
 
-func (m *Manager) lease(ctx context.Context, u *user) (release func(), ok bool, err error) {
+// lease reports whether this process may do what the lease is for. If leases do
+// not work it may, and release is nil.
+func (m *Manager) lease(ctx context.Context, subject, purpose string, ttl time.Duration) (release func(), ok bool) {
 	if m.leaser == nil {
-		return nil, false, errors.ErrUnsupported
+		return nil, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaserPatience)
 	defer cancel()
-	release, ok, err = m.leaser.Lease(ctx, m.key(u.subject), leasePurpose, leaseTTL)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		m.event(ctx, slog.LevelWarn, eventLeaseFailed, u.subject, errorAttr(err))
+	release, ok, err := m.leaser.Lease(ctx, m.key(subject), purpose, ttl)
+	if err == nil {
+		return release, ok
 	}
-	return release, ok, err
+	if !errors.Is(err, errors.ErrUnsupported) {
+		m.event(ctx, slog.LevelWarn, eventLeaseFailed, subject, errorAttr(err))
+	}
+	return nil, true
 }
 
 func wait(ctx context.Context, d time.Duration) error {

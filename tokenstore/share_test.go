@@ -239,8 +239,11 @@ func TestLeaseIsReleasedWithoutTheStore(t *testing.T) {
 		})
 	})
 	all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
-	if _, err := all[0].Token(t.Context(), jane); !errors.Is(err, errDown) || released != 1 {
-		t.Errorf("Token: %v; released %d times", err, released)
+	if _, err := all[0].Token(t.Context(), jane); !errors.Is(err, errDown) {
+		t.Errorf("Token: %v", err)
+	}
+	if err := all[0].Close(t.Context()); err != nil || released != 1 {
+		t.Errorf("Close: %v; released %d times", err, released)
 	}
 }
 

@@ -73,40 +73,37 @@ func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Gran
 		return m.signInAnew(u, w)
 	}
 	var g Grant
-	err := errExited
-	var thrown *panicked
-	done := make(chan struct{})
-	m.users.retain(u)
-	m.background.run(func() {
-		defer m.release(u)
-		defer close(done)
-		defer func() { thrown = recovered(recover()) }()
-		g, err = m.signInAnew(u, w)
+	t := newTask()
+	m.inBackground(u, func() {
+		t.run(func() (err error) {
+			g, err = m.signInAnew(u, w)
+			return err
+		})
 	})
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
-	case <-done:
+	case <-t.done:
+		err := t.result()
+		return g, err
 	case <-timer.C:
 		return Grant{}, failedForNow("signing in", u.subject, fmt.Errorf("%w; saving goes on", context.DeadlineExceeded))
 	}
-	thrown.rethrow()
-	return g, err
 }
 
 // signInAnew saves a new refresh token.
 func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	ctx, cancel := m.detached()
 	defer cancel()
-	m.background.begin()
-	defer m.background.end()
+	m.background.add(1)
+	defer m.background.add(-1)
 	if first := u.nextWrite(); first != nil { // other processes may overtake it while it waits
 		w.late, w.before = true, &record{Grant: Grant{lineage: first.lineage}}
 	}
 	err := m.settle(ctx, u)
 	if pending := u.nextWrite(); err != nil && pending != nil && pending.kind != refusalWrite {
 		m.remember(u, w) // after those before it: the record is not yet the one to compare it with
-		m.replaceGrant(u, 0, Grant{}, nil)
+		m.forget(u)
 		return Grant{}, m.notSaved(u, w, err)
 	}
 	generation := u.currentGeneration()
@@ -117,7 +114,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	case errors.Is(err, errSuperseded):
 		u.succeeded()
 	case err != nil:
-		m.replaceGrant(u, generation, Grant{}, nil)
+		m.forget(u)
 		return Grant{}, m.notSaved(u, w, err)
 	default:
 		m.replaceGrant(u, generation, g, w.response.access)
@@ -125,23 +122,6 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	m.stats.signIns.Add(1)
 	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", true), slog.Bool("id_token", w.response.named))
 	return g, nil
-}
-
-// replaceGrant begins a new generation with g and its access token; the zero Grant
-// means that the grant is not known. Where the generation is not the one in which
-// the save began, it is not known which of two writers came last in the store:
-// nothing is cached then.
-func (m *Manager) replaceGrant(u *user, generation uint64, g Grant, c *accessToken) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.endFailures()
-	if u.generation != generation || g.Version == "" {
-		c, u.grant = nil, 0
-	} else {
-		u.grant = m.fingerprint(g)
-	}
-	m.cache(u, c)
-	u.generation++
 }
 
 // signInAgain leaves the record as it is.
@@ -155,7 +135,7 @@ func (m *Manager) signInAgain(ctx context.Context, u *user, r response) (Grant, 
 		return Grant{}, err
 	}
 	if r.access != nil && g.Scopes != nil && r.scopes != nil && scope.Missing(r.scopes, g.Scopes) == nil {
-		m.publish(u, generation, r.access, m.fingerprint(g), m.fingerprint(g))
+		m.publish(u, generation, r.access, g, g)
 	}
 	m.stats.signIns.Add(1)
 	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", false), slog.Bool("id_token", r.named))

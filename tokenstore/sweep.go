@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"log/slog"
 	"time"
 )
 
@@ -55,11 +54,13 @@ const (
 func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, error] {
 	o.Idle, o.Pace = cmp.Or(o.Idle, 90*24*time.Hour), cmp.Or(o.Pace, 100*time.Millisecond)
 	return func(yield func(string, error) bool) {
-		release, ok := m.leaseSweep(ctx)
+		release, ok := m.lease(ctx, sweepSubject, sweepPurpose, sweepTTL)
 		if !ok {
 			return
 		}
-		defer release()
+		if release != nil {
+			defer release()
+		}
 		for subject, err := range m.Subjects(ctx, o.After) {
 			if err == nil {
 				err = m.sweepUser(ctx, subject, o)
@@ -72,23 +73,6 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 			}
 		}
 	}
-}
-
-// leaseSweep reports whether this process sweeps. Where leases fail, it does:
-// a sweep too many is better than none.
-func (m *Manager) leaseSweep(ctx context.Context) (release func(), ok bool) {
-	none := func() {}
-	if m.leaser == nil {
-		return none, true
-	}
-	release, ok, err := m.leaser.Lease(ctx, m.key(sweepSubject), sweepPurpose, sweepTTL)
-	if err != nil {
-		if !errors.Is(err, errors.ErrUnsupported) {
-			m.event(ctx, slog.LevelWarn, eventLeaseFailed, sweepSubject, errorAttr(err))
-		}
-		return none, true
-	}
-	return release, ok
 }
 
 // sweepUser loads one grant, and refreshes it and pauses if it is idle.
@@ -121,8 +105,8 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions)
 // refreshIdle refreshes g, detached from the sweep: a rotated refresh token must
 // not be lost when that ends.
 func (m *Manager) refreshIdle(u *user, g Grant) error {
-	m.background.begin()
-	defer m.background.end()
+	m.background.add(1)
+	defer m.background.add(-1)
 	ctx, cancel := m.detached()
 	defer cancel()
 	_, _, err := m.refresh(ctx, u, g)

@@ -73,15 +73,10 @@ func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, er
 	}
 	now := m.clock.unixNano()
 	switch c := u.cached.Load(); { // current may be another grant's by now
-	case c == current && c.usable(now):
-		u.change(func(c *accessToken) *accessToken {
-			if c != current {
-				return c
-			}
-			return c.checkedFrom(min(now+int64(reuseFor), c.expiry))
-		})
-		return current, nil
 	case c.usable(now):
+		if c == current {
+			u.cached.CompareAndSwap(c, c.checkedFrom(min(now+int64(reuseFor), c.expiry)))
+		}
 		return c, nil
 	case errors.Is(err, errPatience):
 		return m.refreshed(ctx, u, nil)
@@ -89,38 +84,44 @@ func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, er
 	return nil, err
 }
 
-// A sharedRefresh is one refresh for all callers who need it at the same time. The
-// fields behind done are set when that is closed.
-type sharedRefresh struct {
-	generation uint64 // of the user, when it began; other callers do not join it
-	number     uint64 // of the user's shared refreshes
+// A task is work that goes on when its caller leaves. The fields behind done are
+// set when that is closed.
+type task struct {
+	done chan struct{}
 
-	done     chan struct{}
-	token    *accessToken
 	err      error
-	panicked *panicked
+	panicked any // a panic of the Refresher or the Store, for the callers: net/http can recover it there
 }
 
-// A panicked is a panic of the Refresher or the Store, to be raised again in each
-// caller that waits, where net/http can recover it.
-type panicked struct{ value any }
+func newTask() task { return task{done: make(chan struct{}), err: errExited} }
 
-func recovered(value any) *panicked {
-	if value == nil {
-		return nil
-	}
-	return &panicked{value}
+// run does the task.
+func (t *task) run(f func() error) {
+	defer func() {
+		t.panicked = recover()
+		close(t.done)
+	}()
+	t.err = f()
 }
 
-func (p *panicked) rethrow() {
-	if p != nil {
-		panic(p.value)
+// result returns the error of a task that is done, and raises its panic again.
+func (t *task) result() error {
+	if t.panicked != nil {
+		panic(t.panicked)
 	}
+	return t.err
 }
 
 var errPatience = errors.New("the refresh takes long")
 
 var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
+
+// A sharedRefresh is one refresh for all callers who need it at the same time.
+type sharedRefresh struct {
+	task
+	generation uint64       // of the user, when it began; other callers do not join it
+	token      *accessToken // of a task that is done
+}
 
 // refreshed joins the user's shared refresh, or starts one. That the user needs to
 // give consent, or that the record cannot be unsealed, counts only from one that
@@ -130,95 +131,69 @@ var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a f
 // If limit is not nil, the caller has a token that works: it waits for no pause,
 // and the error is errPatience when limit fires.
 func (m *Manager) refreshed(ctx context.Context, u *user, limit <-chan time.Time) (*accessToken, error) {
-	var earlier uint64
-	for attempt := range maxAttempts {
+	for first := true; ; first = false {
 		if err := m.waitForPause(ctx, u, limit == nil); err != nil {
 			return nil, err
 		}
-		r, start := u.joinRefresh()
-		if attempt == 0 {
-			earlier = r.number - 1
-			if !start {
-				earlier = r.number
+		r, began := u.joinRefresh()
+		switch {
+		case began && ctx.Done() == nil && limit == nil: // nothing to wait for but the refresh: no goroutine needed
+			m.runRefresh(u, r)
+		case began:
+			m.inBackground(u, func() { m.runRefresh(u, r) })
+		}
+		select {
+		case <-r.done:
+		case <-limit:
+			return nil, errPatience
+		case <-ctx.Done():
+			select { // a result that is already there is worth more than the cancellation
+			case <-r.done:
+			default:
+				return nil, m.gaveUp(ctx, "refreshing", u)
 			}
 		}
-		switch {
-		case start && ctx.Done() == nil && limit == nil: // nothing to wait for but the refresh: no goroutine needed
-			m.background.begin()
-			func() {
-				defer m.background.end()
-				m.runRefresh(u, r)
-			}()
-		case start:
-			m.users.retain(u)
-			m.background.run(func() {
-				defer m.release(u)
-				m.runRefresh(u, r)
-			})
-		}
-		if err := m.await(ctx, u, r, limit); err != nil {
-			return nil, err
-		}
-		final := r.number > earlier || !errors.Is(r.err, ErrNeedsConsent) && !errors.Is(r.err, ErrSealed)
-		if final && !errors.Is(r.err, errAgain) {
-			return r.token, r.err
+		err := r.result()
+		if began || !first || !errors.Is(err, ErrNeedsConsent) && !errors.Is(err, ErrSealed) {
+			return r.token, err
 		}
 	}
-	return nil, failed("refreshing", u.subject, ErrConflict)
 }
 
 // joinRefresh returns the shared refresh under way, or a new one that the caller
 // has to run.
-func (u *user) joinRefresh() (r *sharedRefresh, start bool) {
+func (u *user) joinRefresh() (r *sharedRefresh, began bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	a := u.act()
-	if a.refresh != nil && a.refresh.generation == u.generation {
-		return a.refresh, false
+	if r := u.activity.refresh; r != nil && r.generation == u.generation {
+		return r, false
 	}
-	a.refreshes++
-	a.refresh = &sharedRefresh{generation: u.generation, number: a.refreshes, done: make(chan struct{})}
-	return a.refresh, true
-}
-
-// await waits for r, or until ctx ends or limit fires: the refresh then goes on.
-func (m *Manager) await(ctx context.Context, u *user, r *sharedRefresh, limit <-chan time.Time) error {
-	select {
-	case <-r.done:
-	case <-limit:
-		return errPatience
-	case <-ctx.Done():
-		select { // a result that is already there is worth more than the cancellation
-		case <-r.done:
-		default:
-			return m.gaveUp(ctx, "refreshing", u)
-		}
-	}
-	r.panicked.rethrow()
-	return nil
+	u.activity.refresh = &sharedRefresh{task: newTask(), generation: u.generation}
+	return u.activity.refresh, true
 }
 
 // runRefresh runs r, detached from its callers.
 func (m *Manager) runRefresh(u *user, r *sharedRefresh) {
-	r.err = errExited
-	defer func() {
-		r.panicked = recovered(recover())
-		u.mu.Lock()
-		if u.activity.refresh == r {
-			u.activity.refresh = nil
+	m.background.add(1)
+	defer m.background.add(-1)
+	r.run(func() (err error) {
+		defer func() {
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if u.activity.refresh == r {
+				u.activity.refresh = nil
+			}
+		}()
+		ctx, cancel := m.detached()
+		defer cancel()
+		for range maxAttempts {
+			r.token, err = m.attempt(ctx, u)
+			if !errors.Is(err, errAgain) {
+				return err
+			}
 		}
-		u.mu.Unlock()
-		close(r.done)
-	}()
-	ctx, cancel := m.detached()
-	defer cancel()
-	for range maxAttempts {
-		r.token, r.err = m.attempt(ctx, u)
-		if !errors.Is(r.err, errAgain) {
-			return
-		}
-	}
-	r.err = failed("refreshing", u.subject, ErrConflict)
+		return failed("refreshing", u.subject, ErrConflict)
+	})
 }
 
 // TokenSource is [Manager.Token] for the user as an [oauth2.TokenSource], for
@@ -240,16 +215,13 @@ func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 // gets a new one. Pass the token: of several workers who are refused the same one,
 // only the first then causes a refresh. [Manager.HTTPClient] does this by itself.
 func (m *Manager) Invalidate(subject, accessToken string) {
-	if u := m.users.get(subject); u != nil {
-		u.invalidate(accessToken)
+	u := m.users.get(subject)
+	if u == nil {
+		return
 	}
-}
-
-func (u *user) invalidate(value string) {
-	u.change(func(c *accessToken) *accessToken {
-		if value != "" && value != c.value {
-			return c
-		}
-		return c.refusedByAPI()
-	})
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if c := u.cached.Load(); c != nil && (accessToken == "" || accessToken == c.value) {
+		u.cached.Store(c.refusedByAPI())
+	}
 }

@@ -186,7 +186,6 @@ func New(c Config) (*Manager, error) {
 		users: &users{
 			limit:     cmp.Or(c.CacheSize, 1<<20),
 			bySubject: make(map[string]*user),
-			pending:   make(map[string]*user),
 		},
 		refused:    new(refusedTokens),
 		background: new(background),

@@ -2,9 +2,8 @@ package tokenstore
 
 import (
 	"container/heap"
+	"container/list"
 	"context"
-	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +21,7 @@ type user struct {
 	mu         sync.Mutex
 	generation uint64    // raised by a sign-in, a revocation and a Disconnect
 	grant      uint64    // fingerprint of the record that was read or written last; 0: not known
-	activity   *activity // nil: nothing is going on
+	activity   *activity // nil while nobody has a reference and there is nothing to keep
 
 	// Guarded by users.mu.
 	refs    int32
@@ -33,21 +32,13 @@ type user struct {
 // activity is the part of a user that an idle one does not have.
 type activity struct {
 	refresh   *sharedRefresh // under way; nil: none
-	refreshes uint64         // how many shared refreshes have begun
 	rotation  *write         // pending rotation or refusal of the kept refresh token
 	signIns   []*write       // pending sign-ins, mostly one; nil: none
 	displaced []string       // scopes of sign-ins that those displaced
 	saving    chan struct{}  // held while pending writes are saved
 	asking    chan struct{}  // held from a call of the Refresher until its result is saved
 	failures  *failures      // of the Refresher in a row; nil: none
-}
-
-// act returns the user's activity. The caller holds u.mu.
-func (u *user) act() *activity {
-	if u.activity == nil {
-		u.activity = new(activity)
-	}
-	return u.activity
+	listed    *list.Element  // of users.pending; nil: not there. Guarded by users.mu
 }
 
 // currentGeneration returns the user's generation.
@@ -57,30 +48,14 @@ func (u *user) currentGeneration() uint64 {
 	return u.generation
 }
 
-// lock waits until it holds the lock that which returns, or until ctx ends.
-func (u *user) lock(ctx context.Context, which func(*activity) *chan struct{}) (unlock func(), err error) {
-	u.mu.Lock()
-	held := which(u.act())
-	if *held == nil {
-		*held = make(chan struct{}, 1)
-	}
-	lock := *held
-	u.mu.Unlock()
+// lock waits until it holds one of the activity's locks, or until ctx ends.
+func lock(ctx context.Context, held chan struct{}) (unlock func(), err error) {
 	select {
-	case lock <- struct{}{}:
-		return func() { <-lock }, nil
+	case held <- struct{}{}:
+		return func() { <-held }, nil
 	case <-ctx.Done():
 		return nil, ctxerr.Of(ctx)
 	}
-}
-
-// forget drops the cached access token and begins a new generation, so that
-// nothing that was read before is cached.
-func (u *user) forget() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.generation++
-	u.cached.Store(nil)
 }
 
 // observe compares the fingerprint of a record, which was read in that
@@ -98,15 +73,6 @@ func (u *user) observe(generation, grant uint64) {
 	u.grant = grant
 }
 
-// change replaces the cached access token, if there is one, by what f returns.
-func (u *user) change(f func(*accessToken) *accessToken) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if c := u.cached.Load(); c != nil {
-		u.cached.Store(f(c))
-	}
-}
-
 // users holds the entries by subject. One without references stays until it is
 // no longer needed or there are too many; those that are needed for the shortest
 // time leave first.
@@ -116,8 +82,7 @@ type users struct {
 	mu        sync.RWMutex
 	bySubject map[string]*user
 	idle      idleUsers
-	pending   map[string]*user // those with pending writes
-	queue     []*user          // of pending, in the order in which another Save takes them along
+	pending   list.List // of users with pending writes, in the order in which other Saves take them along
 }
 
 // evictions is how many entries one call removes at most, so that no call pays
@@ -156,6 +121,9 @@ func (all *users) retain(u *user) {
 // hold adds a reference. The caller holds all.mu.
 func (all *users) hold(u *user) {
 	u.refs++
+	if u.activity == nil {
+		u.activity = &activity{saving: make(chan struct{}, 1), asking: make(chan struct{}, 1)}
+	}
 	if u.index >= 0 {
 		heap.Remove(&all.idle, int(u.index))
 	}
@@ -186,23 +154,20 @@ func (all *users) release(u *user, now int64) {
 	}
 }
 
-// usefulUntil reports whether u has pending writes, and else until when the entry
-// is of use.
+// usefulUntil reports whether u, which nobody refers to, has pending writes, and
+// else until when the entry is of use.
 func (u *user) usefulUntil() (pending bool, until int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if c := u.cached.Load(); c != nil {
 		until = c.expiry
 	}
-	if a := u.activity; a != nil {
-		pending = a.hasPending()
-		if a.failures != nil {
-			until = max(until, a.failures.forgetAt)
-		} else if !pending {
-			u.activity = nil
-		}
+	if f := u.activity.failures; f != nil {
+		until = max(until, f.forgetAt)
+	} else if u.activity.listed == nil {
+		u.activity = nil
 	}
-	return pending, until
+	return u.activity != nil && u.activity.listed != nil, until
 }
 
 // notePending brings the list of users with pending writes up to date.
@@ -211,45 +176,48 @@ func (all *users) notePending(u *user) {
 	defer all.mu.Unlock()
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	_, listed := all.pending[u.subject]
-	switch pending := u.activity.hasPending(); {
-	case pending && !listed:
-		all.pending[u.subject] = u
-		all.queue = append(all.queue, u)
-	case !pending && listed:
-		delete(all.pending, u.subject)
+	switch a := u.activity; {
+	case a.hasPending() && a.listed == nil:
+		a.listed = all.pending.PushBack(u)
+	case !a.hasPending() && a.listed != nil:
+		all.pending.Remove(a.listed)
+		a.listed = nil
 	}
 }
 
 // nextPending returns, with a reference, the user whose pending writes have
-// waited longest, and puts it at the end of the queue; nil if there is none.
+// waited longest, and puts it at the end of the list; nil if there is none.
 func (all *users) nextPending() *user {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	for len(all.queue) > 0 {
-		u := all.queue[0]
-		all.queue = all.queue[1:]
-		if all.pending[u.subject] == u {
-			all.queue = append(all.queue, u)
-			all.hold(u)
-			return u
-		}
+	first := all.pending.Front()
+	if first == nil {
+		return nil
 	}
-	return nil
+	all.pending.MoveToBack(first)
+	u := first.Value.(*user)
+	all.hold(u)
+	return u
 }
 
-// allPending returns the subjects with pending writes, sorted.
-func (all *users) allPending() []string {
-	all.mu.RLock()
-	defer all.mu.RUnlock()
-	return slices.Sorted(maps.Keys(all.pending))
+// allPending returns, each with a reference, the users with pending writes.
+func (all *users) allPending() []*user {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	var pending []*user
+	for e := all.pending.Front(); e != nil; e = e.Next() {
+		u := e.Value.(*user)
+		all.hold(u)
+		pending = append(pending, u)
+	}
+	return pending
 }
 
 // size returns how many entries there are, and how many with pending writes.
 func (all *users) size() (total, pending int) {
 	all.mu.RLock()
 	defer all.mu.RUnlock()
-	return len(all.bySubject), len(all.pending)
+	return len(all.bySubject), all.pending.Len()
 }
 
 // idleUsers is a heap by leaveAt, for container/heap.

@@ -54,6 +54,7 @@ type lineage struct {
 type record struct {
 	Grant
 	exists     bool
+	unopened   error  // it wraps ErrSealed; of the Grant there is only the Version then
 	generation uint64 // of the user, before it was read
 }
 
@@ -98,7 +99,7 @@ const (
 // save brings w into the record and returns the record. If the record is about
 // something else by now, the error is errSuperseded. If the store fails, w is
 // pending. If kept is not nil, the first try is a Save over it.
-func (m *Manager) save(ctx context.Context, u *user, w *write, kept *Grant) (g Grant, err error) {
+func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g Grant, err error) {
 	for try := range saveTries {
 		if try > 0 && wait(ctx, saveWait<<(try-1)) != nil {
 			break
@@ -109,63 +110,75 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *Grant) (g G
 			m.settled(u, w, err == nil)
 			return g, err
 		}
+		w.late = true
 		if errors.Is(err, ErrSealed) || w.kind == signInWrite && u.rotationPending() {
 			break // another try is of no use, or not yet: the rotation comes first
 		}
 	}
-	w.late, w.sealed = true, errors.Is(err, ErrSealed)
+	w.sealed = errors.Is(err, ErrSealed)
 	m.remember(u, w)
 	m.event(ctx, slog.LevelError, eventUnsaved, u.subject, slog.String("what", w.kind.String()), errorAttr(err))
 	return Grant{}, err
 }
 
-// trySave compares w with the record, and saves the record with w in it if it
-// needs it. Where the record changes at the same time, it starts again.
-func (m *Manager) trySave(ctx context.Context, u *user, w *write, known *Grant) (Grant, error) {
+// trySave is one try of save.
+func (m *Manager) trySave(ctx context.Context, u *user, w *write, kept *record) (Grant, error) {
+	return m.update(ctx, u, kept, func(kept *record) (Grant, error) {
+		if err := m.weigh(ctx, u, w, kept); err != nil {
+			return Grant{}, err
+		}
+		w.tried = true
+		return m.apply(u, w, kept.Grant), nil
+	})
+}
+
+// update is how every record is written: it saves what decide makes of the kept
+// record, and starts again where that has changed at the same time. If kept is
+// nil, it is loaded first. decide may return errKnown, errAgain or an error that
+// ends the update. The Grant returned is the record.
+func (m *Manager) update(ctx context.Context, u *user, kept *record, decide func(kept *record) (Grant, error)) (Grant, error) {
 	for range maxConflicts {
-		kept := record{exists: true}
-		if known != nil {
-			kept.Grant, known = *known, nil
-		} else {
-			var err error
-			if kept, err = m.loadFor(ctx, u, w); err != nil {
-				w.late = true
+		if kept == nil {
+			loaded, err := m.loadKept(ctx, u)
+			if err != nil {
 				return Grant{}, err
 			}
-			switch err = m.weigh(ctx, u, w, &kept); {
-			case errors.Is(err, errKnown):
-				return kept.Grant, nil
-			case errors.Is(err, errAgain):
-				continue
-			case err != nil:
-				return kept.Grant, err
+			kept = &loaded
+		}
+		g, err := decide(kept)
+		switch {
+		case errors.Is(err, errKnown):
+			return kept.Grant, nil
+		case err == nil:
+			g.Version, err = m.store.Save(ctx, m.key(u.subject), g)
+			if err == nil {
+				m.reportLost(ctx, u, kept.Grant, g)
+				m.takeAlong()
+				return g, nil
 			}
+			if !errors.Is(err, ErrConflict) {
+				return Grant{}, saveError{err}
+			}
+		case !errors.Is(err, errAgain):
+			return kept.Grant, err
 		}
-		g := m.apply(u, w, kept.Grant)
-		w.tried = true
-		version, err := m.store.Save(ctx, m.key(u.subject), g)
-		if err == nil {
-			g.Version = version
-			m.reportLost(ctx, u, kept.Grant, g)
-			m.takeAlong()
-			return g, nil
-		}
-		if !errors.Is(err, ErrConflict) {
-			w.late = true
-			return Grant{}, saveError{err}
-		}
+		kept = nil
 	}
 	return Grant{}, ErrConflict
 }
 
-// loadFor reads the record that w is compared with. For a sign-in, of a record
-// that cannot be unsealed only the version counts.
-func (m *Manager) loadFor(ctx context.Context, u *user, w *write) (record, error) {
-	kept, err := m.loadKept(ctx, u)
-	if w.kind == signInWrite && errors.Is(err, ErrSealed) && kept.Version != "" {
-		err = nil
+// loadKept is load where it is no error that nothing is kept, or that the record
+// cannot be unsealed.
+func (m *Manager) loadKept(ctx context.Context, u *user) (record, error) {
+	generation := u.currentGeneration()
+	g, err := m.load(ctx, u)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return record{generation: generation}, nil
+	case errors.Is(err, ErrSealed) && g.Version != "":
+		return record{g, true, err, generation}, nil
 	}
-	return kept, err
+	return record{g, true, nil, generation}, err
 }
 
 // weigh returns nil if the record needs w, and else errKnown, errSuperseded or
@@ -175,6 +188,8 @@ func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept *record) er
 		return m.weighSignIn(ctx, u, w, kept)
 	}
 	switch {
+	case kept.unopened != nil:
+		return kept.unopened
 	case !kept.exists:
 		if w.kind == rotationWrite {
 			m.revokeOrphan(ctx, u, w)
@@ -259,7 +274,7 @@ func (m *Manager) order(ctx context.Context, u *user, w *write, kept *record) er
 // signInWorks asks Google whether the refresh token of a sign-in still works:
 // errSuperseded if Google refuses it.
 func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
-	unlock, err := u.lock(ctx, askingLock)
+	unlock, err := lock(ctx, u.activity.asking)
 	if err != nil {
 		return err
 	}
@@ -303,7 +318,7 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 	case err != nil:
 		return false, err
 	}
-	m.publish(u, kept.generation, c, m.fingerprint(kept.Grant), m.fingerprint(g))
+	m.publish(u, kept.generation, c, kept.Grant, g)
 	now, err := m.loadKept(ctx, u) // it may have been revoked since it was read
 	if err != nil || now.Version != g.Version {
 		return false, errAgain
@@ -382,18 +397,10 @@ func (m *Manager) lost(u *user, w *write, g Grant) []string {
 	if w.kind == signInWrite && m.allowNarrowing {
 		return nil
 	}
-	had := scope.Set(slices.Concat(g.Scopes, g.Lost, u.displaced())...)
-	return scope.Missing(w.response.scopes, had)
-}
-
-// displaced returns the scopes of pending sign-ins that later ones displaced.
-func (u *user) displaced() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.activity == nil {
-		return nil
-	}
-	return u.activity.displaced
+	had := scope.Set(slices.Concat(g.Scopes, g.Lost, u.activity.displaced)...)
+	return scope.Missing(w.response.scopes, had)
 }
 
 // reportLost logs the scopes that a record has lost.

@@ -1,0 +1,187 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// MarkRevoked notes that the user's grant was revoked at that time, as a
+// Cross-Account Protection event says: the grant needs consent from then on, for
+// that reason, and the cached access token is dropped. The refresh token stays in
+// the record, so that [Manager.Disconnect] can still revoke it. If at is zero, the
+// grant that is kept now was revoked. If nothing is kept there is nothing to do.
+//
+// Events may come late, again and out of order: one from before the sign-in that
+// is kept is about an older grant, and changes nothing. If the time of that
+// sign-in is not by Google's clock, because no ID token came with it, at may be
+// up to a minute earlier.
+//
+// A reason is up to 64 lower-case letters, digits, hyphens and underscores;
+// if it is anything else, [ReasonRevoked] is used.
+func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at time.Time) error {
+	u, err := m.acquire(subject)
+	if err != nil {
+		return err
+	}
+	defer m.release(u)
+	return m.revoked(ctx, u, reason, func(g Grant) bool {
+		signedIn := g.lineage.at
+		if !g.lineage.byGoogle {
+			signedIn = signedIn.Add(-time.Minute)
+		}
+		return at.IsZero() || !at.Before(signedIn)
+	})
+}
+
+// MarkTokenRevoked is [Manager.MarkRevoked] for the grant whose refresh token has
+// that hash, as Google's token-revoked events give it: see [TokenHash] and
+// [PrefixHash]. A grant that has another refresh token by now stays as it is. It
+// needs a Store that is a [Finder]: otherwise the error is
+// [errors.ErrUnsupported]. An event that is delivered again does no harm.
+func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string) error {
+	finder, ok := m.store.(Finder)
+	if !ok {
+		return &failure{"finding a token", errors.ErrUnsupported}
+	}
+	tokenHash = strings.Clone(tokenHash)
+	hasToken := func(g Grant) bool { return slices.Contains(g.Hashes(), tokenHash) }
+	for key, err := range finder.Find(ctx, tokenHash) {
+		if err != nil {
+			return &unavailable{failure{"finding a token", err}}
+		}
+		if key.ClientID != m.clientID {
+			continue
+		}
+		u := m.users.acquire(key.Subject)
+		err := m.revoked(ctx, u, reason, hasToken)
+		m.release(u)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// revoked notes a revocation of the grant that is kept, if it is about that.
+func (m *Manager) revoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
+	defer m.forget(u)
+	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
+		return err
+	}
+	if !isReason(reason) {
+		reason = ReasonRevoked
+	}
+	reason = strings.Clone(reason)
+	var first *record
+	_, err := m.update(ctx, u, nil, func(kept *record) (Grant, error) {
+		if first == nil {
+			first = kept
+		}
+		switch {
+		case kept.unopened != nil:
+			return Grant{}, kept.unopened
+		case !kept.exists || kept.State == NeedsConsent && kept.told,
+			!sameLineage(kept.Grant, first.Grant) || !about(kept.Grant):
+			return Grant{}, errKnown // or about another grant
+		}
+		g := withoutAccessToken(kept.Grant)
+		g.State, g.Reason, g.told, g.UpdatedAt = NeedsConsent, reason, true, m.now()
+		return g, nil
+	})
+	if err != nil {
+		return failedForNow("noting the revocation of", u.subject, err)
+	}
+	m.event(ctx, slog.LevelInfo, eventRevoked, u.subject, slog.String("reason", reason))
+	return nil
+}
+
+// Disconnect revokes the user's grant at Google and then deletes the record.
+// Google then removes every scope the user has granted to the whole Cloud
+// project, for all of its clients
+// (https://developers.google.com/identity/protocols/oauth2/web-server#tokenrevoke);
+// to end a session is no reason to disconnect.
+//
+// If the revocation fails, the record stays and the error says why: call again.
+// A token that Google no longer knows counts as revoked. If the user signs in
+// at the same time, the newer grant stays and the error is [ErrConflict]. If
+// nothing is kept there is nothing to do. A record that cannot be unsealed cannot
+// be revoked either: [ErrSealed]; to drop it, delete it in the Store.
+//
+// This process forgets the user's access token at once. Another one serves its
+// own to its end, an hour at most with Google, or for a minute at most with
+// [Config].ShareAccessTokens; Google's APIs refuse it before.
+func (m *Manager) Disconnect(ctx context.Context, subject string) error {
+	u, err := m.acquire(subject)
+	if err != nil {
+		return err
+	}
+	defer m.release(u)
+	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
+		return err
+	}
+	if err := m.revokeAndDelete(ctx, u); err != nil {
+		return failedForNow("disconnecting", u.subject, err)
+	}
+	m.event(ctx, slog.LevelInfo, eventDisconnected, u.subject)
+	return nil
+}
+
+// revokeAndDelete ends the kept grant, and what that is rotated to at the same
+// time, but no newer sign-in. Once the grant is revoked it goes on when the caller
+// leaves.
+func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
+	first, err := m.loadKept(ctx, u)
+	var revoked *record
+	for kept := first; ; {
+		switch {
+		case err != nil:
+			return err
+		case kept.unopened != nil:
+			return kept.unopened
+		case !kept.exists: // also if another process has deleted it
+			m.forget(u)
+			return nil
+		case !sameLineage(kept.Grant, first.Grant):
+			return ErrConflict
+		}
+		if revoked == nil || revoked.RefreshToken != kept.RefreshToken {
+			if err := m.revoke(ctx, kept.RefreshToken); err != nil {
+				return err
+			}
+			m.refused.add(kept.RefreshToken, kept.lineage.id, ReasonRevoked)
+			if revoked == nil {
+				var cancel context.CancelFunc
+				ctx, cancel = m.detached()
+				defer cancel()
+			}
+			revoked = &record{Grant: kept.Grant}
+		}
+		m.forget(u)
+		err = m.store.Delete(ctx, m.key(u.subject), kept.Version)
+		if err == nil {
+			kept = record{}
+		} else if errors.Is(err, ErrConflict) {
+			kept, err = m.loadKept(ctx, u)
+		}
+	}
+}
+
+func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
+	if m.revoker == nil {
+		return errNoRevoker
+	}
+	if refreshToken == "" {
+		return nil
+	}
+	err := m.revoker.Revoke(ctx, refreshToken)
+	if code, _ := oauthCode(err); code == codeInvalidToken {
+		return nil
+	}
+	return err
+}
+
+var errNoRevoker = errors.New("Config.Revoker is not set")
