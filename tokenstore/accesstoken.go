@@ -39,7 +39,7 @@ func (m *Manager) newAccessToken(value, kind string, now, expiry time.Time, life
 	if value == "" || !now.Before(expiry) {
 		return nil
 	}
-	ahead := min(jittered(m.refreshAhead, now), lifetime/5)
+	ahead := min(jittered(m.config.RefreshAhead, now), lifetime/5)
 	due := expiry.Add(-ahead).UnixNano()
 	return &accessToken{
 		value: strings.Clone(value), kind: kind,
@@ -118,7 +118,7 @@ func (m *Manager) forget(u *user) { m.replaceGrant(u, 0, Grant{}, nil) }
 
 // cache stores c as the user's access token. The caller holds u.mu.
 func (m *Manager) cache(u *user, c *accessToken) {
-	if c != nil && m.share {
+	if c != nil && m.config.ShareAccessTokens {
 		now := m.clock.time()
 		c.checkAt = min(c.checkAt, now.Add(jittered(lookAgain, now)).UnixNano())
 	}

@@ -92,14 +92,6 @@ func (e *ConsentError) HTTPStatus() int { return http.StatusForbidden }
 // consent: see exchange.ProblemCode.
 func (e *ConsentError) ProblemCode() string { return "consent_required" }
 
-// What Google's token and revocation endpoints say for good (RFC 6749 section
-// 5.2, RFC 7009 section 2.2.1). No other code, and no description, decides
-// anything here.
-const (
-	codeInvalidGrant = "invalid_grant"
-	codeInvalidToken = "invalid_token"
-)
-
 // oauthError is what exchange.Error and its like say about themselves.
 type oauthError interface {
 	error
@@ -122,11 +114,12 @@ func oauthCode(err error) (code, subtype string) {
 	return "", ""
 }
 
-// refusal returns why Google refuses a refresh token for good; ok is false for
-// every other failure, which leaves the record alone.
+// refusal returns why Google refuses a refresh token for good (RFC 6749 section
+// 5.2); ok is false for every other failure, which leaves the record alone. No
+// other code, and no description, decides anything.
 func refusal(err error) (reason string, ok bool) {
 	code, subtype := oauthCode(err)
-	if code != codeInvalidGrant {
+	if code != ReasonInvalidGrant {
 		return "", false
 	}
 	if isReason(subtype) {
@@ -135,7 +128,7 @@ func refusal(err error) (reason string, ok bool) {
 	return ReasonInvalidGrant, true
 }
 
-// isReason tells whether a word from elsewhere is fit to be shown as a reason.
+// isReason reports whether a word from elsewhere is fit to be shown as a reason.
 func isReason(s string) bool {
 	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }

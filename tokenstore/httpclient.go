@@ -35,7 +35,7 @@ func (m *Manager) HTTPClient(subject string) *http.Client {
 	return &http.Client{Transport: &bearer.Transport{
 		Source: &bearerTokens{m, strings.Clone(subject)},
 		Hosts:  m.hosts,
-		Base:   m.transport,
+		Base:   m.config.Transport,
 	}}
 }
 
@@ -51,7 +51,7 @@ func (b *bearerTokens) Token(ctx context.Context) (*oauth2.Token, error) {
 
 func (b *bearerTokens) Replayed(ctx context.Context) {
 	b.m.stats.replayed.Add(1)
-	b.m.event(ctx, slog.LevelDebug, eventReplayed, b.subject)
+	b.m.event(ctx, slog.LevelDebug, "tokenstore.replayed", b.subject)
 }
 
 // tooYoung is the age below which a token that a refresh has brought is not

@@ -81,7 +81,7 @@ func (m *Manager) Health(ctx context.Context, subject string, scopes ...string) 
 func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, error] {
 	after = strings.Clone(after)
 	return func(yield func(string, error) bool) {
-		lister, ok := m.store.(Lister)
+		lister, ok := m.config.Store.(Lister)
 		if !ok {
 			yield("", &failure{"listing subjects", errors.ErrUnsupported})
 			return
@@ -91,7 +91,7 @@ func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, 
 				yield("", &unavailable{failure{"listing subjects", err}})
 				return
 			}
-			if key.ClientID != m.clientID || !yield(key.Subject, nil) {
+			if key.ClientID != m.config.ClientID || !yield(key.Subject, nil) {
 				return
 			}
 		}
@@ -139,7 +139,7 @@ func (m *Manager) Import(ctx context.Context, subject string, g Grant) (kept boo
 		return false, failedForNow("importing the grant of", u.subject, err)
 	case created:
 		m.forget(u) // that nothing was kept
-		m.event(ctx, slog.LevelInfo, eventImported, u.subject)
+		m.event(ctx, slog.LevelInfo, "tokenstore.imported", u.subject)
 	}
 	return there.RefreshToken == imported.RefreshToken, nil
 }

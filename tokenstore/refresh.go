@@ -35,7 +35,7 @@ func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
 	read, err := m.active(ctx, u)
 	c, g := (*accessToken)(nil), read
 	switch {
-	case err == nil && m.share:
+	case err == nil && m.config.ShareAccessTokens:
 		c, g, err = m.refreshShared(ctx, u, read)
 	case err == nil:
 		c, g, err = m.refresh(ctx, u, read)
@@ -76,7 +76,7 @@ func (m *Manager) active(ctx context.Context, u *user) (Grant, error) {
 // it.
 func (m *Manager) load(ctx context.Context, u *user) (Grant, error) {
 	generation := u.currentGeneration()
-	g, err := m.store.Load(ctx, m.key(u.subject))
+	g, err := m.config.Store.Load(ctx, m.key(u.subject))
 	switch {
 	case err == nil && strings.HasPrefix(g.RefreshToken, sealedMark):
 		g.RefreshToken, g.AccessToken, g.hashes = "", "", nil
@@ -123,7 +123,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {
 		return nil, g, m.refuse(u, g, reason, nil)
 	}
-	tok, err := m.refresher.Refresh(ctx, g.RefreshToken)
+	tok, err := m.config.Refresher.Refresh(ctx, g.RefreshToken)
 	if err != nil {
 		return nil, g, m.refreshFailed(ctx, u, g, err)
 	}
@@ -149,7 +149,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	}
 	c.refreshedAt = w.at.UnixNano()
 	u.succeeded()
-	m.event(ctx, slog.LevelDebug, eventRefreshed, u.subject)
+	m.event(ctx, slog.LevelDebug, "tokenstore.refreshed", u.subject)
 	return c, g, nil
 }
 
@@ -164,7 +164,7 @@ func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (
 	save := m.trySave
 	if w.kind == rotationWrite {
 		m.stats.rotated.Add(1)
-		m.event(ctx, slog.LevelInfo, eventRotated, u.subject)
+		m.event(ctx, slog.LevelInfo, "tokenstore.rotated", u.subject)
 		var cancel context.CancelFunc
 		ctx, cancel = m.detached() // the Refresher may have used all the time of ctx
 		defer cancel()
@@ -177,7 +177,7 @@ func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (
 	case err != nil && w.kind == rotationWrite:
 		return g, m.notSaved(u, w, err)
 	case err != nil:
-		m.event(ctx, slog.LevelWarn, eventNotNoted, u.subject, errorAttr(err))
+		m.event(ctx, slog.LevelWarn, "tokenstore.refresh_not_noted", u.subject, errorAttr(err))
 		return g, nil
 	}
 	return saved, nil
@@ -188,7 +188,7 @@ func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (
 // where the access token is shared.
 func (m *Manager) worthARow(g Grant, w *write) bool {
 	r := w.response
-	return m.share && r.access != nil ||
+	return m.config.ShareAccessTokens && r.access != nil ||
 		w.at.Sub(g.RefreshedAt).Abs() >= week ||
 		r.scopes != nil && !slices.Equal(r.scopes, g.Scopes) ||
 		!r.refreshTokenExpiry.IsZero() && r.refreshTokenExpiry.Sub(g.RefreshTokenExpiry).Abs() > 24*time.Hour
@@ -204,7 +204,7 @@ func (m *Manager) refreshFailed(ctx context.Context, u *user, g Grant, err error
 	}
 	m.stats.failed.Add(1)
 	err = failedForNow("refreshing", u.subject, err)
-	m.event(ctx, slog.LevelWarn, eventRefreshFailed, u.subject, errorAttr(err))
+	m.event(ctx, slog.LevelWarn, "tokenstore.refresh_failed", u.subject, errorAttr(err))
 	return m.failedToRefresh(u, err)
 }
 
@@ -221,7 +221,7 @@ func (m *Manager) refuse(u *user, g Grant, reason string, cause error) error {
 		return m.notSaved(u, w, err)
 	}
 	u.succeeded()
-	m.event(ctx, slog.LevelInfo, eventRefused, u.subject, slog.String("reason", reason))
+	m.event(ctx, slog.LevelInfo, "tokenstore.refused", u.subject, slog.String("reason", reason))
 	consent := needsConsent(u.subject, reason)
 	if cause == nil {
 		return consent
@@ -351,7 +351,7 @@ func (m *Manager) gaveUp(ctx context.Context, doing string, u *user) error {
 type refusedTokens struct {
 	mu      sync.Mutex
 	reasons map[[sha256.Size]byte]string
-	order   [][sha256.Size]byte // a ring, once it is full
+	order   [][sha256.Size]byte // a ring
 	next    int
 }
 
@@ -369,16 +369,11 @@ func (r *refusedTokens) add(refreshToken, signIn, reason string) {
 		return
 	}
 	if r.reasons == nil {
-		r.reasons = make(map[[sha256.Size]byte]string)
+		r.reasons, r.order = make(map[[sha256.Size]byte]string), make([][sha256.Size]byte, maxRefused)
 	}
-	if len(r.order) < maxRefused {
-		r.order = append(r.order, h)
-	} else {
-		delete(r.reasons, r.order[r.next])
-		r.order[r.next] = h
-		r.next = (r.next + 1) % maxRefused
-	}
-	r.reasons[h] = reason
+	delete(r.reasons, r.order[r.next])
+	r.reasons[h], r.order[r.next] = reason, h
+	r.next = (r.next + 1) % maxRefused
 }
 
 func (r *refusedTokens) reason(refreshToken, signIn string) (reason string, ok bool) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,17 +48,11 @@ func scopesOf(tok *oauth2.Token) []string {
 
 // refreshTokenExpiry reads Google's refresh_token_expires_in, in seconds.
 func refreshTokenExpiry(tok *oauth2.Token, now time.Time) time.Time {
-	var seconds float64
-	switch v := tok.Extra("refresh_token_expires_in").(type) {
-	case float64:
-		seconds = v
-	case int64:
-		seconds = float64(v)
-	case int:
-		seconds = float64(v)
-	case json.Number:
-		seconds, _ = v.Float64()
+	announced := tok.Extra("refresh_token_expires_in")
+	if announced == nil {
+		return time.Time{}
 	}
+	seconds, _ := strconv.ParseFloat(fmt.Sprint(announced), 64) // a float64, an int or a json.Number
 	if seconds > 0 && seconds < 100*year.Seconds() {
 		return now.Add(time.Duration(seconds * float64(time.Second))).UTC().Round(0)
 	}

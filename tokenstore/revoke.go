@@ -43,7 +43,7 @@ func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at ti
 // needs a Store that is a [Finder]: otherwise the error is
 // [errors.ErrUnsupported]. An event that is delivered again does no harm.
 func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string) error {
-	finder, ok := m.store.(Finder)
+	finder, ok := m.config.Store.(Finder)
 	if !ok {
 		return &failure{"finding a token", errors.ErrUnsupported}
 	}
@@ -53,7 +53,7 @@ func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string
 		if err != nil {
 			return &unavailable{failure{"finding a token", err}}
 		}
-		if key.ClientID != m.clientID {
+		if key.ClientID != m.config.ClientID {
 			continue
 		}
 		u := m.users.acquire(key.Subject)
@@ -95,7 +95,7 @@ func (m *Manager) revoked(ctx context.Context, u *user, reason string, about fun
 	if err != nil {
 		return failedForNow("noting the revocation of", u.subject, err)
 	}
-	m.event(ctx, slog.LevelInfo, eventRevoked, u.subject, slog.String("reason", reason))
+	m.event(ctx, slog.LevelInfo, "tokenstore.revoked", u.subject, slog.String("reason", reason))
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (m *Manager) Disconnect(ctx context.Context, subject string) error {
 	if err := m.revokeAndDelete(ctx, u); err != nil {
 		return failedForNow("disconnecting", u.subject, err)
 	}
-	m.event(ctx, slog.LevelInfo, eventDisconnected, u.subject)
+	m.event(ctx, slog.LevelInfo, "tokenstore.disconnected", u.subject)
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 			revoked = &record{Grant: kept.Grant}
 		}
 		m.forget(u)
-		err = m.store.Delete(ctx, m.key(u.subject), kept.Version)
+		err = m.config.Store.Delete(ctx, m.key(u.subject), kept.Version)
 		if err == nil {
 			kept = record{}
 		} else if errors.Is(err, ErrConflict) {
@@ -171,14 +171,14 @@ func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 }
 
 func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
-	if m.revoker == nil {
+	if m.config.Revoker == nil {
 		return errNoRevoker
 	}
 	if refreshToken == "" {
 		return nil
 	}
-	err := m.revoker.Revoke(ctx, refreshToken)
-	if code, _ := oauthCode(err); code == codeInvalidToken {
+	err := m.config.Revoker.Revoke(ctx, refreshToken)
+	if code, _ := oauthCode(err); code == "invalid_token" { // RFC 7009 section 2.2.1
 		return nil
 	}
 	return err

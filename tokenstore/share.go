@@ -97,17 +97,17 @@ func leaseDeadline(ctx context.Context) time.Time {
 // lease reports whether this process may do what the lease is for. If leases do
 // not work it may, and release is nil.
 func (m *Manager) lease(ctx context.Context, subject, purpose string, ttl time.Duration) (release func(), ok bool) {
-	if m.leaser == nil {
+	if m.config.Leaser == nil {
 		return nil, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, leaserPatience)
 	defer cancel()
-	release, ok, err := m.leaser.Lease(ctx, m.key(subject), purpose, ttl)
+	release, ok, err := m.config.Leaser.Lease(ctx, m.key(subject), purpose, ttl)
 	if err == nil {
 		return release, ok
 	}
 	if !errors.Is(err, errors.ErrUnsupported) {
-		m.event(ctx, slog.LevelWarn, eventLeaseFailed, subject, errorAttr(err))
+		m.event(ctx, slog.LevelWarn, "tokenstore.lease_failed", subject, errorAttr(err))
 	}
 	return nil, true
 }

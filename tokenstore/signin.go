@@ -120,7 +120,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 		m.replaceGrant(u, generation, g, w.response.access)
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", true), slog.Bool("id_token", w.response.named))
+	m.event(ctx, slog.LevelInfo, "tokenstore.signed_in", u.subject, slog.Bool("refresh_token", true), slog.Bool("id_token", w.response.named))
 	return g, nil
 }
 
@@ -138,6 +138,6 @@ func (m *Manager) signInAgain(ctx context.Context, u *user, r response) (Grant, 
 		m.publish(u, generation, r.access, g, g)
 	}
 	m.stats.signIns.Add(1)
-	m.event(ctx, slog.LevelInfo, eventSignedIn, u.subject, slog.Bool("refresh_token", false), slog.Bool("id_token", r.named))
+	m.event(ctx, slog.LevelInfo, "tokenstore.signed_in", u.subject, slog.Bool("refresh_token", false), slog.Bool("id_token", r.named))
 	return g, nil
 }

@@ -51,30 +51,13 @@ func (m *Manager) Stats() Stats {
 	}
 }
 
-// The messages of Config.Logger, as its doc comment lists them.
-const (
-	eventSignedIn      = "tokenstore.signed_in"
-	eventImported      = "tokenstore.imported"
-	eventRefreshed     = "tokenstore.refreshed"
-	eventRotated       = "tokenstore.rotated"
-	eventRefused       = "tokenstore.refused"
-	eventRefreshFailed = "tokenstore.refresh_failed"
-	eventNarrowed      = "tokenstore.narrowed"
-	eventNotRevoked    = "tokenstore.not_revoked"
-	eventNotNoted      = "tokenstore.refresh_not_noted"
-	eventUnsaved       = "tokenstore.unsaved"
-	eventRevoked       = "tokenstore.revoked"
-	eventDisconnected  = "tokenstore.disconnected"
-	eventLeaseFailed   = "tokenstore.lease_failed"
-	eventReplayed      = "tokenstore.replayed"
-)
-
+// event logs one of the messages that Config.Logger lists.
 func (m *Manager) event(ctx context.Context, level slog.Level, name, subject string, attrs ...slog.Attr) {
-	if !m.logger.Enabled(ctx, level) {
+	if !m.config.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs = append(attrs, slog.String("client_id", m.clientID), slog.String("subject", subject))
-	m.logger.LogAttrs(ctx, level, name, attrs...)
+	attrs = append(attrs, slog.String("client_id", m.config.ClientID), slog.String("subject", subject))
+	m.config.Logger.LogAttrs(ctx, level, name, attrs...)
 }
 
 // errorAttr is the text of an error without a response body in it.

@@ -79,27 +79,25 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions) error {
 	u := m.users.acquire(subject)
 	defer m.release(u)
-	for range maxAttempts {
-		if err := m.settle(ctx, u); err != nil {
-			return err
-		}
-		g, err := m.active(ctx, u)
-		if errors.Is(err, ErrNotFound) {
-			return nil // deleted since it was listed
-		}
-		if err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle {
-			return err
-		}
-		if err := m.waitForPause(ctx, u, false); err != nil {
-			return err
-		}
-		err = m.refreshIdle(u, g)
-		_ = wait(ctx, o.Pace) // the caller looks at ctx
-		if !errors.Is(err, errAgain) {
-			return err
-		}
+	if err := m.settle(ctx, u); err != nil {
+		return err
 	}
-	return failed("refreshing", u.subject, ErrConflict)
+	g, err := m.active(ctx, u)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil // deleted since it was listed
+	case err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle:
+		return err
+	}
+	if err := m.waitForPause(ctx, u, false); err != nil {
+		return err
+	}
+	err = m.refreshIdle(u, g)
+	_ = wait(ctx, o.Pace) // the caller looks at ctx
+	if errors.Is(err, errAgain) {
+		return nil // it has changed since it was read, so it is not idle
+	}
+	return err
 }
 
 // refreshIdle refreshes g, detached from the sweep: a rotated refresh token must

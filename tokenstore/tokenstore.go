@@ -120,19 +120,9 @@ type Config struct {
 type Manager struct {
 	redacted
 
-	clientID       string
-	store          Store
-	refresher      Refresher
-	revoker        Revoker
-	share          bool
-	leaser         Leaser
-	refreshAhead   time.Duration
-	timeout        time.Duration
-	allowNarrowing bool
-	hosts          bearer.Hosts
-	transport      http.RoundTripper
-	logger         *slog.Logger
-	seed           maphash.Seed // of fingerprints
+	config Config // with its defaults
+	hosts  bearer.Hosts
+	seed   maphash.Seed // of fingerprints
 
 	// Behind pointers: a copy of a Manager prints addresses.
 	clock      *clock
@@ -167,40 +157,30 @@ func New(c Config) (*Manager, error) {
 	if wrong != "" {
 		return nil, errors.New("tokenstore: Config." + wrong)
 	}
-	m := &Manager{
-		redacted:       redacted(fmt.Sprintf("tokenstore.Manager{ClientID: %q}", c.ClientID)),
-		clientID:       c.ClientID,
-		store:          c.Store,
-		refresher:      c.Refresher,
-		revoker:        c.Revoker,
-		share:          c.ShareAccessTokens,
-		leaser:         c.Leaser,
-		refreshAhead:   cmp.Or(c.RefreshAhead, 5*time.Minute),
-		timeout:        cmp.Or(c.Timeout, time.Minute),
-		allowNarrowing: c.AllowNarrowing,
-		hosts:          hosts,
-		transport:      c.Transport,
-		logger:         cmp.Or(c.Logger, slog.New(slog.DiscardHandler)),
-		seed:           maphash.MakeSeed(),
-		clock:          &clock{now: c.Now},
-		users: &users{
-			limit:     cmp.Or(c.CacheSize, 1<<20),
-			bySubject: make(map[string]*user),
-		},
+	c.RefreshAhead = cmp.Or(c.RefreshAhead, 5*time.Minute)
+	c.Timeout = cmp.Or(c.Timeout, time.Minute)
+	c.CacheSize = cmp.Or(c.CacheSize, 1<<20)
+	c.Logger = cmp.Or(c.Logger, slog.New(slog.DiscardHandler))
+	if c.Leaser == nil {
+		c.Leaser, _ = c.Store.(Leaser)
+	}
+	if c.Transport == nil {
+		c.Transport = bearer.DefaultBase()
+	}
+	return &Manager{
+		redacted:   redacted(fmt.Sprintf("tokenstore.Manager{ClientID: %q}", c.ClientID)),
+		config:     c,
+		hosts:      hosts,
+		seed:       maphash.MakeSeed(),
+		clock:      &clock{now: c.Now},
+		users:      &users{limit: c.CacheSize, bySubject: make(map[string]*user)},
 		refused:    new(refusedTokens),
 		background: new(background),
 		stats:      new(counters),
-	}
-	if m.leaser == nil {
-		m.leaser, _ = c.Store.(Leaser)
-	}
-	if m.transport == nil {
-		m.transport = bearer.DefaultBase()
-	}
-	return m, nil
+	}, nil
 }
 
-func (m *Manager) key(subject string) Key { return Key{ClientID: m.clientID, Subject: subject} }
+func (m *Manager) key(subject string) Key { return Key{ClientID: m.config.ClientID, Subject: subject} }
 
 // acquire returns the user's entry, if subject can be one. The caller must release
 // it. Its subject is a copy, which outlives the call.
@@ -217,7 +197,7 @@ func (m *Manager) release(u *user) { m.users.release(u, m.clock.unixNano()) }
 // up. It has none of a caller's values: some frameworks reuse a request's context
 // for the next request.
 func (m *Manager) detached() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), m.timeout)
+	return context.WithTimeout(context.Background(), m.config.Timeout)
 }
 
 // now is the time as records have it.

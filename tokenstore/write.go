@@ -117,7 +117,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g 
 	}
 	w.sealed = errors.Is(err, ErrSealed)
 	m.remember(u, w)
-	m.event(ctx, slog.LevelError, eventUnsaved, u.subject, slog.String("what", w.kind.String()), errorAttr(err))
+	m.event(ctx, slog.LevelError, "tokenstore.unsaved", u.subject, slog.String("what", w.kind.String()), errorAttr(err))
 	return Grant{}, err
 }
 
@@ -150,7 +150,7 @@ func (m *Manager) update(ctx context.Context, u *user, kept *record, decide func
 		case errors.Is(err, errKnown):
 			return kept.Grant, nil
 		case err == nil:
-			g.Version, err = m.store.Save(ctx, m.key(u.subject), g)
+			g.Version, err = m.config.Store.Save(ctx, m.key(u.subject), g)
 			if err == nil {
 				m.reportLost(ctx, u, kept.Grant, g)
 				m.takeAlong()
@@ -212,7 +212,7 @@ func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept *record) er
 func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
 	m.refused.add(w.response.refreshToken, w.lineage.id, ReasonRevoked)
 	if err := m.revoke(ctx, w.response.refreshToken); err != nil {
-		m.event(ctx, slog.LevelWarn, eventNotRevoked, u.subject, errorAttr(err))
+		m.event(ctx, slog.LevelWarn, "tokenstore.not_revoked", u.subject, errorAttr(err))
 	}
 }
 
@@ -283,7 +283,7 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	if _, refused := m.refused.reason(refreshToken, w.lineage.id); refused {
 		return errSuperseded
 	}
-	tok, err := m.refresher.Refresh(ctx, refreshToken)
+	tok, err := m.config.Refresher.Refresh(ctx, refreshToken)
 	if reason, refused := refusal(err); refused {
 		m.refused.add(refreshToken, w.lineage.id, reason)
 		return errSuperseded
@@ -309,7 +309,7 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 	if kept.State != Active || kept.RefreshToken == "" {
 		return false, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, m.timeout/2) // the rest is for the Save
+	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout/2) // the rest is for the Save
 	defer cancel()
 	c, g, err := m.refresh(ctx, u, kept.Grant)
 	switch {
@@ -330,7 +330,7 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 // narrows reports whether a sign-in covers less than scopes, and nothing else.
 func (m *Manager) narrows(w *write, scopes []string) bool {
 	granted := w.response.scopes
-	return !m.allowNarrowing && granted != nil && scopes != nil &&
+	return !m.config.AllowNarrowing && granted != nil && scopes != nil &&
 		scope.Missing(scopes, granted) == nil && scope.Missing(granted, scopes) != nil
 }
 
@@ -379,7 +379,7 @@ func (m *Manager) apply(u *user, w *write, g Grant) Grant {
 	if g.CreatedAt.IsZero() {
 		g.CreatedAt = now
 	}
-	if c := w.response.access; m.share && c != nil && g.State == Active {
+	if c := w.response.access; m.config.ShareAccessTokens && c != nil && g.State == Active {
 		g.AccessToken, g.Expiry = c.value, time.Unix(0, c.expiry).UTC()
 		return g
 	}
@@ -394,7 +394,7 @@ func withoutAccessToken(g Grant) Grant {
 // lost returns the scopes that g has, or has lost before, and w lacks. Where it is
 // not known what w has, all of them may be lost, until a refresh tells.
 func (m *Manager) lost(u *user, w *write, g Grant) []string {
-	if w.kind == signInWrite && m.allowNarrowing {
+	if w.kind == signInWrite && m.config.AllowNarrowing {
 		return nil
 	}
 	u.mu.Lock()
@@ -409,6 +409,6 @@ func (m *Manager) reportLost(ctx context.Context, u *user, before, after Grant) 
 		return // not known yet
 	}
 	if lost := scope.Missing(before.Lost, after.Lost); lost != nil || before.Scopes == nil && after.Lost != nil {
-		m.event(ctx, slog.LevelWarn, eventNarrowed, u.subject, slog.Any("lost", after.Lost))
+		m.event(ctx, slog.LevelWarn, "tokenstore.narrowed", u.subject, slog.Any("lost", after.Lost))
 	}
 }
