@@ -98,7 +98,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	m.background.add(1)
 	defer m.background.add(-1)
 	if first := u.nextWrite(); first != nil { // other processes may overtake it while it waits
-		w.late, w.before = true, &record{Grant: Grant{lineage: first.lineage}}
+		w.late, w.before = true, &Grant{lineage: first.lineage}
 	}
 	err := m.settle(ctx, u)
 	if pending := u.nextWrite(); err != nil && pending != nil && pending.kind != refusalWrite {

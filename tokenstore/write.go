@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -23,9 +24,9 @@ type write struct {
 	sealed   bool      // pending, because the record cannot be unsealed
 
 	// Of a sign-in:
-	before *record // the record that was there first; nil: it could not be read
-	tried  bool    // a Save may have taken it
-	late   bool    // the store has failed it, so that it need not be the newest any more
+	before *Grant // the record that was there first; nil: it could not be read
+	tried  bool   // a Save may have taken it
+	late   bool   // the store has failed it, so that it need not be the newest any more
 }
 
 type writeKind int
@@ -216,57 +217,38 @@ func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
 	}
 }
 
-// weighSignIn decides whether a sign-in replaces the record: the sign-in with the
-// later time is kept, and one that has just come in is the latest unless Google's
-// clock says otherwise. Where the clocks of two processes cannot order them, the
-// one that would be kept must work at Google.
+// weighSignIn decides whether a sign-in replaces the record: the later one is
+// kept, by Google's clock, and one that has just come in is the latest unless that
+// says otherwise. Where neither orders them, the one that is kept must work at
+// Google.
 func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *record) error {
 	if w.before == nil && !w.late {
-		before := *kept
+		before := kept.Grant
 		w.before = &before
 	}
-	switch {
-	case kept.exists && kept.lineage.id == w.lineage.id:
-		return errKnown
-	case !kept.exists && (w.tried || w.late):
-		return m.signInWorks(ctx, u, w) // a Disconnect since may have ended it
-	case !kept.exists:
+	later := w.lineage.at.Sub(kept.lineage.at)
+	switch byGoogle := w.lineage.byGoogle && kept.lineage.byGoogle; {
+	case !kept.exists && !w.tried && !w.late:
 		return nil
-	}
-	if err := m.order(ctx, u, w, kept); err != nil {
-		return err
+	case !kept.exists:
+		return m.signInWorks(ctx, u, w) // a Disconnect since may have ended it
+	case kept.lineage.id == w.lineage.id:
+		return errKnown
+	case byGoogle && later < 0:
+		return errSuperseded
+	case byGoogle && later > 0, w.before != nil && sameLineage(*w.before, kept.Grant):
+	default: // another sign-in was saved since this one came in
+		if w.late && (later < 0 || later == 0 && w.before != nil) {
+			if works, err := m.keptWorks(ctx, u, kept); works || err != nil {
+				return cmp.Or(err, errSuperseded)
+			}
+		}
+		if err := m.signInWorks(ctx, u, w); err != nil {
+			return err
+		}
 	}
 	if kept.State == Active && kept.RefreshToken != "" && m.narrows(w, kept.Scopes) {
 		return m.setAside(ctx, u, kept)
-	}
-	return nil
-}
-
-// clockError is how far the clocks of two processes may be apart.
-const clockError = 10 * time.Minute
-
-// order returns nil if w is the later sign-in, and else errSuperseded.
-func (m *Manager) order(ctx context.Context, u *user, w *write, kept *record) error {
-	later := w.lineage.at.Sub(kept.lineage.at)
-	switch {
-	case w.lineage.byGoogle && kept.lineage.byGoogle && later != 0:
-		if later < 0 {
-			return errSuperseded
-		}
-		return nil
-	case w.before != nil && sameLineage(w.before.Grant, kept.Grant):
-		return nil
-	case w.late && (later < 0 || later == 0 && w.before != nil):
-		works, err := m.keptWorks(ctx, u, kept)
-		switch {
-		case works:
-			return errSuperseded
-		case err != nil:
-			return err
-		}
-		return m.signInWorks(ctx, u, w)
-	case w.tried, !w.late, later < clockError && (later > 0 || w.lineage.byGoogle):
-		return m.signInWorks(ctx, u, w) // without late: another sign-in was saved since this one came in
 	}
 	return nil
 }
