@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -245,5 +246,27 @@ func TestTokenFollowsTheScopes(t *testing.T) {
 	}
 	if b.token(t) == tok.AccessToken {
 		t.Error("Token serves the access token of the former scopes")
+	}
+}
+
+// A refresh of a grant that another process replaces meanwhile brings nothing to
+// the cache, once this process has read the newer record.
+func TestRefreshOfAFormerGrant(t *testing.T) {
+	b := newBench(t)
+	first := b.google.consent("openid")
+	b.signIn(t, &oauth2.Token{RefreshToken: first.RefreshToken})
+	newer := b.google.consent("openid " + appData)
+	b.google.during = func(refreshToken string) {
+		if refreshToken != first.RefreshToken {
+			return
+		}
+		join(t, b.google, b.store).signIn(t, newer)
+		if g, err := b.Grant(t.Context(), jane); err != nil || g.RefreshToken != newer.RefreshToken {
+			t.Errorf("Grant = %v, %v", g, err)
+		}
+	}
+	b.token(t)
+	if want := []string{first.RefreshToken, newer.RefreshToken}; !slices.Equal(b.google.asked, want) {
+		t.Errorf("Google was asked with %q, want %q", b.google.asked, want)
 	}
 }

@@ -224,3 +224,26 @@ func TestNarrowerPendingSignIn(t *testing.T) {
 		}
 	})
 }
+
+// The scopes of a sign-in that another one displaced before it was saved are lost
+// too.
+func TestLostScopesOfADisplacedSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consentAt("openid", time.Now()))
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		for _, scope := range []string{appData, calendar} {
+			time.Sleep(time.Second)
+			if _, err := b.SignIn(t.Context(), jane, b.google.consentAt("openid "+scope, time.Now())); !errors.Is(err, errDown) {
+				t.Fatalf("SignIn: %v", err)
+			}
+		}
+		b.store.beforeSave = nil
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if g := b.kept(t); g.Missing(calendar) != nil || !slices.Equal(g.Lost, []string{appData}) {
+			t.Errorf("kept %v, lost %q", g, g.Lost)
+		}
+	})
+}

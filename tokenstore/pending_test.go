@@ -389,3 +389,33 @@ func TestImpossibleSubjects(t *testing.T) {
 		t.Errorf("%d refreshes, %d cached", b.google.calls(), b.Stats().Cached)
 	}
 }
+
+// A second refresh with the same record waits for the first. If that has brought a
+// refresh token that could not be saved, the second must not take its place with
+// the refusal of the former one.
+func TestRefreshBehindAnUnsavedRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		store := &hooked{Store: memory}
+		b := join(t, newGoogle(), store, func(c *tokenstore.Config) { c.Store = lists{store, memory} })
+		b.google.rotate = true
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		time.Sleep(time.Second) // so that it is idle
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		b.google.during = func(string) { time.Sleep(time.Second) }
+		go func() { _, _ = b.Token(t.Context(), jane) }()
+		synctest.Wait()
+		for subject, err := range b.Sweep(t.Context(), tokenstore.SweepOptions{Idle: time.Nanosecond}) {
+			if subject != jane || err != nil {
+				t.Errorf("Sweep: %q, %v", subject, err)
+			}
+		}
+		b.store.beforeSave = nil
+		if err := b.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if g := b.kept(t); g.State != tokenstore.Active || !b.google.live[g.RefreshToken] || b.google.calls() != 1 {
+			t.Errorf("kept %v after %d refreshes", g, b.google.calls())
+		}
+	})
+}
