@@ -5,8 +5,8 @@
 # more, with the same code. RFC 6749 (section 4.1.2) has a provider refuse a code that comes again, and
 # lets it revoke what the first one brought. If the failed POST had redeemed the code, as may be with a
 # 5xx, all that the caller sees is invalid_grant.
-# Nothing in OAuth2Client's options ends this per call; a backend in another language should not take
-# Google's library as proof that codes may be sent again.
+# The call sets this itself, over the settings of the client's transporter. A backend in another language
+# should not take Google's library as proof that codes may be sent again.
 #
 # Seen with google-auth-library 11.3.4 (gaxios as it requires). Needs Node.js and npm.
 set -euo pipefail
