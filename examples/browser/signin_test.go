@@ -55,10 +55,7 @@ func startApp(t *testing.T, path string) *app {
 		Clients: []exchangetest.Client{{Name: "Notes", RedirectURIs: []string{callback}}},
 	})
 	t.Cleanup(a.google.Close)
-	client, err := exchange.New(exchange.Config{
-		ClientID: a.google.ClientID(), ClientSecret: a.google.ClientSecret(),
-		RedirectURIs: []string{callback}, Endpoint: a.google.Endpoint(),
-	})
+	client, err := exchange.New(a.google.Config())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +68,7 @@ func startApp(t *testing.T, path string) *app {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := idtoken.StaticKeys(a.google.Issuer().JWKS())
-	if err != nil {
-		t.Fatal(err)
-	}
-	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{a.google.ClientID()}, Keys: keys})
+	verifier, err := idtoken.New(idtoken.Config{Audiences: []string{a.google.ClientID()}, Keys: a.google.KeySource()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,7 +42,7 @@ func realGoogle(clientSecretFile, code string) *google {
 // fakeGoogle is the two fakes that this module ships, and in dir the file that
 // Google's console would offer for download.
 func fakeGoogle(dir string, signIn *exchangetest.Server) (*google, error) {
-	files := drivetest.NewServer(drivetest.Options{CheckToken: signIn.CheckAccessToken})
+	files := drivetest.NewServer(drivetest.Options{Accounts: signIn})
 	app := exchangetest.CodeRequest{Scopes: []string{"openid", "email", "profile", drive.Scope}}
 	g := &google{
 		name:             "a fake Google at " + signIn.URL + ", with its Drive at " + files.URL,

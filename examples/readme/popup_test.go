@@ -9,7 +9,6 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
-	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
@@ -18,14 +17,7 @@ import (
 func TestConsentInAPopup(t *testing.T) {
 	google := exchangetest.NewServer(exchangetest.Options{})
 	defer google.Close()
-	keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: google.CertsURL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := NewBackend(
-		exchange.Config{ClientID: google.ClientID(), ClientSecret: google.ClientSecret(), Endpoint: google.Endpoint()},
-		keys, tokenstore.Config{Store: new(tokenstore.Memory)},
-	)
+	b, err := NewBackend(google.Config(), google.KeySource(), tokenstore.Config{Store: new(tokenstore.Memory)})
 	if err != nil {
 		t.Fatal(err)
 	}
