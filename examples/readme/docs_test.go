@@ -12,7 +12,7 @@ import (
 
 // documents are those that point to files and tests of the repository.
 var documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "findings/README.md",
-	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md"}
+	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md", "docs/fakegoogle.md"}
 
 func read(t *testing.T, document string) string {
 	t.Helper()
