@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,6 +37,30 @@ type Config struct {
 	// called from many goroutines at once, and its time counts as that of the
 	// request. If it fails, the error is ErrTemporary and nothing is sent.
 	ClientSecretFunc func(context.Context) (string, error)
+
+	// DPoP, if set, is the key that new refresh tokens are bound to (RFC 9449): who
+	// steals one, and the client secret, cannot use it without the key. It must be on
+	// the curve P-256, and can be in a KMS or an HSM: it signs once for each token
+	// request, from many goroutines at once, and its time counts as that of the
+	// request. Give all replicas the same key, and keep it: without it the refresh
+	// tokens are lost, and every user has to consent again.
+	//
+	// Google takes proofs from web clients with a secret, at its token endpoint only:
+	// access tokens stay bearer tokens
+	// (https://developers.google.com/identity/protocols/oauth2/resources/dpop-adoption).
+	// Whether it takes one with a code from an app is not documented: if such codes
+	// are refused as invalid_dpop_proof, use another Client, without DPoP, for them.
+	DPoP crypto.Signer
+
+	// DPoPKeys are further keys while they change. The first of DPoP and DPoPKeys is
+	// for new grants, all are for refresh tokens that are bound to them: put the new
+	// key first, and keep the old one until no kept refresh token needs it.
+	DPoPKeys []crypto.Signer
+
+	// DPoPNewID gives the second proof for a code, after Google has asked for a
+	// nonce, a random jti. By default it has the hash of the code again. Google's
+	// documents say neither.
+	DPoPNewID bool
 
 	// RedirectURIs are the client's, as registered. If there are any,
 	// [Client.NewAuthRequest] refuses others; for the loopback redirects of an

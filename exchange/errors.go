@@ -54,6 +54,11 @@ var (
 	// acceptable, or what it brings cannot be a code; in the latter case the error Is
 	// ErrInvalidGrant too.
 	ErrBadRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest, problem: problemBadRequest}
+
+	// ErrKey: the refresh token is bound to a key that is not in the Config (see
+	// Config.DPoP). Nothing was sent, and with that key it works. A [*KeyError] in
+	// the chain names the keys.
+	ErrKey error = &sentinel{text: "no key for the refresh token", status: http.StatusInternalServerError, problem: problemServer}
 )
 
 // errNotACode Is ErrBadRequest, because the app has sent it, and ErrInvalidGrant,
@@ -234,6 +239,8 @@ func (e *Error) Hint() string {
 		return "The user or their administrator did not agree: let them go on without Google, and try again when they ask for it."
 	case kind == ErrAccount:
 		return "The user has chosen another Google Account for the code than for the sign-in: have the app ask for the same one (setAccount on Android), or begin a sign-in with the other."
+	case kind == ErrKey:
+		return "Put the key that the refresh token is bound to into Config.DPoPKeys, after the one for new grants."
 	case kind == ErrState:
 		return "The sign-in was started in another browser session, or has been finished already: start a new one."
 	case kind == ErrBadRequest:
@@ -255,6 +262,10 @@ func hintFor(code, subtype string) string {
 		return "The code or token belongs to another OAuth client: the app must be given this backend's web client as its server client ID."
 	case "deleted_client", "disabled_client":
 		return "The OAuth client was deleted or disabled: restore it in Google's console."
+	case "invalid_dpop_proof":
+		return "Google does not take the proof of Config.DPoP: look at this machine's clock, at the Endpoint, and whether the refresh token is bound to another key, or to one at all."
+	case "use_dpop_nonce":
+		return "Google asks for a proof with a nonce, though it got one, or Config.DPoP is not set and the refresh token is bound to a key."
 	case "invalid_scope":
 		return "A scope is not, or no longer, allowed for this client: check it in Google's console."
 	case "admin_policy_enforced":

@@ -52,7 +52,9 @@
 //	invalid_client, unauthorized_client,
 //	    deleted_client, disabled_client,
 //	    invalid_request, invalid_scope,
-//	    unsupported_grant_type, any other code  ErrClient            500     no     no
+//	    unsupported_grant_type,
+//	    invalid_dpop_proof, use_dpop_nonce for
+//	    the second time, any other code         ErrClient            500     no     no
 //	4xx without a readable code                 ErrClient            500     no     no
 //	a redirect                                  ErrClient            500     no     perhaps
 //	access_denied, admin_policy_enforced,
@@ -71,8 +73,9 @@
 //	none: its certificate is not good           ErrTemporary         503     no     no
 //	none: connected, and cut off                ErrTemporary         503     yes    perhaps
 //	none yet, and a context has ended           ErrTemporary         503     no     perhaps
-//	none: a context had ended before,
-//	    or ClientSecretFunc has failed          ErrTemporary         503     no     no
+//	none: a context had ended before, or
+//	    ClientSecretFunc or DPoP has failed     ErrTemporary         503     no     no
+//	none: bound to a key that is not there      ErrKey               500     no     no
 //
 //	a callback's error, by its code             as above
 //	a callback of another state, iss or nonce,
@@ -118,9 +121,10 @@ type Client struct {
 	secret    func(context.Context) (string, error)
 	roundTrip func(*http.Request) (*http.Response, error)
 
-	cfg     *Config       // without ClientSecret
+	cfg     *Config       // without ClientSecret and keys
 	timeout time.Duration // of one call
 	codes   *codes
+	dpop    *dpop
 
 	authURL, tokenURL, revokeURL *url.URL
 }
@@ -132,6 +136,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	dpop, err := newDPoP(&cfg)
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{
 		redacted:  redacted(fmt.Sprintf("exchange.Client{ClientID: %q, TokenURL: %q}", cfg.ClientID, cfg.Endpoint.TokenURL)),
 		secret:    cfg.secretFunc(),
@@ -139,11 +147,12 @@ func New(cfg Config) (*Client, error) {
 		roundTrip: http.DefaultTransport.RoundTrip,
 		timeout:   callTimeout,
 		codes:     new(codes),
+		dpop:      dpop,
 	}
 	c.authURL, _ = url.Parse(cfg.Endpoint.AuthURL) // complete has parsed all three
 	c.tokenURL, _ = url.Parse(cfg.Endpoint.TokenURL)
 	c.revokeURL, _ = url.Parse(cfg.Endpoint.RevokeURL)
-	cfg.ClientSecret = ""
+	cfg.ClientSecret, cfg.DPoP, cfg.DPoPKeys = "", nil, nil
 	if given := cfg.HTTPClient; given != nil {
 		if given.Transport != nil {
 			c.roundTrip = given.Transport.RoundTrip

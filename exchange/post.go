@@ -46,6 +46,16 @@ type form []param
 
 type param struct{ name, value string }
 
+// value returns the value of the parameter name, or "".
+func (f form) value(name string) string {
+	for _, p := range f {
+		if p.name == name {
+			return p.value
+		}
+	}
+	return ""
+}
+
 func (f form) encode() string {
 	var b strings.Builder
 	b.Grow(512)
@@ -60,9 +70,10 @@ func (f form) encode() string {
 	return b.String()
 }
 
-// requestTokens sends f, and the client's credentials, to the token endpoint once.
-// It sets sent before it gives the request to the transport. An error is an *Error.
-func (c *Client) requestTokens(ctx context.Context, op string, f form, sent *bool) (*response, error) {
+// requestTokens sends f, the client's credentials and a proof of key, if it is not
+// nil, to the token endpoint once. It sets sent if the provider may have acted on
+// it. An error is an *Error.
+func (c *Client) requestTokens(ctx context.Context, op string, f form, key *dpopKey, sent *bool) (*response, error) {
 	if ctx.Err() != nil {
 		return nil, notBegun(ctx, op)
 	}
@@ -78,13 +89,16 @@ func (c *Client) requestTokens(ctx context.Context, op string, f form, sent *boo
 	if secret != "" {
 		f = append(f, param{"client_secret", secret})
 	}
-	*sent = true
-	resp, err := c.send(timed, op, c.tokenURL, f)
+	resp, err := c.sendProved(timed, op, f, key, sent)
 	if err != nil {
 		return nil, err
 	}
 	if err := resp.tokenFailure(op, f); err != nil {
 		return nil, err
+	}
+	delete(resp.fields, thumbprintField) // which is not the provider's to say
+	if key != nil {
+		resp.fields[thumbprintField] = key.thumbprint
 	}
 	return resp, nil
 }
@@ -97,15 +111,19 @@ func (c *Client) post(ctx context.Context, op string, address *url.URL, f form) 
 	timed, cancel := detach.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	defer timed.Release()
-	return c.send(timed, op, address, f)
+	return c.send(timed, op, address, f, "")
 }
 
 // send sends f once and reads the response. An *Error says that there is none, or
 // not all of it.
-func (c *Client) send(ctx context.Context, op string, address *url.URL, f form) (*response, error) {
+func (c *Client) send(ctx context.Context, op string, address *url.URL, f form, proof string) (*response, error) {
 	var t transmission
 	resp := &response{asked: c.cfg.Now()}
-	body, answered, err := c.do(t.request(ctx, address, f.encode()), resp)
+	req := t.request(ctx, address, f.encode())
+	if proof != "" {
+		req.Header["Dpop"] = []string{proof}
+	}
+	body, answered, err := c.do(req, resp)
 	if err != nil {
 		cause := &url.Error{Op: "Post", URL: address.String(), Err: ctxerr.With(ctx, f.secrets().cleanError(err))}
 		return nil, noResponse(op, answered || !t.unconnected(), err, cause)
@@ -127,6 +145,7 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, answered bo
 	if err != nil {
 		return nil, false, err
 	}
+	into.header = resp.Header
 	into.status, into.retryAfter = resp.StatusCode, retry.After(resp.Header, into.asked)
 	if resp.Body == nil { // transports of tests may leave it out, as http.Client lets them
 		return nil, true, nil

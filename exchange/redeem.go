@@ -31,7 +31,9 @@ const (
 )
 
 // Exchange redeems a code that was issued under uri. It sends the code once: it
-// neither tries again nor follows a redirect.
+// neither tries again nor follows a redirect. There is one exception: a provider
+// that asks for another nonce in the proof of Config.DPoP has redeemed nothing, and
+// gets the code once more.
 //
 // When ctx ends, Exchange returns, but the request goes on: the code is spent, and
 // the tokens are lost to the caller. A handler that must not lose them because an
@@ -127,7 +129,7 @@ func (c *Client) redeem(ctx context.Context, code, uri, verifier string, spent *
 	if verifier != "" {
 		f = append(f, param{"code_verifier", verifier})
 	}
-	resp, err := c.requestTokens(ctx, opExchange, f, spent)
+	resp, err := c.requestTokens(ctx, opExchange, f, c.dpop.first(), spent)
 	if e, ok := errors.AsType[*Error](err); ok {
 		*spent = e.ambiguous
 		if e.ambiguous && e.hint == "" {

@@ -24,16 +24,37 @@ import (
 // it: keep that. Extra has "scope", "id_token" and "refresh_token_expires_in"
 // as for [Tokens], each only if Google sends it.
 //
+// With Config.DPoP or DPoPKeys the request has a proof of the first key, and Extra
+// has "dpop_jkt", the key's thumbprint. [Client.RefreshBound] uses the others.
+//
 // Refresh keeps nothing and shares no request between callers. The error is an
 // [*Error].
 func (c *Client) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+	return c.refresh(ctx, refreshToken, c.dpop.first())
+}
+
+// RefreshBound is [Client.Refresh] for a refresh token that is bound to the key
+// with that thumbprint: the "dpop_jkt" in the Extra of the token that it came with.
+// For an empty thumbprint no proof is sent.
+//
+// If none of the keys in the Config has the thumbprint, nothing is sent: the error
+// Is [ErrKey], and errors.As finds a [*KeyError] in it.
+func (c *Client) RefreshBound(ctx context.Context, refreshToken, thumbprint string) (*oauth2.Token, error) {
+	key, err := c.dpop.bound(thumbprint)
+	if err != nil {
+		return nil, err
+	}
+	return c.refresh(ctx, refreshToken, key)
+}
+
+func (c *Client) refresh(ctx context.Context, refreshToken string, key *dpopKey) (*oauth2.Token, error) {
 	if refreshToken == "" {
 		return nil, &Error{Op: opRefresh, kind: ErrInvalidGrant, reason: "there is no refresh token",
 			hint: "The refresh token is empty: none is kept for the user, so have the app get a code with consent."}
 	}
 	resp, err := c.again(ctx, opRefresh, func() (*response, error) {
 		f := append(make(form, 0, 4), param{"grant_type", "refresh_token"}, param{"refresh_token", refreshToken})
-		return c.requestTokens(ctx, opRefresh, f, new(bool))
+		return c.requestTokens(ctx, opRefresh, f, key, new(bool))
 	})
 	if err != nil {
 		return nil, err

@@ -18,7 +18,9 @@ import (
 // Tokens is what Google issues for a code. The embedded Token is for libraries
 // that take an *oauth2.Token, as &t.Token; its Extra has Google's other answers
 // under their names, among them "scope" (string), "id_token" (string) and
-// "refresh_token_expires_in" (float64, seconds).
+// "refresh_token_expires_in" (float64, seconds), and "dpop_jkt" (string), which is
+// not Google's: the thumbprint of the key of Config.DPoP that the tokens were got
+// with.
 //
 // Tokens prints, logs and encodes without any token. The embedded Token does
 // not, once it is taken out, and neither does Tokens in an unexported field of
@@ -60,6 +62,7 @@ func (t *Tokens) Missing(scopes ...string) []string {
 // A response is the outcome of one request that Google has answered.
 type response struct {
 	status     int
+	header     http.Header
 	fields     map[string]any // of the JSON object in the body; nil if it is not one
 	retryAfter time.Duration  // Retry-After
 	asked      time.Time      // when the request was about to be sent

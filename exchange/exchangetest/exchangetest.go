@@ -90,6 +90,7 @@ type Server struct {
 	routes   map[string]route
 	script   script
 	log      requestLog
+	proofs   *verifier
 	ahead    atomic.Int64 // how far Advance has moved the clock
 
 	listener  *loopback.Server
@@ -106,6 +107,7 @@ func NewServer(o Options) *Server {
 	}
 	s := &Server{options: o.withDefaults(), closed: make(chan struct{})}
 	s.ledger = newLedger(s.options, s.Now)
+	s.proofs = newVerifier(s.Now)
 	var err error
 	if s.listener, err = loopback.NewServer(s); err != nil {
 		panic(fmt.Sprintf("exchangetest: %v", err))

@@ -62,6 +62,18 @@ type Options struct {
 	// the old one. Google does not do this today; RFC 6749 section 6 allows it.
 	RotateRefreshTokens bool
 
+	// RequireDPoP refuses a token request without a DPoP proof (RFC 9449). By default
+	// a request may have one, and a refresh token that was issued with a proof needs
+	// one with the same key ever after. A proof must have a nonce, which the server
+	// gives, and at the exchange of a code the hash of the code as its jti. RSA keys,
+	// which Google takes but discourages, are refused
+	// (https://developers.google.com/identity/protocols/oauth2/resources/dpop-adoption).
+	RequireDPoP bool
+
+	// RandomProofIDs takes a proof at the exchange of a code whose jti is not the
+	// hash of the code. Whether Google does is not known.
+	RandomProofIDs bool
+
 	// OmitCallbackIssuer leaves iss (RFC 9207) out of the redirects back to the app.
 	// Google has sent it since early 2026.
 	OmitCallbackIssuer bool

@@ -16,6 +16,9 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	tokens, no := s.grant(r)
+	if r.Header.Get("DPoP") != "" {
+		w.Header().Set("DPoP-Nonce", s.proofs.nonce(r.PostForm.Get("grant_type")))
+	}
 	if no != nil {
 		refuse(w, no)
 		return
@@ -35,17 +38,21 @@ func (s *Server) grant(r *http.Request) (issued, *refusal) {
 	if no != nil {
 		return issued{}, no
 	}
+	thumbprint, no := s.proven(r)
+	if no != nil {
+		return issued{}, no
+	}
 	switch kind := form.Get("grant_type"); kind {
 	case "authorization_code":
 		if form.Get("code") == "" {
 			return issued{}, missingParameter("code")
 		}
-		return s.ledger.redeem(c, form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier"))
+		return s.ledger.redeem(c, form.Get("code"), form.Get("redirect_uri"), form.Get("code_verifier"), thumbprint)
 	case "refresh_token":
 		if form.Get("refresh_token") == "" {
 			return issued{}, missingParameter("refresh_token")
 		}
-		return s.ledger.renew(c, form.Get("refresh_token"), scope.Parse(form.Get("scope")))
+		return s.ledger.renew(c, form.Get("refresh_token"), scope.Parse(form.Get("scope")), thumbprint)
 	case "":
 		return issued{}, missingParameter("grant_type")
 	default:

@@ -42,8 +42,9 @@ type accessToken struct {
 
 type refreshToken struct {
 	token
-	used   time.Time
-	reauth bool // the user has to sign in again
+	used       time.Time
+	thumbprint string // of the key that it is bound to; empty: none
+	reauth     bool   // the user has to sign in again
 }
 
 func (t *token) alive(now time.Time) bool {
@@ -77,8 +78,9 @@ func (l *ledger) authenticate(id, secret string) (*client, *refusal) {
 	return nil, unauthorized("invalid_client", "Unauthorized")
 }
 
-// redeem turns a code into tokens, once.
-func (l *ledger) redeem(c *client, value, redirectURI, verifier string) (issued, *refusal) {
+// redeem turns a code into tokens, once. A refresh token is bound to the key with
+// that thumbprint, if it is not empty.
+func (l *ledger) redeem(c *client, value, redirectURI, verifier, thumbprint string) (issued, *refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	code := l.codes[value]
@@ -96,7 +98,7 @@ func (l *ledger) redeem(c *client, value, redirectURI, verifier string) (issued,
 	code.redeemed = true
 	tokens := issued{fresh: true}
 	if code.refreshes {
-		tokens.refresh = l.newRefreshToken(code)
+		tokens.refresh = l.newRefreshToken(code, thumbprint)
 		tokens.limit = tokens.refresh.expiry
 	}
 	tokens.access = l.newAccessToken(code, code.scopes, code.refreshes)
@@ -133,8 +135,8 @@ func proves(verifier, challenge, method string) bool {
 }
 
 // renew turns a refresh token into an access token, for fewer scopes if scopes
-// has any.
-func (l *ledger) renew(c *client, value string, scopes []string) (issued, *refusal) {
+// has any. thumbprint is that of the key which the request proves possession of.
+func (l *ledger) renew(c *client, value string, scopes []string, thumbprint string) (issued, *refusal) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.refresh[value]
@@ -148,6 +150,8 @@ func (l *ledger) renew(c *client, value string, scopes []string) (issued, *refus
 		return issued{}, t.user.refusal()
 	case !t.alive(now), now.After(t.used.AddDate(0, 6, 0)):
 		return issued{}, errEndedToken
+	case t.thumbprint != "" && t.thumbprint != thumbprint:
+		return issued{}, badProof("Refresh token is bound to another key.")
 	case t.reauth:
 		return issued{}, errReauth
 	case len(scope.Missing(t.scopes, scopes)) > 0:
@@ -159,7 +163,7 @@ func (l *ledger) renew(c *client, value string, scopes []string) (issued, *refus
 	tokens := issued{limit: t.expiry}
 	if l.options.RotateRefreshTokens {
 		t.ended = true
-		tokens.refresh = l.newRefreshToken(t.code)
+		tokens.refresh = l.newRefreshToken(t.code, t.thumbprint)
 		tokens.refresh.expiry = t.expiry
 	}
 	tokens.access = l.newAccessToken(t.code, scope.Set(scopes...), true)
@@ -175,9 +179,9 @@ func (l *ledger) newAccessToken(c *code, scopes []string, offline bool) *accessT
 	return t
 }
 
-func (l *ledger) newRefreshToken(c *code) *refreshToken {
+func (l *ledger) newRefreshToken(c *code, thumbprint string) *refreshToken {
 	now := l.now()
-	t := &refreshToken{used: now, token: token{value: secret("1//0", 72), code: c, scopes: c.scopes}}
+	t := &refreshToken{used: now, thumbprint: thumbprint, token: token{value: secret("1//0", 72), code: c, scopes: c.scopes}}
 	if c.accessFor > 0 {
 		t.expiry = now.Add(c.accessFor)
 	} else if l.options.Testing && slices.ContainsFunc(c.scopes, func(s string) bool { return !isIdentity(s) }) {
