@@ -221,3 +221,27 @@ func TestHealth(t *testing.T) {
 		t.Errorf("Google was asked %d times", n)
 	}
 }
+
+// A revocation of an imported grant counts also if Google replaces its refresh
+// token at the same time.
+func TestImportedGrantIsRevokedDuringARotation(t *testing.T) {
+	b := newBench(t)
+	b.google.rotate = true
+	imported := tokenstore.Grant{RefreshToken: b.google.consent("openid").RefreshToken}
+	if kept, err := b.Import(t.Context(), jane, imported); err != nil || !kept {
+		t.Fatalf("Import = %t, %v", kept, err)
+	}
+	b.store.beforeSave = func(g tokenstore.Grant) error {
+		if g.State == tokenstore.NeedsConsent {
+			b.store.beforeSave = nil
+			join(t, b.google, b.store).token(t)
+		}
+		return nil
+	}
+	if err := b.MarkRevoked(t.Context(), jane, "tokens-revoked", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.kept(t); got.State != tokenstore.NeedsConsent || got.RefreshToken == imported.RefreshToken {
+		t.Errorf("kept %v", got)
+	}
+}

@@ -2,6 +2,7 @@ package tokenstore
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -155,6 +156,7 @@ func (m *Manager) imported(g Grant) Grant {
 		CreatedAt:          g.CreatedAt,
 		RefreshedAt:        g.RefreshedAt,
 		UpdatedAt:          now,
+		lineage:            lineage{id: rand.Text()}, // the time of the sign-in is not known
 	}
 	if record.CreatedAt.IsZero() {
 		record.CreatedAt = now

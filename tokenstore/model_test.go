@@ -26,7 +26,7 @@ var (
 //
 //   - no live refresh token is lost, but for one that Google issued to a process
 //     that died before it could save it;
-//   - a process that knows a token to be dead never sends it again;
+//   - a process that knows a token to be refused never sends it again;
 //   - a newer sign-in wins, in the store and in the cache, unless it only narrows
 //     the grant; and one that works over one that does not;
 //   - no scope is lost without a trace;
@@ -98,7 +98,7 @@ func (w *world) run(d *dice) {
 			processes[i].crash()
 			begin(i)
 		}
-		p, own, op := processes[i], newDice(w.seed, uint64(n)+1), d.r.IntN(100)
+		p, own, op := processes[i], newDice(w.seed, uint64(n)+1), d.r.IntN(110)
 		wg.Go(func() { p.do(own, op) })
 		switch pause := d.r.IntN(10); {
 		case pause < 5:
@@ -110,7 +110,7 @@ func (w *world) run(d *dice) {
 		}
 	}
 	wg.Wait()
-	time.Sleep(2 * time.Minute) // flights that were left
+	time.Sleep(2 * time.Minute) // refreshes that were left
 	w.mu.Lock()
 	w.faults = 0
 	w.mu.Unlock()
@@ -147,8 +147,51 @@ func (p *process) do(own *dice, op int) {
 		p.end(subject, "revoked", at, func() error { return p.MarkRevoked(ctx, subject, "told", at) })
 	case op < 95:
 		p.end(subject, "disconnect", time.Time{}, func() error { return p.Disconnect(ctx, subject) })
-	default:
+	case op < 100:
 		p.userRevokes(subject)
+	case op < 104:
+		p.takeOver(ctx, own, subject)
+	case op < 107:
+		p.sweep(ctx, own)
+	default:
+		p.getGrant(ctx, subject)
+	}
+}
+
+// takeOver imports a grant that other software had.
+func (p *process) takeOver(ctx context.Context, own *dice, subject string) {
+	l, _ := p.consent(subject, p, []string{"drive", "openid"}, false)
+	g := tokenstore.Grant{RefreshToken: l.head, Scopes: l.scopes}
+	if own.happens(0.3) {
+		g.Scopes = nil
+	}
+	kept, err := p.Import(ctx, subject, g)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kept {
+		l.settled = time.Now()
+	}
+	p.logf("process %d: import of lineage %d: %t, %v", p.name, l.id, kept, err)
+}
+
+// sweep refreshes the grants that were idle for a while.
+func (p *process) sweep(ctx context.Context, own *dice) {
+	o := tokenstore.SweepOptions{Idle: 1 + own.duration(time.Hour), Pace: time.Millisecond}
+	for subject, err := range p.Sweep(ctx, o) {
+		p.mu.Lock()
+		p.logf("process %d: swept %s: %v", p.name, subject, err)
+		p.mu.Unlock()
+	}
+}
+
+func (p *process) getGrant(ctx context.Context, subject string) {
+	g, err := p.Grant(ctx, subject)
+	p.mu.Lock()
+	of := p.refresh[g.RefreshToken]
+	p.logf("process %d: grant %s: %v", p.name, g.RefreshToken, err)
+	p.mu.Unlock()
+	if err == nil && (of == nil || of.of.subject != subject) {
+		p.failf("process %d: the grant of %s has %s", p.name, subject, g.RefreshToken)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (w *world) consent(subject string, p *process, scopes []string, withIDToken
 	return l, tok
 }
 
-// issue gives a lineage its next refresh token; the former one is dead then.
+// issue gives a lineage its next refresh token; the former one is refused then.
 func (w *world) issue(l *lineage, to *process) {
 	if old := w.refresh[l.head]; old != nil {
 		old.live = false
@@ -117,7 +118,7 @@ type process struct {
 	*tokenstore.Manager
 	name    int
 	crashed bool
-	dead    map[string]bool // refresh tokens that it was told are dead
+	refused map[string]bool // refresh tokens that it was told are refused or replaced
 	steps   map[string]int  // by kind
 	blind   int             // > 0: it cannot read the store
 }
@@ -125,7 +126,7 @@ type process struct {
 var errCrashed = errors.New("the process has crashed")
 
 func (w *world) start(name int, share bool, skew time.Duration) *process {
-	p := &process{world: w, name: name, dead: map[string]bool{}, steps: map[string]int{}}
+	p := &process{world: w, name: name, refused: map[string]bool{}, steps: map[string]int{}}
 	m, err := tokenstore.New(tokenstore.Config{
 		ClientID: client, Store: storeOf{p}, Refresher: p, Revoker: p,
 		ShareAccessTokens: share,
@@ -200,23 +201,23 @@ func (d *dice) duration(most time.Duration) time.Duration {
 // Refresh implements [tokenstore.Refresher].
 func (p *process) Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
 	p.mu.Lock()
-	dead := p.dead[refreshToken]
+	refused := p.refused[refreshToken]
 	p.mu.Unlock()
-	if dead {
-		p.failf("process %d sends %s, which it knows to be dead", p.name, refreshToken)
+	if refused {
+		p.failf("process %d sends %s, which it knows to be refused", p.name, refreshToken)
 	}
 	if err := p.reach(ctx, "refresh"); err != nil {
 		return nil, err
 	}
 	tok, err := p.decide(refreshToken)
-	time.Sleep(p.chance("refresh answered").duration(20 * time.Millisecond))
+	time.Sleep(p.chance("refresh responds").duration(20 * time.Millisecond))
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.crashed {
 		return nil, errCrashed
 	}
 	if err != nil || tok.RefreshToken != "" {
-		p.dead[refreshToken] = true
+		p.refused[refreshToken] = true
 	}
 	return tok, err
 }
@@ -263,7 +264,7 @@ func (s storeOf) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant
 		return tokenstore.Grant{}, err
 	}
 	g, err := s.p.memory.Load(ctx, key)
-	return g, errors.Join(err, s.p.reach(ctx, "answer of load"))
+	return g, errors.Join(err, s.p.reach(ctx, "response of load"))
 }
 
 func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
@@ -277,13 +278,13 @@ func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 		s.p.had[key.Subject] = append(s.p.had[key.Subject], slices.Concat(g.Scopes, g.Lost)...)
 	}
 	s.p.mu.Unlock()
-	if lost := s.p.reach(ctx, "answer of save"); lost != nil {
+	if lost := s.p.reach(ctx, "response of save"); lost != nil {
 		return "", s.sentAgain(lost)
 	}
 	return version, err
 }
 
-// sentAgain is a client of the store that repeats what got no answer, and then
+// sentAgain is a client of the store that repeats what got no response, and then
 // meets its own write.
 func (s storeOf) sentAgain(lost error) error {
 	r := s.p.chance("sent again")
@@ -307,10 +308,20 @@ func (s storeOf) Delete(ctx context.Context, key tokenstore.Key, version string)
 	}
 	s.p.logf("process %d deletes: %v", s.p.name, err)
 	s.p.mu.Unlock()
-	if lost := s.p.reach(ctx, "answer of delete"); lost != nil {
+	if lost := s.p.reach(ctx, "response of delete"); lost != nil {
 		return lost
 	}
 	return err
+}
+
+func (s storeOf) Keys(ctx context.Context, after tokenstore.Key) iter.Seq2[tokenstore.Key, error] {
+	return func(yield func(tokenstore.Key, error) bool) {
+		if err := s.p.reach(ctx, "keys"); err != nil {
+			yield(tokenstore.Key{}, err)
+			return
+		}
+		s.p.memory.Keys(ctx, after)(yield)
+	}
 }
 
 func (s storeOf) Lease(ctx context.Context, key tokenstore.Key, purpose string, ttl time.Duration) (func(), bool, error) {

@@ -44,8 +44,8 @@ func (k writeKind) String() string {
 
 // A lineage is a sign-in, and through all rotations what came of it.
 type lineage struct {
-	id string    // empty: not known, as of an imported record
-	at time.Time // of the sign-in
+	id string    // empty: not known, as of a record that no Manager wrote
+	at time.Time // of the sign-in; zero: not known
 	// byGoogle says that at is the iat of the ID token that came with the sign-in.
 	// Otherwise it is by the clock of the process that had it.
 	byGoogle bool
