@@ -16,13 +16,13 @@ import (
 // The account of the code is that of the ID token that comes with it. If there is
 // none and a scope allows it, ExchangeFor asks Google's userinfo endpoint, once. If
 // it is another account, the error is ErrAccount: keep nothing. The tokens are
-// returned beside it for a caller that wants to revoke them. That ends all that the
-// other account has granted to any client of the Cloud project, also if its user is
-// one of yours; without it, a refresh token that nobody keeps stays alive.
+// returned with the error, so that the caller can revoke them. Revoking ends all that
+// the other account has granted to any client of the Cloud project, even if its user
+// is one of yours. Otherwise an unused refresh token stays valid at Google.
 //
-// With a code for drive.appdata alone, nothing says whose it is. Then, and if
-// userinfo does not answer, Tokens.Subject is empty. Have the app ask for openid as
-// well.
+// A code for drive.appdata alone does not say whose it is. Then, and if userinfo does
+// not answer, Tokens.Subject is empty and there is no error. Have the app ask for
+// openid as well.
 func (c *Client) ExchangeFor(ctx context.Context, code string, uri RedirectURI, subject string) (*Tokens, error) {
 	if subject == "" {
 		return nil, &Error{Op: opExchange, kind: ErrBadRequest, reason: "there is no subject to compare the account with",

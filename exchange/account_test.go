@@ -57,7 +57,7 @@ func TestExchangeFor(t *testing.T) {
 		{name: "userinfo, the same account", user: jane, scopes: "openid " + appdata, bare: true, subject: jane, asked: 1},
 		{name: "userinfo, another account", user: john, scopes: "email", bare: true, subject: john, asked: 1},
 		{name: "userinfo fails", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 500}), asked: 1},
-		{name: "userinfo refuses", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 401}), asked: 1},
+		{name: "userinfo refuses", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 401, Body: `{"sub":"` + john + `"}`}), asked: 1},
 		{name: "userinfo breaks off", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Cut: true}), asked: 1},
 		{name: "userinfo says it twice", user: john, scopes: "openid", bare: true, asked: 1,
 			google: broken(exchangetest.Fault{Status: 200, Body: `{"sub":"` + john + `","sub":"` + jane + `"}`})},
@@ -112,7 +112,7 @@ func TestExchangeFor(t *testing.T) {
 
 // An ID token that names nobody is not that of the user.
 func TestExchangeForUnreadableIDToken(t *testing.T) {
-	for _, claims := range []string{`{}`, `{"sub":"a","sub":"jane"}`, `{"SUB":"jane"}`, `[]`, `{"sub":1}`} {
+	for _, claims := range []string{`{}`, `{"sub":"a","sub":"jane"}`, `{"sub":"jane","sub":"a"}`, `{"SUB":"jane"}`, `[]`, `{"sub":1}`} {
 		answer, _ := json.Marshal(map[string]any{"access_token": "ya29.marked", "id_token": idToken(claims), "token_type": "Bearer"})
 		g := scripted(says(200, string(answer)))
 		if tok, err := newClient(t, g).ExchangeFor(t.Context(), goodCode, exchange.App, "jane"); !errors.Is(err, exchange.ErrAccount) || tok == nil {

@@ -55,7 +55,7 @@ type Options struct {
 	// claims" and "Authentication strength claims" switched on in the console: its
 	// ID tokens have auth_time and amr where the sign-in asks for them
 	// (https://developers.google.com/identity/siwg/security-bundle). By default
-	// nobody gets them.
+	// no ID token has them.
 	AuthClaims bool
 
 	// RotateRefreshTokens makes each refresh return a new refresh token and end

@@ -35,9 +35,9 @@
 //
 // # The stream
 //
-// Google sends nothing to a receiver that nobody has registered. A [Stream] registers
-// its address, once, with a service account, and has Google send a [Verification]
-// event through everything in between:
+// Google sends events only to a registered receiver. A [Stream] registers its address,
+// once, with a service account, and has Google send a [Verification] event, which
+// shows that events arrive:
 //
 //	key, err := os.ReadFile("service_account.json")
 //	cfg, err := risc.StreamConfigFromJSON(key)

@@ -20,8 +20,8 @@ func Parse(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// Secure reports whether nobody else on the network reads what is sent to u: it is
-// https, or http on a loopback interface.
+// Secure reports whether u is https, or http on a loopback interface: others on the
+// network cannot read a request to it.
 func Secure(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && IsLoopback(u.Hostname())
 }
