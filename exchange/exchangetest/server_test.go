@@ -424,7 +424,7 @@ func request(method, at string, form url.Values) *http.Request {
 	return r
 }
 
-// TestConfig checks that what the server hands out works as it is.
+// TestConfig checks that Config and KeySource work without changes.
 func TestConfig(t *testing.T) {
 	srv := start(t, web(exchangetest.Options{}))
 	srv.Advance(30 * 24 * time.Hour) // not the system's time
@@ -460,7 +460,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// BenchmarkNewServer is what a test pays for a server of its own.
+// BenchmarkNewServer measures a server of a test's own.
 func BenchmarkNewServer(b *testing.B) {
 	for b.Loop() {
 		exchangetest.NewServer(exchangetest.Options{}).Close()

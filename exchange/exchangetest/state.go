@@ -37,8 +37,8 @@ func (s *Server) Clients() []Client {
 	return all
 }
 
-// A Grant is what a user has granted to a Cloud project and not taken back. It ends
-// by revocation and by [Server.RemoveAccess].
+// A Grant is the access that a user has given to a Cloud project and not taken back. It
+// ends by revocation and by [Server.RemoveAccess].
 type Grant struct {
 	Subject       string
 	ClientIDs     []string // of the project

@@ -19,7 +19,7 @@ type app struct {
 
 	mu    sync.Mutex
 	world *world
-	said  string // in the console, of the last thing done
+	said  string // on the console, about the last action
 	log   requestLog
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
 
-// A config is what the flags and the file say.
+// A config holds the settings of the flags and the file.
 type config struct {
 	address string // to listen on
 	url     string // where clients find it
@@ -156,7 +156,7 @@ func (c *config) readFile(path string) error {
 	return nil
 }
 
-// complete sets the URL by the address that it listens on.
+// complete sets the URL by the address of the listener, if -url has not.
 func (c *config) complete(address net.Addr) {
 	if c.url != "" {
 		return
@@ -173,7 +173,8 @@ func (c *config) complete(address net.Addr) {
 	c.url = scheme + "://" + net.JoinHostPort(host, fmt.Sprint(tcp.Port))
 }
 
-// directory returns the folder for files, and what removes it at the end.
+// directory returns the folder for files, and a function that removes it at the end if
+// it was made for this run.
 func (c *config) directory() (dir string, remove func(), err error) {
 	if c.dir != "" {
 		return c.dir, func() {}, os.MkdirAll(c.dir, 0o755)

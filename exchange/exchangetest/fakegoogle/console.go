@@ -90,8 +90,8 @@ func (a *app) do(w http.ResponseWriter, r *http.Request, do action) {
 	http.Redirect(w, r, "/fake/", http.StatusSeeOther)
 }
 
-// try turns a panic of exchangetest, which says what a test has got wrong, into an
-// error.
+// try calls do, and turns a panic of exchangetest, which names a test's mistake, into
+// an error.
 func try(do func() (string, string, error)) (text, said string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -229,7 +229,7 @@ func (a *app) doFail(field form) (string, string, error) {
 	return "", fmt.Sprintf("The next %d to %s: %s.", times, endpoint, how), nil
 }
 
-// A view is what the console shows.
+// A view holds the data of the console page.
 type view struct {
 	URL, Said string
 	Settings  []setting

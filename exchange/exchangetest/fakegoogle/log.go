@@ -40,7 +40,7 @@ type requestLog struct {
 	entries []*request // oldest first
 }
 
-// serve lets a handler answer, and logs the request and how it was answered.
+// serve calls the handler, and logs the request with its status.
 func (l *requestLog) serve(w http.ResponseWriter, r *http.Request, to string, world *world, h http.Handler) {
 	entry := &request{
 		Time: world.google.Now(), To: to, Method: r.Method, Path: r.URL.Path,
@@ -104,7 +104,7 @@ func peekForm(r *http.Request) url.Values {
 	return form
 }
 
-// A response notes what is answered.
+// A response is a ResponseWriter that notes the status, and the beginning of an error.
 type response struct {
 	http.ResponseWriter
 	status int

@@ -1,13 +1,13 @@
 // Fakegoogle is Google for tests in every language, on this machine: sign-in, tokens,
-// keys and the app-data folder of Drive under one address, with a page that shows what
-// goes on and lets one make things go wrong.
+// keys and the app-data folder of Drive under one address. Its console page shows users,
+// grants and requests, and can revoke, block, advance the clock and cause failures.
 //
 //	go run github.com/seed3a054f9c/googlesignin/exchange/exchangetest/fakegoogle@latest
 //
 // It prints the settings that a client needs as lines for a shell or an .env file, and
-// writes a client_secret.json as Google's console does. -help lists the flags;
-// docs/fakegoogle.md of the module has docker compose, Playwright and the addresses
-// under /fake/ that tests call.
+// writes a client_secret.json as Google's console does. -help lists the flags. The
+// module's docs/fakegoogle.md has docker compose, Playwright and the addresses under
+// /fake/ that tests call.
 //
 // Its state lives in memory. Users do not have to prove who they are, so it listens on
 // loopback addresses only, unless -public says otherwise.
