@@ -72,6 +72,15 @@ func TestXOAuth2(t *testing.T) {
 	w.wantKept(jane)
 }
 
+// Some tools export a subject as a number.
+func TestNumber(t *testing.T) {
+	w := newWorld(t, exchangetest.Options{})
+	w.o.in = w.file("rows.json", `[{"user": 42, "subject": `+jane+`, "refresh_token": "`+w.consent(jane, "openid").RefreshToken+`"}]`)
+	w.wantLines([]string{"1 due"}, from("table"), dryRun)
+	w.wantLines([]string{"1 taken"}, from("table"))
+	w.wantKept(jane)
+}
+
 // An ID token of another provider's says nothing about Google's users.
 func TestOtherProvider(t *testing.T) {
 	w := newWorld(t, exchangetest.Options{})

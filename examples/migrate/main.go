@@ -17,9 +17,9 @@
 // names none, the old row's word counts. A grant that is in the store already is
 // newer, and stays.
 //
-// The program can be interrupted, and started again with the same -report: what
-// that says was decided is not asked again. Nothing that it prints or writes
-// there is a secret.
+// The program can be interrupted, and started again with the same -report: Google is
+// not asked again about a grant that was taken, is dead or waits. Nothing that it
+// prints or writes there is a secret.
 package main
 
 import (
@@ -185,7 +185,11 @@ func readKeyring(path string) (*tokenstore.Keyring, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("-key: the file is empty")
 	}
-	return tokenstore.NewKeyring(keys[0], keys[1:]...)
+	keyring, err := tokenstore.NewKeyring(keys[0], keys[1:]...)
+	if err != nil {
+		return nil, fmt.Errorf("-key: %w", err)
+	}
+	return keyring, nil
 }
 
 // openStore opens the backend's store, and creates its tables if need be.

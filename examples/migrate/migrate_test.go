@@ -238,10 +238,11 @@ func TestTable(t *testing.T) {
 		[4]any{11, jane, nil, w.consent(jane, "openid").RefreshToken},
 		[4]any{12, "jane.doe@gmail.com", nil, w.consent(jane, appdata).RefreshToken},
 		[4]any{13, "a\nsubject", nil, w.consent(jane, appdata).RefreshToken},
+		[4]any{14, mary, nil, elsewhere.RefreshToken}, // only Google knows that
 	)
 	before := w.refreshes()
 	w.wantLines([]string{
-		"7 due",
+		"8 due",
 		"3 due: Google will be asked whose it is",
 		"1 skipped: issued to another client",
 		"2 skipped: no refresh token is kept",
@@ -256,7 +257,7 @@ func TestTable(t *testing.T) {
 	want := []string{
 		"2 dead: invalid_grant",
 		"2 skipped: a grant is kept already",
-		"1 skipped: issued to another client",
+		"2 skipped: issued to another client",
 		"2 skipped: no refresh token is kept",
 		"1 skipped: the refresh token is another user's",
 		"1 skipped: the subject cannot be one",
@@ -274,8 +275,24 @@ func TestTable(t *testing.T) {
 	if err := w.grants().Disconnect(t.Context(), john); err != nil {
 		t.Fatal(err)
 	}
+	before = w.refreshes()
 	w.wantLines(want)
+	if n := w.refreshes() - before; n != 4 { // of the users 8, 10, 13 and 14
+		t.Errorf("the second run has refreshed %d grants", n)
+	}
 	w.wantKept(jane)
+}
+
+// Without -refresh only the grants of unknown users are refreshed.
+func TestWithoutRefresh(t *testing.T) {
+	w := newWorld(t, exchangetest.Options{})
+	w.table([4]any{1, jane, nil, w.consent(jane, "openid").RefreshToken}, [4]any{2, nil, nil, w.consent(john, "openid").RefreshToken})
+	before := w.refreshes()
+	w.wantLines([]string{"2 taken"}, func(o *options) { o.refresh = false })
+	if n := w.refreshes() - before; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+	w.wantKept(jane, john)
 }
 
 // load returns the record of a user.
@@ -349,7 +366,7 @@ func TestResume(t *testing.T) {
 	}
 	f.WriteString(`{"user":"2","outc`)
 	f.Close()
-	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.ErrorFault(400, "admin_policy_enforced", ""))
+	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{}, exchangetest.ErrorFault(400, "admin_policy_enforced", ""))
 	w.wantLines([]string{"1 failed: admin_policy_enforced", "2 taken"})
 	w.wantLines([]string{"3 taken"})
 	if n := w.refreshes() - before; n != 5 {
@@ -438,12 +455,28 @@ func TestWrongKey(t *testing.T) {
 	other := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{8}, 32))
 	for _, text := range []string{other, "", "not base64", base64.StdEncoding.EncodeToString([]byte("short"))} {
 		w.file("key", text)
-		if lines, err := w.run(); err == nil || len(lines) != 0 {
+		if lines, err := w.run(); err == nil || !strings.HasPrefix(err.Error(), "-key") || len(lines) != 0 {
 			t.Errorf("with the key %q: %q, %v", text, lines, err)
 		}
 	}
 	w.file("key", other+"\n"+own+"\n")
 	w.wantLines([]string{"1 skipped: a grant is kept already", "1 taken"})
+}
+
+// A record that cannot be unsealed is a grant, too, as far as is known.
+func TestSealedRecord(t *testing.T) {
+	w := newWorld(t, exchangetest.Options{})
+	w.table([4]any{1, jane, nil, w.consent(jane, "openid").RefreshToken}, [4]any{2, john, nil, w.consent(john, "openid").RefreshToken})
+	own := w.key
+	for subject, key := range map[string][]byte{jane: own, john: bytes.Repeat([]byte{8}, 32)} {
+		w.key = key
+		tokens := w.consent(subject, "openid")
+		if _, err := w.grants().SignIn(t.Context(), subject, &tokens.Token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.key = own
+	w.wantLines([]string{"2 skipped: a grant is kept already"})
 }
 
 // A store that fails for a while does not lose a refresh token that Google has
