@@ -2,6 +2,7 @@ package risc_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -396,9 +397,17 @@ func TestStreamConfig(t *testing.T) {
 	}
 }
 
+// A vault is a Signer that has a secret in it, and not behind a pointer.
+type vault struct {
+	crypto.Signer
+	password string
+}
+
 // Neither the key nor a token is printed, and no error quotes one.
 func TestStreamShowsNoSecret(t *testing.T) {
 	cfg := staticAccount(t)
+	key := cfg.Key.(*rsa.PrivateKey)
+	cfg.Key = vault{key, "marked-password"}
 	var token string
 	cfg.HTTPClient = &http.Client{Transport: api(func(r *http.Request) (*http.Response, error) {
 		token, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -410,13 +419,16 @@ func TestStreamShowsNoSecret(t *testing.T) {
 	}
 	_, failure := s.Info(t.Context())
 	e, _ := errors.AsType[*risc.StreamError](failure)
-	key := cfg.Key.(*rsa.PrivateKey)
-	secrets := []string{key.D.String()[:40], fmt.Sprintf("%x", key.D)[:40], token[len(token)-40:]}
+	secrets := []string{"marked-password", key.D.String()[:40], fmt.Sprintf("%x", key.D)[:40], token[len(token)-40:]}
 	for _, v := range []any{cfg, &cfg, s, failure, e} {
 		var log strings.Builder
 		slog.New(slog.NewTextHandler(&log, nil)).Info("", "v", v)
 		encoded, _ := json.Marshal(v)
-		for _, text := range []string{fmt.Sprint(v), fmt.Sprintf("%+v", v), fmt.Sprintf("%#v", v), fmt.Sprintf("%x", v), log.String(), string(encoded)} {
+		texts := []string{log.String(), string(encoded)}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			texts = append(texts, fmt.Sprintf(verb, v))
+		}
+		for _, text := range texts {
 			for _, secret := range secrets {
 				if strings.Contains(text, secret) {
 					t.Errorf("%T shows a secret: %s", v, text)
