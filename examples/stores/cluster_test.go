@@ -113,6 +113,7 @@ func (w *worker) result(t *testing.T) (r map[string]*refreshed) {
 // TestCluster lets 4 processes of 250 goroutines ask for one user's token at the
 // same time.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	const processes = 4
 	postgres := storeAddress{"postgresql", servers.PostgreSQL(t).DSN}
 	redis := storeAddress{"redis", servers.Redis(t).Addr}
@@ -173,7 +174,7 @@ func TestCluster(t *testing.T) {
 // TestLeaseHolderDies kills the process that refreshes while the others wait for
 // it: they wait until its lease has expired, and no user is lost.
 func TestLeaseHolderDies(t *testing.T) {
-	t.Parallel() // it waits most of the time
+	t.Parallel()
 	server, google, users := startGoogle(t, 1, exchangetest.Options{})
 	address := storeAddress{"sqlite", filepath.Join(t.TempDir(), "grants.db")}
 	store := openSQLite(t, address.Address)

@@ -3,6 +3,7 @@
 package stores_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,13 +23,21 @@ func TestMain(m *testing.M) {
 	if task := os.Getenv(taskVariable); task != "" {
 		os.Exit(work(task))
 	}
+	// The tests wait for servers, disks and leases most of the time.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
 	needs.Main(m)
 }
 
-// conform checks a store, and the store with its tokens sealed.
+// conform checks a store, and the store with its tokens sealed, at the same time.
 func conform(t *testing.T, open func(t *testing.T) tokenstore.Store) {
-	t.Run("Plain", func(t *testing.T) { tokenstoretest.Run(t, open) })
+	t.Run("Plain", func(t *testing.T) {
+		t.Parallel()
+		tokenstoretest.Run(t, open)
+	})
 	t.Run("Sealed", func(t *testing.T) {
+		t.Parallel()
 		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store { return seal(t, open(t)) })
 	})
 }
@@ -74,11 +83,13 @@ func openSQLite(t testing.TB, path string) tokenstore.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	keepConnections(db)
 	return store
 }
 
+// TestSQLite is not parallel to tests of other stores: SQLite gives no writer its
+// turn, and many on a busy disk may wait for longer than busy_timeout.
 func TestSQLite(t *testing.T) {
-	t.Parallel()
 	conform(t, func(t *testing.T) tokenstore.Store {
 		return openSQLite(t, filepath.Join(t.TempDir(), "grants.db"))
 	})

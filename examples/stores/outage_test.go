@@ -48,6 +48,7 @@ func wantLater(t *testing.T, what string, err error) {
 // TestDatabaseAway stops PostgreSQL and starts it again, with a provider that
 // replaces refresh tokens: one that is not saved is one that is lost.
 func TestDatabaseAway(t *testing.T) {
+	t.Parallel()
 	database := servers.PostgreSQL(t)
 	server, google, users := startGoogle(t, 4, exchangetest.Options{RotateRefreshTokens: true})
 	store, db, err := stores.PostgreSQL(t.Context(), database.DSN)
@@ -111,6 +112,7 @@ func TestDatabaseAway(t *testing.T) {
 // TestRedisRestartsEmpty loses all leases while a process holds one, with the
 // grants in SQLite.
 func TestRedisRestartsEmpty(t *testing.T) {
+	t.Parallel()
 	redis := servers.Redis(t)
 	leases, err := stores.GoRedis(goRedis(t, redis))
 	if err != nil {
@@ -158,6 +160,7 @@ func TestRedisRestartsEmpty(t *testing.T) {
 // one behind, for ten hours: a token may be refused once, and nobody has to sign
 // in again.
 func TestClocksApart(t *testing.T) {
+	t.Parallel()
 	database := servers.PostgreSQL(t)
 	store, db, err := stores.PostgreSQL(t.Context(), database.DSN)
 	if err != nil {

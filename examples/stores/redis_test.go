@@ -27,41 +27,67 @@ func goRedis(t *testing.T, server *servers.Server) *redis.Client {
 	return rdb
 }
 
-func flush(t *testing.T, server *servers.Server) {
+func openRedis(t *testing.T, rdb redis.Scripter) *redisstore.Store {
 	t.Helper()
-	if err := goRedis(t, server).FlushAll(t.Context()).Err(); err != nil {
+	store, err := stores.GoRedis(rdb)
+	if err != nil {
 		t.Fatal(err)
+	}
+	return store
+}
+
+func flush(t *testing.T, nodes ...*servers.Server) {
+	t.Helper()
+	for _, node := range nodes {
+		if err := goRedis(t, node).FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
+// TestRedis runs each subtest with a server of its own, because they empty it.
 func TestRedis(t *testing.T) {
 	t.Parallel()
-	server := servers.Redis(t)
-	rdb := goRedis(t, server)
-	open := func(t *testing.T) *redisstore.Store {
-		store, err := stores.GoRedis(rdb)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return store
-	}
-	t.Run("GoRedis", func(t *testing.T) {
-		conform(t, func(t *testing.T) tokenstore.Store {
-			flush(t, server)
-			return open(t)
+	for name, test := range map[string]func(*testing.T, *servers.Server){
+		"Plain": func(t *testing.T, server *servers.Server) {
+			tokenstoretest.Run(t, emptied(goRedis(t, server), server))
+		},
+		"Sealed": func(t *testing.T, server *servers.Server) {
+			open := emptied(goRedis(t, server), server)
+			tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store { return seal(t, open(t)) })
+		},
+		"Rueidis": func(t *testing.T, server *servers.Server) { runRueidis(t, server) },
+		"ACL":     redisACL,
+		"Others":  redisCases,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, servers.Redis(t))
 		})
-	})
-	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, server) })
-	t.Run("ACL", func(t *testing.T) { redisACL(t, server) })
+	}
+}
+
+// emptied returns a function that empties the servers of a client and opens a
+// store in them.
+func emptied(rdb redis.Scripter, nodes ...*servers.Server) func(*testing.T) tokenstore.Store {
+	return func(t *testing.T) tokenstore.Store {
+		flush(t, nodes...)
+		return openRedis(t, rdb)
+	}
+}
+
+// redisCases are the tests of Redis beyond the contract of a Store.
+func redisCases(t *testing.T, server *servers.Server) {
+	rdb := goRedis(t, server)
 	t.Run("Retries", func(t *testing.T) { redisRetries(t, rdb) })
 	t.Run("Reopen", func(t *testing.T) {
 		flush(t, server)
-		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return open(t) })
+		tokenstoretest.Reopen(t, func(t *testing.T) tokenstore.Store { return openRedis(t, rdb) })
 	})
 	t.Run("ListManyPages", func(t *testing.T) {
 		flush(t, server)
 		const users = 5000 // some pages of each bucket
-		store := open(t)
+		store := openRedis(t, rdb)
 		var wg sync.WaitGroup
 		for w := range 16 {
 			wg.Go(func() {
@@ -89,7 +115,7 @@ func TestRedis(t *testing.T) {
 	})
 	t.Run("LeavesNothing", func(t *testing.T) {
 		flush(t, server)
-		store := open(t)
+		store := openRedis(t, rdb)
 		key := tokenstore.Key{ClientID: "a", Subject: "jane"}
 		version, err := store.Save(t.Context(), key, tokenstore.Grant{RefreshToken: "1//jane"})
 		if err != nil {
@@ -113,10 +139,7 @@ func redisACL(t *testing.T, server *servers.Server) {
 	}
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "myapp", Password: "password"})
 	t.Cleanup(func() { rdb.Close() })
-	store, err := stores.GoRedis(rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openRedis(t, rdb)
 	if err := store.Check(t.Context()); err != nil {
 		t.Errorf("Check = %v", err)
 	}
@@ -180,9 +203,7 @@ func runRueidis(t *testing.T, nodes ...*servers.Server) {
 	}
 	t.Cleanup(client.Close)
 	tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
-		for _, node := range nodes {
-			flush(t, node)
-		}
+		flush(t, nodes...)
 		store, err := stores.Rueidis(client)
 		if err != nil {
 			t.Fatal(err)
@@ -193,31 +214,24 @@ func runRueidis(t *testing.T, nodes ...*servers.Server) {
 
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
-	nodes := servers.RedisCluster(t)
 	t.Run("GoRedis", func(t *testing.T) {
+		t.Parallel()
+		nodes := servers.RedisCluster(t)
 		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})
 		t.Cleanup(func() { rdb.Close() })
-		tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store {
-			for _, node := range nodes {
-				flush(t, node)
-			}
-			store, err := stores.GoRedis(rdb)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return store
-		})
+		tokenstoretest.Run(t, emptied(rdb, nodes...))
 	})
-	t.Run("Rueidis", func(t *testing.T) { runRueidis(t, nodes...) })
+	t.Run("Rueidis", func(t *testing.T) {
+		t.Parallel()
+		runRueidis(t, servers.RedisCluster(t)...)
+	})
 }
 
 func TestRedisCheck(t *testing.T) {
+	t.Parallel()
 	server := servers.Redis(t)
 	rdb := goRedis(t, server)
-	store, err := stores.GoRedis(rdb)
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := openRedis(t, rdb)
 	tests := []struct {
 		maxmemory, policy string
 		fine              bool

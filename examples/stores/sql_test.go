@@ -26,8 +26,13 @@ func openDB(t testing.TB, driver, dsn string) *sql.DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	keepConnections(db)
 	return db
 }
+
+// keepConnections keeps one for each goroutine of a test: opening one takes longer
+// than what a test does with it.
+func keepConnections(db *sql.DB) { db.SetMaxIdleConns(32) }
 
 func table(t testing.TB, db *sql.DB, dialect sqlstore.Dialect, name string) *sqlstore.Store {
 	t.Helper()
@@ -53,6 +58,7 @@ func TestPostgreSQL(t *testing.T) {
 	server := servers.PostgreSQL(t)
 	conform(t, tables(t, "pgx", server.DSN, sqlstore.PostgreSQL))
 	t.Run("SimpleProtocol", func(t *testing.T) { // as through PgBouncer
+		t.Parallel()
 		tokenstoretest.Run(t, tables(t, "pgx", server.DSN+"&default_query_exec_mode=simple_protocol", sqlstore.PostgreSQL))
 	})
 	for _, mode := range []string{"exec", "cache_describe"} { // the others for PgBouncer
@@ -61,6 +67,7 @@ func TestPostgreSQL(t *testing.T) {
 		})
 	}
 	t.Run("Serializable", func(t *testing.T) { // statements by themselves fail, and run again
+		t.Parallel()
 		tokenstoretest.Run(t, tables(t, "pgx", server.DSN+"&default_transaction_isolation=serializable", sqlstore.PostgreSQL))
 	})
 	t.Run("ReadOnly", func(t *testing.T) { // as a replica is
@@ -86,6 +93,7 @@ func TestMariaDB(t *testing.T) {
 		"Oracle":    "?sql_mode=%27ORACLE,SIMULTANEOUS_ASSIGNMENT%27",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tokenstoretest.Run(t, tables(t, "mysql", server.DSN+settings, sqlstore.MySQL))
 		})
 	}

@@ -21,8 +21,8 @@ func MariaDB(tb testing.TB) *Server {
 			return err
 		}
 		s.args = []string{mariadbd, "--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + port,
-			"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"), "--max-connections=200",
-			"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"}
+			"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"), "--max-connections=400",
+			"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"}
 		s.DSN = "root@tcp(" + s.Addr + ")/test"
 		s.ready = ping("mysql", s.DSN)
 		return nil

@@ -26,7 +26,7 @@ func PostgreSQL(tb testing.TB) *Server {
 			}
 		}
 		s.args = []string{postgres, "-D", data, "-h", "127.0.0.1", "-p", port, "-k", s.dir,
-			"-c", "fsync=off", "-c", "max_connections=200"}
+			"-c", "fsync=off", "-c", "max_connections=400"}
 		s.stopSig = syscall.SIGINT // "fast": does not wait for clients to leave
 		s.DSN = "postgres://postgres@" + s.Addr + "/postgres?sslmode=disable"
 		s.ready = ping("pgx", s.DSN)

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -213,12 +214,18 @@ func give(dir string) error {
 	return os.Chown(dir, int(uid), int(gid))
 }
 
+var (
+	firstPort = rand.IntN(12000) // other packages' tests run at the same time
+	ports     atomic.Int32       // how many were tried
+)
+
 // freePort returns a port that is free and below those that systems give away by
 // themselves (Linux from 32768, others from 49152): no connection gets it before
-// the server listens, or while it is stopped.
+// the server listens, or while it is stopped. It returns no port twice, for
+// servers that are started at the same time.
 func freePort() (port string, err error) {
 	for range 100 {
-		port = strconv.Itoa(20000 + rand.IntN(12000))
+		port = strconv.Itoa(20000 + (firstPort+int(ports.Add(1)))%12000)
 		var l net.Listener
 		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			return port, l.Close()
