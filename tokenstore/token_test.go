@@ -267,25 +267,27 @@ func TestOtherFailuresLeaveTheRecord(t *testing.T) {
 		context.DeadlineExceeded,
 	} {
 		t.Run(cause.Error(), func(t *testing.T) {
-			b := newBench(t)
-			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
-			before := bytesOf(t, b.kept(t))
-			b.google.fail = func(string) error { return cause }
-			_, err := b.Token(t.Context(), jane)
-			if err == nil || errors.Is(err, tokenstore.ErrNeedsConsent) {
-				t.Errorf("Token: %v", err)
-			}
-			if _, known := cause.(*refusedError); known && !errors.Is(err, cause) {
-				t.Errorf("Token: %v does not wrap the cause", err)
-			}
-			if bytesOf(t, b.kept(t)) != before {
-				t.Error("the record was written")
-			}
-			b.google.fail = nil
-			b.token(t)
-			if s := b.Stats(); s.Failed != 1 || s.Refreshed != 1 {
-				t.Errorf("Stats = %+v", s)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+				before := bytesOf(t, b.kept(t))
+				b.google.fail = func(string) error { return cause }
+				_, err := b.Token(t.Context(), jane)
+				if err == nil || errors.Is(err, tokenstore.ErrNeedsConsent) {
+					t.Errorf("Token: %v", err)
+				}
+				if _, known := cause.(*refusedError); known && !errors.Is(err, cause) {
+					t.Errorf("Token: %v does not wrap the cause", err)
+				}
+				if bytesOf(t, b.kept(t)) != before {
+					t.Error("the record was written")
+				}
+				b.google.fail = nil
+				b.token(t)
+				if s := b.Stats(); s.Failed != 1 || s.Refreshed != 1 {
+					t.Errorf("Stats = %+v", s)
+				}
+			})
 		})
 	}
 }
