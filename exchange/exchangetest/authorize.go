@@ -39,13 +39,14 @@ type Choice struct {
 // It fails where Google shows an error and does not return to the app, and where
 // the pages do not offer the Choice: a user who is known by login_hint sees no
 // chooser, and one who has granted everything before sees no Cancel. Authorize uses
-// no HTTP: it is not in the log, and no fault affects it.
+// no HTTP: it is not in the log, and no fault affects it. The address of a popup of
+// Google's page script comes back as Google's own storagerelay URL.
 func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err error) {
 	at, err := url.Parse(authURL)
 	if err != nil {
 		return nil, errors.New("exchangetest: authURL is not a URL")
 	}
-	if to := s.routes[at.Path]; to.endpoint != AuthEndpoint {
+	if to := s.routes[at.Path]; to.endpoint != AuthEndpoint || isSelect(at.Path) {
 		return nil, fmt.Errorf("exchangetest: %s is not the authorization endpoint", at.Path)
 	}
 	to, err := s.walk(at.Path, at.RawQuery, c)
@@ -152,7 +153,7 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.PostForm.Get("action") != "allow" {
-		http.Redirect(w, r, s.fail(a, "access_denied"), http.StatusFound)
+		s.sendBack(w, r, a, s.fail(a, "access_denied"))
 		return
 	}
 	ticked := r.PostForm["scope"]
@@ -218,9 +219,9 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authRequest,
 	case no != nil:
 		showError(w, no)
 	case next == giveUp:
-		http.Redirect(w, r, s.fail(a, "interaction_required"), http.StatusFound)
+		s.sendBack(w, r, a, s.fail(a, "interaction_required"))
 	case next == turnAway:
-		http.Redirect(w, r, s.fail(a, "policy_enforced"), http.StatusFound)
+		s.sendBack(w, r, a, s.fail(a, "policy_enforced"))
 	case next == askAccount:
 		showAccounts(w, a, a.accounts(s.ledger.users))
 	case next == askConsent:
@@ -231,6 +232,10 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authRequest,
 }
 
 func (s *Server) leave(w http.ResponseWriter, r *http.Request, a *authRequest, u *user, declined []string) {
+	if a.isButton() {
+		s.leaveButton(w, r, a, u)
+		return
+	}
 	to, err := s.finish(a, u, declined)
 	if no, ok := errors.AsType[*refusal](err); ok {
 		showError(w, no)
@@ -240,5 +245,5 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request, a *authRequest, u
 		showError(w, badRequest("invalid_request", err.Error()))
 		return
 	}
-	http.Redirect(w, r, to, http.StatusFound)
+	s.sendBack(w, r, a, to)
 }

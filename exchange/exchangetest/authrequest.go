@@ -14,6 +14,7 @@ import (
 type authRequest struct {
 	query  string // as it came, or the same in today's parameters
 	client *client
+	page   *pageRequest // nil: not for a popup or button of the page script
 
 	redirectURI, state, nonce string
 	scopes                    []string
@@ -35,6 +36,10 @@ func (s *Server) parseAuth(path, query string) (*authRequest, *refusal) {
 	if no := single(q); no != nil {
 		return nil, no
 	}
+	if isSelect(path) {
+		q.Set("response_type", "code")
+		q.Set("scope", "openid email profile")
+	}
 	a := &authRequest{
 		query:        query,
 		redirectURI:  q.Get("redirect_uri"),
@@ -44,7 +49,7 @@ func (s *Server) parseAuth(path, query string) (*authRequest, *refusal) {
 		hostedDomain: q.Get("hd"),
 	}
 	for _, check := range []func(url.Values) *refusal{
-		func(q url.Values) *refusal { return s.parseClient(a, q) },
+		func(q url.Values) *refusal { return s.parseClient(a, path, q) },
 		a.parseResponse, a.parseScope, a.parseSwitches, a.parsePrompt,
 		func(q url.Values) *refusal { return a.parseApprovalPrompt(path, q) },
 		a.parseClaims, a.parsePKCE,
@@ -56,7 +61,7 @@ func (s *Server) parseAuth(path, query string) (*authRequest, *refusal) {
 	return a, nil
 }
 
-func (s *Server) parseClient(a *authRequest, q url.Values) *refusal {
+func (s *Server) parseClient(a *authRequest, path string, q url.Values) *refusal {
 	if q.Get("client_id") == "" {
 		return missingParameter("client_id")
 	}
@@ -67,7 +72,10 @@ func (s *Server) parseClient(a *authRequest, q url.Values) *refusal {
 	if a.redirectURI == "" {
 		return missingParameter("redirect_uri")
 	}
-	if !a.client.mayRedirectTo(a.redirectURI) {
+	if no := a.parsePage(path, q); no != nil {
+		return no
+	}
+	if !a.isPopup() && !a.client.mayRedirectTo(a.redirectURI) {
 		return badRequest("redirect_uri_mismatch",
 			"The redirect URI in the request does not match the ones authorized for the OAuth client.")
 	}
@@ -191,11 +199,15 @@ func (a *authRequest) parsePKCE(q url.Values) *refusal {
 
 // signIn is what the request comes to for one user who declines some scopes.
 func (a *authRequest) signIn(u *user, declined []string) signIn {
+	redirectURI := a.redirectURI
+	if a.isPopup() {
+		redirectURI = "postmessage"
+	}
 	return signIn{
 		client: a.client, user: u,
 		scopes: a.scopes, declined: declined,
 		forceConsent: a.forceConsent, offline: a.offline, includeGranted: a.includeGranted,
-		redirectURI: a.redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
+		redirectURI: redirectURI, challenge: a.challenge, method: a.method, nonce: a.nonce,
 		asksAuthTime: a.authTime, asksMethods: a.methods,
 	}
 }

@@ -32,6 +32,10 @@ type Client struct {
 	// [Options.Validate].
 	RedirectURIs []string
 
+	// JavaScriptOrigins are those registered, of the form https://example.com: pages
+	// of no other origin can use Google's page script.
+	JavaScriptOrigins []string
+
 	// Installed is a client of type desktop or mobile app: it need not send its
 	// secret, gets a refresh token with every code, and may be redirected to
 	// any port and path of a loopback address.
@@ -57,6 +61,7 @@ func (c Client) withDefaults(n int) Client {
 		c.Secret = "GOCSPX-" + base32.HexEncoding.EncodeToString(sum[:])[:28]
 	}
 	c.RedirectURIs = slices.Clone(c.RedirectURIs)
+	c.JavaScriptOrigins = slices.Clone(c.JavaScriptOrigins)
 	return c
 }
 
@@ -125,6 +130,18 @@ func (c *Client) mayRegister(uri string) error {
 	return nil
 }
 
+// mayRegisterOrigin is mayRegister for a JavaScript origin, which has nothing after
+// the port (https://developers.google.com/identity/protocols/oauth2/javascript-implicit-flow#origin-validation).
+func (c *Client) mayRegisterOrigin(origin string) error {
+	if err := c.mayRegister(origin); err != nil {
+		return err
+	}
+	if u, err := url.Parse(origin); err != nil || u.Scheme+"://"+u.Host != origin {
+		return errors.New("has something after the host and port")
+	}
+	return nil
+}
+
 // privateTLDs are top-level domains in use that no public DNS has: those reserved for
 // special use (RFC 6761, RFC 6762), and those that organizations use within.
 var privateTLDs = []string{
@@ -140,7 +157,7 @@ func (s *Server) ClientSecret() string { return s.ledger.clients[0].Secret }
 
 // ClientSecretJSON returns the first client as the file client_secret_*.json
 // that Google's console lets one download, with the server's addresses in it.
-// As there, redirect_uris is absent if none is registered.
+// As there, redirect_uris and javascript_origins are absent if none is registered.
 func (s *Server) ClientSecretJSON() []byte {
 	type file struct {
 		ClientID     string   `json:"client_id"`
@@ -150,6 +167,7 @@ func (s *Server) ClientSecretJSON() []byte {
 		CertURL      string   `json:"auth_provider_x509_cert_url"`
 		ClientSecret string   `json:"client_secret,omitempty"`
 		RedirectURIs []string `json:"redirect_uris,omitempty"`
+		Origins      []string `json:"javascript_origins,omitempty"`
 	}
 	c := s.ledger.clients[0]
 	kind := "web"
@@ -160,6 +178,7 @@ func (s *Server) ClientSecretJSON() []byte {
 		ClientID: c.ID, ProjectID: "example-project",
 		AuthURI: s.URL + oldAuthPath, TokenURI: s.URL + tokenPath, CertURL: s.URL + oldCertsPath,
 		ClientSecret: c.Secret, RedirectURIs: c.RedirectURIs,
+		Origins: c.JavaScriptOrigins,
 	}})
 	if err != nil {
 		panic(err) // strings marshal

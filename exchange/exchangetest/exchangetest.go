@@ -22,6 +22,14 @@
 // and the screen appears only for something not granted before, or on demand.
 // Users may decline scopes.
 //
+// # Google's page script
+//
+// [Server.ScriptURL] serves a fake of https://accounts.google.com/gsi/client, with
+// google.accounts.id for the button and One Tap, and google.accounts.oauth2 for codes in
+// a popup or by redirect. Pages need a registered origin: [Client.JavaScriptOrigins]. It
+// warns in the console about parameters that have no effect. One Tap shows its accounts
+// in a frame, and not by the browser's FedCM.
+//
 // # Older clients
 //
 // Google still has addresses and forms of former years, and so has the server: the
@@ -54,7 +62,7 @@
 // address. Google does not promise the wording of error descriptions, and neither
 // does this package. Where Google's behaviour is not known, the server is strict,
 // and [Options] can make it less so. There is no device flow, no
-// service account, no DPoP.
+// service account, no DPoP, and no token client in the page script.
 package exchangetest
 
 import (

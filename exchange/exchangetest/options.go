@@ -94,7 +94,8 @@ type Options struct {
 }
 
 // Validate returns an error if NewServer would panic: the Options contradict
-// themselves, or a client has a redirect URI that Google's console does not register.
+// themselves, or a client has a redirect URI or a JavaScript origin that Google's console does not
+// register.
 func (o Options) Validate() error {
 	if o.Issuer != nil && o.OwnIssuer {
 		return errors.New("exchangetest: Options has both Issuer and OwnIssuer")
@@ -121,6 +122,11 @@ func (o Options) Validate() error {
 		for _, uri := range c.RedirectURIs {
 			if err := c.mayRegister(uri); err != nil {
 				return fmt.Errorf("exchangetest: client %s: redirect URI %q %w", c.ID, uri, err)
+			}
+		}
+		for _, origin := range c.JavaScriptOrigins {
+			if err := c.mayRegisterOrigin(origin); err != nil {
+				return fmt.Errorf("exchangetest: client %s: JavaScript origin %q %w", c.ID, origin, err)
 			}
 		}
 	}

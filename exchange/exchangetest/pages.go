@@ -28,11 +28,11 @@ func showAccounts(w http.ResponseWriter, a *authRequest, users []*user) {
 		Title, Action, Request string
 		Client                 Client
 		Accounts               []account
-	}{Title: "Choose an account", Action: accountPath, Request: a.query, Client: a.client.Client}
+	}{Title: "Choose an account", Action: a.pagePath(accountPath), Request: a.query, Client: a.client.Client}
 	for _, u := range users {
 		data.Accounts = append(data.Accounts, accountOf(u))
 	}
-	show(w, http.StatusOK, "accounts.html", data)
+	show(w, http.StatusOK, a.framedBy(), "accounts.html", data)
 }
 
 type permission struct{ Scope, Text string }
@@ -45,7 +45,7 @@ func showConsent(w http.ResponseWriter, a *authRequest, u *user) {
 		User                   account
 		Fixed, Choices         []permission
 	}{
-		Title: "Grant access", Action: consentPath, Request: a.query, Client: a.client.Client,
+		Title: "Grant access", Action: a.pagePath(consentPath), Request: a.query, Client: a.client.Client,
 		User: accountOf(u),
 	}
 	for _, name := range a.scopes {
@@ -55,7 +55,7 @@ func showConsent(w http.ResponseWriter, a *authRequest, u *user) {
 		}
 		*to = append(*to, permission{name, scopeText(name)})
 	}
-	show(w, http.StatusOK, "consent.html", data)
+	show(w, http.StatusOK, a.framedBy(), "consent.html", data)
 }
 
 func scopeText(name string) string {
@@ -81,13 +81,14 @@ func scopeText(name string) string {
 }
 
 func showError(w http.ResponseWriter, no *refusal) {
-	show(w, no.status, "error.html", struct {
+	show(w, no.status, "'none'", "error.html", struct {
 		Title, Code, Description string
 		Status                   int
 	}{"Access blocked", no.code, no.description, no.status})
 }
 
-func show(w http.ResponseWriter, status int, name string, data any) {
+// show writes a page that pages of the origin framedBy may have in a frame.
+func show(w http.ResponseWriter, status int, framedBy, name string, data any) {
 	var page bytes.Buffer
 	if err := pages.ExecuteTemplate(&page, name, data); err != nil {
 		panic(err) // the templates are ours
@@ -95,7 +96,7 @@ func show(w http.ResponseWriter, status int, name string, data any) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src "+relayScripts+"; frame-ancestors "+framedBy)
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	w.Write(page.Bytes())

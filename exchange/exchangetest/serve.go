@@ -22,7 +22,8 @@ const (
 	UserInfoEndpoint  Endpoint = "userinfo"
 	DiscoveryEndpoint Endpoint = "discovery"
 	CertsEndpoint     Endpoint = "certs"
-	NoEndpoint        Endpoint = "" // any other path: 404
+	ScriptEndpoint    Endpoint = "script" // Google's page script, and what it revokes
+	NoEndpoint        Endpoint = ""       // any other path: 404
 )
 
 // The paths that Google's discovery document names, and older ones that client
@@ -46,27 +47,32 @@ type route struct {
 
 func (s *Server) newRoutes() map[string]route {
 	return map[string]route{
-		authPath:               {AuthEndpoint, s.serveAuth},
-		oldAuthPath:            {AuthEndpoint, s.serveAuth},
-		accountPath:            {AuthEndpoint, s.serveAccount},
-		consentPath:            {AuthEndpoint, s.serveConsent},
-		tokenPath:              {TokenEndpoint, s.serveToken},
-		"/oauth2/v3/token":     {TokenEndpoint, s.serveToken},
-		"/oauth2/v4/token":     {TokenEndpoint, s.serveToken},
-		"/o/oauth2/token":      {TokenEndpoint, s.serveToken},
-		revokePath:             {RevokeEndpoint, s.serveRevoke},
-		"/o/oauth2/revoke":     {RevokeEndpoint, s.serveRevoke},
-		tokenInfoPath:          {TokenInfoEndpoint, s.serveTokenInfo},
-		"/oauth2/v3/tokeninfo": {TokenInfoEndpoint, s.serveTokenInfo},
-		"/oauth2/v2/tokeninfo": {TokenInfoEndpoint, s.serveOldTokenInfo},
-		"/oauth2/v1/tokeninfo": {TokenInfoEndpoint, s.serveOldTokenInfo},
-		userInfoPath:           {UserInfoEndpoint, s.serveUserInfo},
-		"/oauth2/v3/userinfo":  {UserInfoEndpoint, s.serveUserInfo},
-		"/oauth2/v2/userinfo":  {UserInfoEndpoint, s.serveOldUserInfo},
-		"/oauth2/v1/userinfo":  {UserInfoEndpoint, s.serveOldUserInfo},
-		discoveryPath:          {DiscoveryEndpoint, s.serveDiscovery},
-		certsPath:              {CertsEndpoint, s.issuer.ServeHTTP},
-		oldCertsPath:           {CertsEndpoint, s.issuer.ServeHTTP},
+		authPath:                {AuthEndpoint, s.serveAuth},
+		oldAuthPath:             {AuthEndpoint, s.serveAuth},
+		accountPath:             {AuthEndpoint, s.serveAccount},
+		consentPath:             {AuthEndpoint, s.serveConsent},
+		scriptPath:              {ScriptEndpoint, s.serveScript},
+		scriptRevokePath:        {ScriptEndpoint, s.serveScriptRevoke},
+		selectPath:              {AuthEndpoint, s.serveAuth},
+		selectPath + "/account": {AuthEndpoint, s.serveAccount},
+		selectPath + "/consent": {AuthEndpoint, s.serveConsent},
+		tokenPath:               {TokenEndpoint, s.serveToken},
+		"/oauth2/v3/token":      {TokenEndpoint, s.serveToken},
+		"/oauth2/v4/token":      {TokenEndpoint, s.serveToken},
+		"/o/oauth2/token":       {TokenEndpoint, s.serveToken},
+		revokePath:              {RevokeEndpoint, s.serveRevoke},
+		"/o/oauth2/revoke":      {RevokeEndpoint, s.serveRevoke},
+		tokenInfoPath:           {TokenInfoEndpoint, s.serveTokenInfo},
+		"/oauth2/v3/tokeninfo":  {TokenInfoEndpoint, s.serveTokenInfo},
+		"/oauth2/v2/tokeninfo":  {TokenInfoEndpoint, s.serveOldTokenInfo},
+		"/oauth2/v1/tokeninfo":  {TokenInfoEndpoint, s.serveOldTokenInfo},
+		userInfoPath:            {UserInfoEndpoint, s.serveUserInfo},
+		"/oauth2/v3/userinfo":   {UserInfoEndpoint, s.serveUserInfo},
+		"/oauth2/v2/userinfo":   {UserInfoEndpoint, s.serveOldUserInfo},
+		"/oauth2/v1/userinfo":   {UserInfoEndpoint, s.serveOldUserInfo},
+		discoveryPath:           {DiscoveryEndpoint, s.serveDiscovery},
+		certsPath:               {CertsEndpoint, s.issuer.ServeHTTP},
+		oldCertsPath:            {CertsEndpoint, s.issuer.ServeHTTP},
 	}
 }
 

@@ -32,6 +32,7 @@ func (s *Server) Clients() []Client {
 	for _, c := range s.ledger.clients {
 		one := c.Client
 		one.RedirectURIs = slices.Clone(one.RedirectURIs)
+		one.JavaScriptOrigins = slices.Clone(one.JavaScriptOrigins)
 		all = append(all, one)
 	}
 	return all

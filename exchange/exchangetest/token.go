@@ -1,6 +1,7 @@
 package exchangetest
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -129,21 +130,12 @@ func secondsTo(t, now time.Time) int64 {
 // idToken signs who the user is. With a refresh there is no nonce and no
 // profile, which Google does not promise then.
 func (s *Server) idToken(t issued) string {
-	user, now := t.access.user, s.Now()
 	scopes := t.access.scopes
 	if !t.fresh {
 		scopes = scope.Missing([]string{"profile"}, scopes)
 	}
-	claims := user.claims(scopes)
-	claims["iss"] = s.issuerURL()
-	claims["aud"] = t.access.client.ID
-	claims["azp"] = t.access.client.ID
-	claims["iat"] = now.Unix()
-	claims["exp"] = now.Add(s.options.AccessTokenLifetime).Unix()
+	claims := s.idClaims(t.access.code, scopes)
 	claims["at_hash"] = idtokentest.AccessTokenHash(t.access.value)
-	if t.access.azp != "" {
-		claims["azp"] = t.access.azp
-	}
 	if t.fresh && t.access.nonce != "" {
 		claims["nonce"] = t.access.nonce
 	}
@@ -151,8 +143,25 @@ func (s *Server) idToken(t issued) string {
 		claims["auth_time"] = t.access.authTime.Unix()
 	}
 	if s.options.AuthClaims && t.fresh && t.access.asksMethods {
-		claims["amr"] = user.amr()
+		claims["amr"] = t.access.user.amr()
 	}
+	return s.signIDToken(t.access.user, claims)
+}
+
+// idClaims returns the claims that every ID token has.
+func (s *Server) idClaims(c *code, scopes []string) map[string]any {
+	now := s.Now()
+	claims := c.user.claims(scopes)
+	claims["iss"] = s.issuerURL()
+	claims["aud"] = c.client.ID
+	claims["azp"] = cmp.Or(c.azp, c.client.ID)
+	claims["iat"] = now.Unix()
+	claims["exp"] = now.Add(s.options.AccessTokenLifetime).Unix()
+	return claims
+}
+
+// signIDToken signs claims after the user's own have replaced them.
+func (s *Server) signIDToken(user *user, claims map[string]any) string {
 	for name, value := range user.profile().Claims {
 		if value == nil {
 			delete(claims, name)

@@ -65,6 +65,10 @@ func parse(args []string, messages io.Writer) (*config, error) {
 		client.RedirectURIs = append(client.RedirectURIs, s)
 		return nil
 	})
+	flags.Func("javascript-origin", "register the `origin` of a page that uses Google's page script; may be repeated", func(s string) error {
+		client.JavaScriptOrigins = append(client.JavaScriptOrigins, s)
+		return nil
+	})
 	flags.BoolVar(&c.google.OwnIssuer, "own-issuer", false, "be the issuer of the ID tokens, for OpenID Connect clients that discover it (default: https://accounts.google.com)")
 	flags.BoolVar(&c.google.Testing, "testing", false, "be a Cloud project in Testing: refresh tokens end after 7 days")
 	flags.BoolVar(&c.google.RotateRefreshTokens, "rotate-refresh-tokens", false, "replace a refresh token at each use")
@@ -74,7 +78,8 @@ func parse(args []string, messages io.Writer) (*config, error) {
 	if flags.NArg() > 0 {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if client.ID != "" || client.Secret != "" || client.Name != "" || client.Installed || client.RedirectURIs != nil {
+	if client.ID != "" || client.Secret != "" || client.Name != "" || client.Installed ||
+		client.RedirectURIs != nil || client.JavaScriptOrigins != nil {
 		c.google.Clients = []exchangetest.Client{client}
 	}
 	if file != "" {
@@ -133,6 +138,7 @@ func (c *config) readFile(path string) error {
 			Secret       string   `json:"client_secret"`
 			Name         string   `json:"name"`
 			RedirectURIs []string `json:"redirect_uris"`
+			Origins      []string `json:"javascript_origins"`
 			Installed    bool     `json:"installed"`
 		} `json:"clients"`
 	}
@@ -150,7 +156,8 @@ func (c *config) readFile(path string) error {
 	}
 	for _, one := range file.Clients {
 		c.google.Clients = append(c.google.Clients, exchangetest.Client{
-			ID: one.ID, Secret: one.Secret, Name: one.Name, RedirectURIs: one.RedirectURIs, Installed: one.Installed,
+			ID: one.ID, Secret: one.Secret, Name: one.Name, Installed: one.Installed,
+			RedirectURIs: one.RedirectURIs, JavaScriptOrigins: one.Origins,
 		})
 	}
 	return nil

@@ -194,7 +194,7 @@ const driveEndpoint = "drive"
 var endpoints = []string{
 	string(exchangetest.TokenEndpoint), string(exchangetest.RevokeEndpoint), string(exchangetest.UserInfoEndpoint),
 	string(exchangetest.TokenInfoEndpoint), string(exchangetest.AuthEndpoint), string(exchangetest.DiscoveryEndpoint),
-	string(exchangetest.CertsEndpoint), driveEndpoint,
+	string(exchangetest.CertsEndpoint), string(exchangetest.ScriptEndpoint), driveEndpoint,
 }
 
 // doFail lets the next requests to an endpoint fail: with a status, without an answer

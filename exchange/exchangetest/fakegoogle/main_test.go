@@ -381,7 +381,8 @@ func TestFiles(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "fake.json")
 	write(t, config, `{
 		"users": [{"email": "ann@example.com", "email_verified": false, "hd": "example.com", "sub": "42"}],
-		"clients": [{"client_id": "7-web.apps.googleusercontent.com", "client_secret": "s", "redirect_uris": ["http://localhost/cb"]}]
+		"clients": [{"client_id": "7-web.apps.googleusercontent.com", "client_secret": "s", "redirect_uris": ["http://localhost/cb"],
+			"javascript_origins": ["http://localhost:3000"]}]
 	}`)
 	p := start(t, "-config", config, "-dir", dir, "-own-issuer")
 	if p.env["GOOGLE_ISSUER"] != p.env["FAKEGOOGLE_URL"] {
@@ -390,6 +391,12 @@ func TestFiles(t *testing.T) {
 	cfg, err := exchange.ConfigFromFile(p.env["GOOGLE_CLIENT_SECRET_FILE"])
 	if err != nil || cfg.ClientID != "7-web.apps.googleusercontent.com" || cfg.RedirectURIs[0] != "http://localhost/cb" {
 		t.Fatal(cfg, err)
+	}
+	if page := p.page(); !strings.Contains(page, "http://localhost:3000") {
+		t.Error("the console does not show the JavaScript origin")
+	}
+	if _, script, _ := p.do("GET", p.env["GOOGLE_SCRIPT_URL"], nil); !strings.Contains(script, p.env["FAKEGOOGLE_URL"]) {
+		t.Errorf("the page script does not know its server: %.300s", script)
 	}
 	tokens, err := p.exchanger().Exchange(t.Context(), p.act("code"), exchange.App)
 	if err != nil {
@@ -490,6 +497,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"-user", "jane"}, "not an email address"},
 		{[]string{"-user", jane, "-user", jane}, "two users"},
 		{[]string{"-redirect-uri", "http://app.example.com/cb"}, "must use https"},
+		{[]string{"-javascript-origin", "http://localhost/"}, "after the host"},
 		{[]string{"-config", bad}, "unknown field"},
 		{[]string{"-config", bad + "x"}, "no such file"},
 		{[]string{"-listen", "127.0.0.1:0", "-dir", filepath.Dir(real)}, "left alone"},

@@ -31,6 +31,7 @@ func (a *app) settings() []setting {
 		{"GOOGLE_USERINFO_URL", a.cfg.url + "/v1/userinfo"},
 		{"GOOGLE_TOKENINFO_URL", a.cfg.url + "/tokeninfo"},
 		{"GOOGLE_JWKS_URL", w.google.CertsURL()},
+		{"GOOGLE_SCRIPT_URL", w.google.ScriptURL()},
 		{"GOOGLE_DRIVE_URL", a.cfg.url + "/drive/v3/"},
 	}
 	if a.certificateFile != "" {
