@@ -2,7 +2,6 @@ package tokenstore
 
 import (
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -86,7 +85,7 @@ func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, gran
 	before, after := m.fingerprint(read), m.fingerprint(grant)
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.generation != generation || u.grant != before && u.grant != after && u.grant != 0 {
+	if u.generation.Load() != generation || u.grant != before && u.grant != after && u.grant != 0 {
 		return false
 	}
 	m.cache(u, c)
@@ -101,15 +100,15 @@ func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, gran
 func (m *Manager) replaceGrant(u *user, generation uint64, g Grant, c *accessToken) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.endFailures()
+	u.succeeded()
 	u.grant = 0
-	if u.generation != generation || g.Version == "" {
+	if u.generation.Load() != generation || g.Version == "" {
 		c = nil
 	} else {
 		u.grant = m.fingerprint(g)
 	}
 	m.cache(u, c)
-	u.generation++
+	u.generation.Add(1)
 }
 
 // forget is replaceGrant by a grant that is not known, so that nothing that was
@@ -119,43 +118,8 @@ func (m *Manager) forget(u *user) { m.replaceGrant(u, 0, Grant{}, nil) }
 // cache stores c as the user's access token. The caller holds u.mu.
 func (m *Manager) cache(u *user, c *accessToken) {
 	if c != nil && m.config.ShareAccessTokens {
-		now := m.clock.time()
+		now := m.clock.Time()
 		c.checkAt = min(c.checkAt, now.Add(jittered(lookAgain, now)).UnixNano())
 	}
 	u.cached.Store(c)
-}
-
-// A clock tells the time to a cache that asks it at every call.
-type clock struct {
-	now    func() time.Time // Config.Now; nil: the machine's
-	recent atomic.Int64     // a reading that is not old yet; 0: there is none
-}
-
-// resolution is how long a reading of the clock counts as recent.
-const resolution = 10 * time.Millisecond
-
-func (c *clock) time() time.Time {
-	if c.now != nil {
-		return c.now()
-	}
-	return time.Now()
-}
-
-func (c *clock) unixNano() int64 { return c.time().UnixNano() }
-
-// recently returns unixNano of now or of up to 10 ms ago. Reading the machine's
-// clock takes longer than everything else that it takes to serve a cached token
-// (BenchmarkToken: 1.1 of the floor with it and 0.7 without, on one core). So a
-// call that finds no recent reading leaves its own, and a timer removes it.
-func (c *clock) recently() int64 {
-	if c.now != nil {
-		return c.unixNano()
-	}
-	if t := c.recent.Load(); t != 0 {
-		return t
-	}
-	t := c.unixNano()
-	c.recent.Store(t)
-	time.AfterFunc(resolution, func() { c.recent.Store(0) })
-	return t
 }

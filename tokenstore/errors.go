@@ -1,7 +1,6 @@
 package tokenstore
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
@@ -173,9 +171,6 @@ type unavailable struct{ failure }
 
 // HTTPStatus returns 503.
 func (*unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
-
-// ended returns why ctx has ended; nil while it has not.
-func ended(ctx context.Context) error { return ctxerr.Of(ctx) }
 
 // A PausedError says that the Refresher has failed for a user and is not asked
 // again before Until. The pause begins with a failure that does not pass by

@@ -71,7 +71,7 @@ func (b *bearerTokens) Refused(accessToken string) bool {
 	if c == nil || c.value != accessToken || c.refused {
 		return true // there is a newer one, or soon will be
 	}
-	if b.m.clock.unixNano()-c.refreshedAt < int64(tooYoung) {
+	if b.m.clock.UnixNano()-c.refreshedAt < int64(tooYoung) {
 		return false
 	}
 	u.cached.Store(c.refusedByAPI())

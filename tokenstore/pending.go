@@ -105,7 +105,7 @@ func (m *Manager) settle(ctx context.Context, u *user) error {
 
 // settleOne saves a pending write, and caches the access token that came with it.
 func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
-	generation := u.currentGeneration()
+	generation := u.generation.Load()
 	g, err := m.save(ctx, u, w, nil)
 	if errors.Is(err, errSuperseded) {
 		return nil
@@ -117,7 +117,7 @@ func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 		return nil // it had been saved before, and more has come of it
 	}
 	c := w.response.access
-	if !c.usable(m.clock.unixNano()) {
+	if !c.usable(m.clock.UnixNano()) {
 		c = nil
 	}
 	if w.kind == signInWrite {
@@ -191,12 +191,12 @@ func (m *Manager) Flush(ctx context.Context) error {
 // A closed Manager goes on working: calls that come later are served, and Close
 // may be called again.
 func (m *Manager) Close(ctx context.Context) error {
-	err := m.background.wait(ctx)
+	err := m.background.Wait(ctx)
 	if flushErr := m.Flush(ctx); flushErr != nil {
 		return flushErr
 	}
 	if err == nil {
-		err = m.background.wait(ctx) // for what the Saves have taken along
+		err = m.background.Wait(ctx) // for what the Saves have taken along
 	}
 	if err != nil {
 		return &unavailable{failure{"waiting for refreshes under way", err}}
@@ -204,47 +204,12 @@ func (m *Manager) Close(ctx context.Context) error {
 	return nil
 }
 
-// background counts work that goes on when its caller has left.
-type background struct {
-	mu   sync.Mutex
-	n    int
-	idle chan struct{} // closed when n is 0 again
-}
-
-// add adds d to the work under way.
-func (b *background) add(d int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.n == 0 {
-		b.idle = make(chan struct{})
-	}
-	if b.n += d; b.n == 0 {
-		close(b.idle)
-	}
-}
-
-// wait returns when no work is under way, or when ctx ends.
-func (b *background) wait(ctx context.Context) error {
-	b.mu.Lock()
-	n, idle := b.n, b.idle
-	b.mu.Unlock()
-	if n == 0 {
-		return nil
-	}
-	select {
-	case <-idle:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // inBackground runs f, which is about u, in a goroutine.
 func (m *Manager) inBackground(u *user, f func()) {
 	m.users.retain(u)
-	m.background.add(1)
+	end := m.background.Begin()
 	go func() {
-		defer m.background.add(-1)
+		defer end()
 		defer m.release(u)
 		f()
 	}()

@@ -2,16 +2,15 @@ package tokenstore
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
@@ -24,12 +23,12 @@ func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
 		return nil, err
 	}
 	u.mu.Lock()
-	generation := u.generation
+	generation := u.generation.Load()
 	if r := u.activity.refresh; r != nil {
 		r.generation = generation // what was settled may have raised it
 	}
 	u.mu.Unlock()
-	if c := u.cached.Load(); c.fresh(m.clock.unixNano()) {
+	if c := u.cached.Load(); c.fresh(m.clock.UnixNano()) {
 		return c, nil // a sign-in or a pending write brought it
 	}
 	read, err := m.active(ctx, u)
@@ -45,7 +44,7 @@ func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
 		return c, nil
 	case err == nil:
 		return nil, errAgain
-	case u.currentGeneration() != generation && ctx.Err() == nil:
+	case u.generation.Load() != generation && ctx.Err() == nil:
 		u.succeeded() // the failure was that of an older grant
 		return nil, errAgain
 	case errors.Is(err, ErrNeedsConsent):
@@ -75,7 +74,7 @@ func (m *Manager) active(ctx context.Context, u *user) (Grant, error) {
 // refresh token: what stands in its place must not reach Google, who would refuse
 // it.
 func (m *Manager) load(ctx context.Context, u *user) (Grant, error) {
-	generation := u.currentGeneration()
+	generation := u.generation.Load()
 	g, err := m.config.Store.Load(ctx, m.key(u.subject))
 	switch {
 	case err == nil && strings.HasPrefix(g.RefreshToken, sealedMark):
@@ -120,7 +119,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	if u.rotationPending() {
 		return nil, g, errAgain // g is from before it
 	}
-	if reason, refused := m.refused.reason(g.RefreshToken, g.lineage.id); refused {
+	if reason, refused := m.refused.Reason(g.RefreshToken, g.lineage.id); refused {
 		return nil, g, m.refuse(u, g, reason, nil)
 	}
 	tok, err := m.config.Refresher.Refresh(ctx, g.RefreshToken)
@@ -133,7 +132,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	}
 	if w.response.refreshToken != "" {
 		w.kind = rotationWrite
-		m.refused.add(g.RefreshToken, g.lineage.id, ReasonInvalidGrant)
+		m.refused.Add(g.RefreshToken, g.lineage.id, ReasonInvalidGrant)
 	}
 	c := w.response.access
 	if c == nil {
@@ -199,7 +198,7 @@ func (m *Manager) worthARow(g Grant, w *write) bool {
 func (m *Manager) refreshFailed(ctx context.Context, u *user, g Grant, err error) error {
 	if reason, refused := refusal(err); refused {
 		m.stats.refused.Add(1)
-		m.refused.add(g.RefreshToken, g.lineage.id, reason)
+		m.refused.Add(g.RefreshToken, g.lineage.id, reason)
 		return m.refuse(u, g, reason, err)
 	}
 	m.stats.failed.Add(1)
@@ -229,7 +228,7 @@ func (m *Manager) refuse(u *user, g Grant, reason string, cause error) error {
 	return fmt.Errorf("%w: %w", consent, redactoauth.WithoutBody(cause))
 }
 
-// failures are those of the Refresher in a row.
+// failures are those of the Refresher in a row. It is not changed but replaced.
 type failures struct {
 	count    int
 	last     error
@@ -251,15 +250,12 @@ const (
 // failedToRefresh notes a failure, and begins a pause if it is not the first one
 // that may pass, or if it is one that does not pass by itself.
 func (m *Manager) failedToRefresh(u *user, err error) error {
-	now := m.clock.time()
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	a := u.activity
-	f := &failures{count: 1, last: err, forgetAt: now.Add(forgetFailures).UnixNano()}
-	if a.failures != nil && now.UnixNano() < a.failures.forgetAt {
-		f.count += a.failures.count
+	now := m.clock.Time()
+	f := &failures{count: 1, last: err, ended: make(chan struct{}), forgetAt: now.Add(forgetFailures).UnixNano()}
+	if before := u.activity.failures.Load(); before != nil && now.UnixNano() < before.forgetAt {
+		f.count += before.count
 	}
-	a.failures = f
+	defer u.activity.failures.Store(f)
 	pauses := f.count
 	if code, _ := oauthCode(err); passing(code) {
 		pauses--
@@ -268,7 +264,7 @@ func (m *Manager) failedToRefresh(u *user, err error) error {
 		return err
 	}
 	d := jittered(min(firstPause<<min(pauses-1, 16), maxPause), now)
-	f.until, f.ended = now.Add(d), make(chan struct{})
+	f.until = now.Add(d)
 	return &PausedError{Until: f.until, Err: err, after: d}
 }
 
@@ -284,17 +280,9 @@ func passing(code string) bool {
 
 // succeeded ends the failures in a row, and the pause.
 func (u *user) succeeded() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.endFailures()
-}
-
-// endFailures is succeeded for a caller that holds u.mu.
-func (u *user) endFailures() {
-	if f := u.activity.failures; f != nil && f.ended != nil {
+	if f := u.activity.failures.Swap(nil); f != nil {
 		close(f.ended)
 	}
-	u.activity.failures = nil
 }
 
 // waitForPause returns nil when the Refresher may be asked for the user. During a
@@ -303,16 +291,13 @@ func (u *user) endFailures() {
 func (m *Manager) waitForPause(ctx context.Context, u *user, wait bool) error {
 	for {
 		if ctx.Err() != nil {
-			return m.gaveUp(ctx, "refreshing", u)
+			return m.gaveUp(ctx, u)
 		}
-		f := u.knownFailures()
-		if f == nil {
+		f := u.activity.failures.Load()
+		if f == nil || !m.clock.Time().Before(f.until) {
 			return nil
 		}
-		after := f.until.Sub(m.clock.time())
-		if after <= 0 {
-			return nil
-		}
+		after := f.until.Sub(m.clock.Time())
 		if _, ok := ctx.Deadline(); ok || !wait {
 			return &PausedError{Until: f.until, Err: f.last, after: after}
 		}
@@ -326,60 +311,12 @@ func (m *Manager) waitForPause(ctx context.Context, u *user, wait bool) error {
 	}
 }
 
-func (u *user) knownFailures() *failures {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.activity.failures
-}
-
 // gaveUp returns the error of a caller whose ctx has ended, with the last failure
 // of the Refresher if there was one.
-func (m *Manager) gaveUp(ctx context.Context, doing string, u *user) error {
-	err := ended(ctx)
-	if f := u.knownFailures(); f != nil {
+func (m *Manager) gaveUp(ctx context.Context, u *user) error {
+	err := ctxerr.Of(ctx)
+	if f := u.activity.failures.Load(); f != nil {
 		err = fmt.Errorf("%w, after: %w", err, f.last)
 	}
-	return failedForNow(doing, u.subject, err)
-}
-
-// refusedTokens remembers, by their hashes, refresh tokens that Google has
-// refused, replaced or revoked, each with its sign-in: after another sign-in the
-// same token may work again. The store says so too, in time; but a record can come
-// back from a slow writer or a backup, and a token that was replaced must not be
-// used again: a provider may take that for theft and revoke its successor
-// (RFC 9700 section 4.14.2).
-type refusedTokens struct {
-	mu      sync.Mutex
-	reasons map[[sha256.Size]byte]string
-	order   [][sha256.Size]byte // a ring
-	next    int
-}
-
-const maxRefused = 4096
-
-func refusedKey(refreshToken, signIn string) [sha256.Size]byte {
-	return sha256.Sum256([]byte(signIn + "\n" + refreshToken))
-}
-
-func (r *refusedTokens) add(refreshToken, signIn, reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	h := refusedKey(refreshToken, signIn)
-	if _, known := r.reasons[h]; known {
-		return
-	}
-	if r.reasons == nil {
-		r.reasons, r.order = make(map[[sha256.Size]byte]string), make([][sha256.Size]byte, maxRefused)
-	}
-	delete(r.reasons, r.order[r.next])
-	r.reasons[h], r.order[r.next] = reason, h
-	r.next = (r.next + 1) % maxRefused
-}
-
-func (r *refusedTokens) reason(refreshToken, signIn string) (reason string, ok bool) {
-	h := refusedKey(refreshToken, signIn)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	reason, ok = r.reasons[h]
-	return reason, ok
+	return failedForNow("refreshing", u.subject, err)
 }

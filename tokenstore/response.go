@@ -29,7 +29,7 @@ func (m *Manager) newResponse(tok *oauth2.Token) response {
 	if tok == nil {
 		return response{}
 	}
-	now := m.clock.time()
+	now := m.clock.Time()
 	return response{
 		refreshToken:       strings.Clone(tok.RefreshToken),
 		scopes:             scopesOf(tok),

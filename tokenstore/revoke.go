@@ -152,7 +152,7 @@ func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 			if err := m.revoke(ctx, kept.RefreshToken); err != nil {
 				return err
 			}
-			m.refused.add(kept.RefreshToken, kept.lineage.id, ReasonRevoked)
+			m.refused.Add(kept.RefreshToken, kept.lineage.id, ReasonRevoked)
 			if revoked == nil {
 				var cancel context.CancelFunc
 				ctx, cancel = m.detached()

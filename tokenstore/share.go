@@ -31,7 +31,7 @@ const (
 // many is better than none. The cached token is as good as long as it belongs to
 // the grant in the record: see [Manager.load].
 func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessToken, Grant, error) {
-	now := m.clock.unixNano()
+	now := m.clock.UnixNano()
 	if c := u.cached.Load(); c.usable(now) && now < c.dueAt {
 		return c.checkedFrom(c.dueAt), g, nil
 	}
@@ -69,7 +69,7 @@ func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessT
 // adopt returns the grant's access token if there is one that is not due and
 // that no API has refused.
 func (m *Manager) adopt(u *user, g Grant) *accessToken {
-	now := m.clock.time()
+	now := m.clock.Time()
 	lifetime := g.Expiry.Sub(g.RefreshedAt) // the row was written when the token came
 	if lifetime <= 0 || lifetime > year {
 		lifetime = g.Expiry.Sub(now)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/background"
 	"golang.org/x/oauth2"
 )
 
@@ -73,9 +74,9 @@ func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Gran
 		return m.signInAnew(u, w)
 	}
 	var g Grant
-	t := newTask()
+	t := background.NewTask()
 	m.inBackground(u, func() {
-		t.run(func() (err error) {
+		t.Run(func() (err error) {
 			g, err = m.signInAnew(u, w)
 			return err
 		})
@@ -83,8 +84,8 @@ func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Gran
 	timer := time.NewTimer(time.Until(deadline))
 	defer timer.Stop()
 	select {
-	case <-t.done:
-		err := t.result()
+	case <-t.Done():
+		err := t.Result()
 		return g, err
 	case <-timer.C:
 		return Grant{}, failedForNow("signing in", u.subject, fmt.Errorf("%w; saving goes on", context.DeadlineExceeded))
@@ -95,8 +96,7 @@ func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Gran
 func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	ctx, cancel := m.detached()
 	defer cancel()
-	m.background.add(1)
-	defer m.background.add(-1)
+	defer m.background.Begin()()
 	if first := u.nextWrite(); first != nil { // other processes may overtake it while it waits
 		w.late, w.before = true, &Grant{lineage: first.lineage}
 	}
@@ -106,7 +106,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 		m.forget(u)
 		return Grant{}, m.notSaved(u, w, err)
 	}
-	generation := u.currentGeneration()
+	generation := u.generation.Load()
 	g, err := m.save(ctx, u, w, nil)
 	switch {
 	case errors.Is(err, errSuperseded) && g.Version == "":
@@ -129,7 +129,7 @@ func (m *Manager) signInAgain(ctx context.Context, u *user, r response) (Grant, 
 	if err := m.settle(ctx, u); err != nil {
 		return Grant{}, err
 	}
-	generation := u.currentGeneration()
+	generation := u.generation.Load()
 	g, err := m.active(ctx, u)
 	if err != nil {
 		return Grant{}, err

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
 // SweepOptions are the options of [Manager.Sweep].
@@ -66,7 +68,7 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 				err = m.sweepUser(ctx, subject, o)
 			}
 			if ctx.Err() != nil {
-				subject, err = "", ended(ctx)
+				subject, err = "", ctxerr.Of(ctx)
 			}
 			if !yield(subject, err) || subject == "" {
 				return
@@ -86,7 +88,7 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil // deleted since it was listed
-	case err != nil || m.clock.time().Sub(g.RefreshedAt) < o.Idle:
+	case err != nil || m.clock.Time().Sub(g.RefreshedAt) < o.Idle:
 		return err
 	}
 	if err := m.waitForPause(ctx, u, false); err != nil {
@@ -103,8 +105,7 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions)
 // refreshIdle refreshes g, detached from the sweep: a rotated refresh token must
 // not be lost when that ends.
 func (m *Manager) refreshIdle(u *user, g Grant) error {
-	m.background.add(1)
-	defer m.background.add(-1)
+	defer m.background.Begin()()
 	ctx, cancel := m.detached()
 	defer cancel()
 	_, _, err := m.refresh(ctx, u, g)

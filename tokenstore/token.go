@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/background"
 )
 
 const (
@@ -39,7 +41,7 @@ const (
 // tries again. So give a person's request a deadline, and a job none.
 func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, error) {
 	if u := m.users.get(subject); u != nil {
-		if c := u.cached.Load(); c != nil && m.clock.recently() < c.checkAt {
+		if c := u.cached.Load(); c != nil && m.clock.Recently() < c.checkAt {
 			return c.oauth2(), nil
 		}
 	}
@@ -59,7 +61,7 @@ func (m *Manager) Token(ctx context.Context, subject string) (*oauth2.Token, err
 // no better one can be had in time.
 func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, error) {
 	current := u.cached.Load()
-	if !current.usable(m.clock.unixNano()) {
+	if !current.usable(m.clock.UnixNano()) {
 		return m.refreshed(ctx, u, nil)
 	}
 	if ctx.Err() != nil { // it starts nothing, and must not delay what others start
@@ -71,7 +73,7 @@ func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, er
 	if err == nil || errors.Is(err, ErrNeedsConsent) {
 		return c, err
 	}
-	now := m.clock.unixNano()
+	now := m.clock.UnixNano()
 	switch c := u.cached.Load(); { // current may be another grant's by now
 	case c.usable(now):
 		if c == current {
@@ -84,43 +86,13 @@ func (m *Manager) refreshOrReuse(ctx context.Context, u *user) (*accessToken, er
 	return nil, err
 }
 
-// A task is work that goes on when its caller leaves. The fields behind done are
-// set when that is closed.
-type task struct {
-	done chan struct{}
-
-	err      error
-	panicked any // a panic of the Refresher or the Store, for the callers: net/http can recover it there
-}
-
-func newTask() task { return task{done: make(chan struct{}), err: errExited} }
-
-// run does the task.
-func (t *task) run(f func() error) {
-	defer func() {
-		t.panicked = recover()
-		close(t.done)
-	}()
-	t.err = f()
-}
-
-// result returns the error of a task that is done, and raises its panic again.
-func (t *task) result() error {
-	if t.panicked != nil {
-		panic(t.panicked)
-	}
-	return t.err
-}
-
 var errPatience = errors.New("the refresh takes long")
-
-var errExited = errors.New("runtime.Goexit was called, perhaps by t.Fatal in a fake")
 
 // A sharedRefresh is one refresh for all callers who need it at the same time.
 type sharedRefresh struct {
-	task
+	background.Task
 	generation uint64       // of the user, when it began; other callers do not join it
-	token      *accessToken // of a task that is done
+	token      *accessToken // if the Task is done
 }
 
 // refreshed joins the user's shared refresh, or starts one. That the user needs to
@@ -143,17 +115,17 @@ func (m *Manager) refreshed(ctx context.Context, u *user, limit <-chan time.Time
 			m.inBackground(u, func() { m.runRefresh(u, r) })
 		}
 		select {
-		case <-r.done:
+		case <-r.Done():
 		case <-limit:
 			return nil, errPatience
 		case <-ctx.Done():
 			select { // a result that is already there is worth more than the cancellation
-			case <-r.done:
+			case <-r.Done():
 			default:
-				return nil, m.gaveUp(ctx, "refreshing", u)
+				return nil, m.gaveUp(ctx, u)
 			}
 		}
-		err := r.result()
+		err := r.Result()
 		if began || !first || !errors.Is(err, ErrNeedsConsent) && !errors.Is(err, ErrSealed) {
 			return r.token, err
 		}
@@ -165,18 +137,17 @@ func (m *Manager) refreshed(ctx context.Context, u *user, limit <-chan time.Time
 func (u *user) joinRefresh() (r *sharedRefresh, began bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if r := u.activity.refresh; r != nil && r.generation == u.generation {
+	if r := u.activity.refresh; r != nil && r.generation == u.generation.Load() {
 		return r, false
 	}
-	u.activity.refresh = &sharedRefresh{task: newTask(), generation: u.generation}
+	u.activity.refresh = &sharedRefresh{Task: background.NewTask(), generation: u.generation.Load()}
 	return u.activity.refresh, true
 }
 
 // runRefresh runs r, detached from its callers.
 func (m *Manager) runRefresh(u *user, r *sharedRefresh) {
-	m.background.add(1)
-	defer m.background.add(-1)
-	r.run(func() (err error) {
+	defer m.background.Begin()()
+	r.Run(func() (err error) {
 		defer func() {
 			u.mu.Lock()
 			defer u.mu.Unlock()

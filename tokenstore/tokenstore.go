@@ -12,7 +12,10 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/background"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/bearer"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/clock"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/refused"
 )
 
 // A Refresher gets an access token for a refresh token; exchange's Client is
@@ -125,10 +128,10 @@ type Manager struct {
 	seed   maphash.Seed // of fingerprints
 
 	// Behind pointers: a copy of a Manager prints addresses.
-	clock      *clock
+	clock      *clock.Clock
 	users      *users
-	refused    *refusedTokens
-	background *background
+	refused    *refused.Tokens
+	background *background.Work
 	stats      *counters
 }
 
@@ -172,10 +175,10 @@ func New(c Config) (*Manager, error) {
 		config:     c,
 		hosts:      hosts,
 		seed:       maphash.MakeSeed(),
-		clock:      &clock{now: c.Now},
+		clock:      clock.New(c.Now),
 		users:      &users{limit: c.CacheSize, bySubject: make(map[string]*user)},
-		refused:    new(refusedTokens),
-		background: new(background),
+		refused:    new(refused.Tokens),
+		background: new(background.Work),
 		stats:      new(counters),
 	}, nil
 }
@@ -191,7 +194,7 @@ func (m *Manager) acquire(subject string) (*user, error) {
 	return m.users.acquire(subject), nil
 }
 
-func (m *Manager) release(u *user) { m.users.release(u, m.clock.unixNano()) }
+func (m *Manager) release(u *user) { m.users.release(u, m.clock.UnixNano()) }
 
 // detached returns a context for work that must complete even if the caller gives
 // up. It has none of a caller's values: some frameworks reuse a request's context
@@ -201,4 +204,4 @@ func (m *Manager) detached() (context.Context, context.CancelFunc) {
 }
 
 // now is the time as records have it.
-func (m *Manager) now() time.Time { return m.clock.time().UTC().Round(0) }
+func (m *Manager) now() time.Time { return m.clock.Time().UTC().Round(0) }

@@ -19,9 +19,9 @@ type user struct {
 	cached  atomic.Pointer[accessToken] // nil: none; written with mu held
 
 	mu         sync.Mutex
-	generation uint64    // raised by a sign-in, a revocation and a Disconnect
-	grant      uint64    // fingerprint of the record that was read or written last; 0: not known
-	activity   *activity // nil while nobody has a reference and there is nothing to keep
+	generation atomic.Uint64 // raised by a sign-in, a revocation and a Disconnect
+	grant      uint64        // fingerprint of the record that was read or written last; 0: not known
+	activity   *activity     // nil while nobody has a reference and there is nothing to keep
 
 	// Guarded by users.mu.
 	refs    int32
@@ -37,15 +37,8 @@ type activity struct {
 	displaced []string       // scopes of sign-ins that those displaced
 	saving    chan struct{}  // held while pending writes are saved
 	asking    chan struct{}  // held from a call of the Refresher until its result is saved
-	failures  *failures      // of the Refresher in a row; nil: none
-	listed    *list.Element  // of users.pending; nil: not there. Guarded by users.mu
-}
-
-// currentGeneration returns the user's generation.
-func (u *user) currentGeneration() uint64 {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.generation
+	failures  atomic.Pointer[failures]
+	listed    *list.Element // of users.pending; nil: not there. Guarded by users.mu
 }
 
 // lock waits until it holds one of the activity's locks, or until ctx ends.
@@ -64,7 +57,7 @@ func lock(ctx context.Context, held chan struct{}) (unlock func(), err error) {
 func (u *user) observe(generation, grant uint64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.generation != generation {
+	if u.generation.Load() != generation {
 		return // the record may have changed since it was read
 	}
 	if u.grant != grant && u.grant != 0 {
@@ -162,7 +155,7 @@ func (u *user) usefulUntil() (pending bool, until int64) {
 	if c := u.cached.Load(); c != nil {
 		until = c.expiry
 	}
-	if f := u.activity.failures; f != nil {
+	if f := u.activity.failures.Load(); f != nil {
 		until = max(until, f.forgetAt)
 	} else if u.activity.listed == nil {
 		u.activity = nil

@@ -171,7 +171,7 @@ func (m *Manager) update(ctx context.Context, u *user, kept *record, decide func
 // loadKept is load where it is no error that nothing is kept, or that the record
 // cannot be unsealed.
 func (m *Manager) loadKept(ctx context.Context, u *user) (record, error) {
-	generation := u.currentGeneration()
+	generation := u.generation.Load()
 	g, err := m.load(ctx, u)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -211,7 +211,7 @@ func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept *record) er
 // revokeOrphan revokes a refresh token that a refresh has brought for a user who
 // was disconnected while it was under way: nobody would know it any more.
 func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
-	m.refused.add(w.response.refreshToken, w.lineage.id, ReasonRevoked)
+	m.refused.Add(w.response.refreshToken, w.lineage.id, ReasonRevoked)
 	if err := m.revoke(ctx, w.response.refreshToken); err != nil {
 		m.event(ctx, slog.LevelWarn, "tokenstore.not_revoked", u.subject, errorAttr(err))
 	}
@@ -262,12 +262,12 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	}
 	defer unlock()
 	refreshToken := w.response.refreshToken
-	if _, refused := m.refused.reason(refreshToken, w.lineage.id); refused {
+	if _, refused := m.refused.Reason(refreshToken, w.lineage.id); refused {
 		return errSuperseded
 	}
 	tok, err := m.config.Refresher.Refresh(ctx, refreshToken)
 	if reason, refused := refusal(err); refused {
-		m.refused.add(refreshToken, w.lineage.id, reason)
+		m.refused.Add(refreshToken, w.lineage.id, reason)
 		return errSuperseded
 	}
 	if err != nil {
@@ -275,10 +275,10 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	}
 	r := m.newResponse(tok)
 	if r.refreshToken != "" && r.refreshToken != refreshToken {
-		m.refused.add(refreshToken, w.lineage.id, ReasonInvalidGrant)
+		m.refused.Add(refreshToken, w.lineage.id, ReasonInvalidGrant)
 		w.response.refreshToken = r.refreshToken
 	}
-	if !w.response.access.usable(m.clock.unixNano()) {
+	if !w.response.access.usable(m.clock.UnixNano()) {
 		w.response.access = r.access
 	}
 	return nil
