@@ -96,7 +96,7 @@ func parse(args []string) (options, error) {
 func run(ctx context.Context, out io.Writer, o options) error {
 	cfg, err := exchange.ConfigFromFile(o.clientSecret)
 	if err != nil {
-		return err
+		return fmt.Errorf("-client-secret: %w", err)
 	}
 	cfg.Endpoint = o.endpoint
 	old, err := readGrants(ctx, o)
@@ -117,6 +117,9 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	}
 	err = m.all(ctx, old, report)
 	report.print(out)
+	if err == nil && report.failed > 0 {
+		err = fmt.Errorf("%d grants failed for now: run it again", report.failed)
+	}
 	return errors.Join(err, report.close())
 }
 

@@ -367,7 +367,10 @@ func TestResume(t *testing.T) {
 	f.WriteString(`{"user":"2","outc`)
 	f.Close()
 	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{}, exchangetest.ErrorFault(400, "admin_policy_enforced", ""))
-	w.wantLines([]string{"1 failed: admin_policy_enforced", "2 taken"})
+	lines, err = w.run()
+	if err == nil || !slices.Equal(lines, []string{"1 failed: admin_policy_enforced", "2 taken"}) {
+		t.Errorf("printed %q, %v; want an error too", lines, err)
+	}
 	w.wantLines([]string{"3 taken"})
 	if n := w.refreshes() - before; n != 5 {
 		t.Errorf("%d refreshes, want 5", n)

@@ -42,7 +42,8 @@ func (e entry) because(outcome, why string) entry {
 type report struct {
 	file    *os.File         // nil: a dry run
 	earlier map[string]entry // of earlier runs, by their key
-	counts  map[string]int   // of this run, by outcome
+	counts  map[string]int   // of this run, by outcome and why
+	failed  int
 }
 
 // openReport reads what earlier runs have decided.
@@ -117,6 +118,9 @@ func (r *report) count(e entry) {
 		what += ": " + e.Why
 	}
 	r.counts[what]++
+	if e.Outcome == failed {
+		r.failed++
+	}
 }
 
 func (r *report) close() error {

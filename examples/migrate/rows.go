@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -140,7 +141,7 @@ func readTable(ctx context.Context, name, query string) ([]row, error) {
 		"postgres":   {"pgx", name},
 		"postgresql": {"pgx", name},
 		"mysql":      {"mysql", rest},
-		"sqlite":     {"sqlite", "file:" + rest + "?mode=ro"},
+		"sqlite":     {"sqlite", "file:" + url.PathEscape(rest) + "?mode=ro"},
 	}
 	driver, ok := drivers[kind]
 	if !ok {
