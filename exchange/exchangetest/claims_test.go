@@ -59,6 +59,12 @@ func TestRecentAndStrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkClaims(t, srv, tokens.IDToken, tt.recent, tt.strong)
+			refreshed, err := client.Refresh(t.Context(), tokens.RefreshToken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			idToken, _ := refreshed.Extra("id_token").(string)
+			checkClaims(t, srv, idToken, idtoken.ErrNotSaid, idtoken.ErrNotSaid)
 
 			code := srv.AppCode(exchangetest.CodeRequest{AuthTime: tt.params.AuthTime, Methods: tt.params.Methods})
 			if tokens, err = client.Exchange(t.Context(), code, exchange.App); err != nil {

@@ -54,8 +54,9 @@ type Options struct {
 	// AuthClaims is an app that is In production and Verified, with "Session age
 	// claims" and "Authentication strength claims" switched on in the console: its
 	// ID tokens have auth_time and amr where the sign-in asks for them
-	// (https://developers.google.com/identity/siwg/security-bundle). By default
-	// no ID token has them.
+	// (https://developers.google.com/identity/siwg/security-bundle). The ID token of
+	// a refresh has neither: whether Google's has is not known. By default no ID
+	// token has them.
 	AuthClaims bool
 
 	// RotateRefreshTokens makes each refresh return a new refresh token and end

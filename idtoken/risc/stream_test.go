@@ -371,7 +371,12 @@ func TestStreamConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	small, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for want, change := range map[string]func(*risc.StreamConfig){
+		"2048 bits":      func(c *risc.StreamConfig) { c.Key = small },
 		"ServiceAccount": func(c *risc.StreamConfig) { c.ServiceAccount = "" },
 		"KeyID":          func(c *risc.StreamConfig) { c.KeyID = "" },
 		"Key is":         func(c *risc.StreamConfig) { c.Key = nil },
