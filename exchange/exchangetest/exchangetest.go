@@ -62,7 +62,7 @@
 // address. Google does not promise the wording of error descriptions, and neither
 // does this package. Where Google's behaviour is not known, the server is strict,
 // and [Options] can make it less so. There is no device flow, no
-// service account, no DPoP, and no token client in the page script.
+// service account, and no token client in the page script.
 package exchangetest
 
 import (

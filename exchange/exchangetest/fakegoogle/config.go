@@ -71,6 +71,8 @@ func parse(args []string, messages io.Writer) (*config, error) {
 	})
 	flags.BoolVar(&c.google.OwnIssuer, "own-issuer", false, "be the issuer of the ID tokens, for OpenID Connect clients that discover it (default: https://accounts.google.com)")
 	flags.BoolVar(&c.google.Testing, "testing", false, "be a Cloud project in Testing: refresh tokens end after 7 days")
+	flags.BoolVar(&c.google.AuthClaims, "auth-claims", false, "be a verified app with the claims auth_time and amr, for requests that ask for them")
+	flags.BoolVar(&c.google.RequireDPoP, "require-dpop", false, "refuse token requests without a DPoP proof")
 	flags.BoolVar(&c.google.RotateRefreshTokens, "rotate-refresh-tokens", false, "replace a refresh token at each use")
 	if err := flags.Parse(args); err != nil {
 		return nil, err

@@ -131,6 +131,7 @@ func (a *app) doCode(field form) (string, string, error) {
 	request := exchangetest.CodeRequest{
 		User: field("user"), ClientID: field("client_id"), Scopes: strings.Fields(field("scope")),
 		Declined: strings.Fields(field("declined")), ForceConsent: field("consent") == "true", Nonce: field("nonce"),
+		AuthTime: field("auth_time") == "true", Methods: field("amr") == "true",
 	}
 	issue := google.AppCode
 	switch field("kind") {

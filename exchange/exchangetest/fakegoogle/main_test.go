@@ -409,6 +409,29 @@ func TestFiles(t *testing.T) {
 	start(t, "-config", config, "-dir", dir) // replaces its own file
 }
 
+// TestBehaviour checks that the flags for Google's varieties reach the fake.
+func TestBehaviour(t *testing.T) {
+	p := start(t, "-require-dpop")
+	if _, err := p.exchanger().Exchange(t.Context(), p.act("code"), exchange.App); err == nil {
+		t.Error("an exchange without a proof is no error")
+	}
+	p = start(t, "-testing", "-rotate-refresh-tokens", "-auth-claims")
+	tokens, err := p.exchanger().Exchange(t.Context(), p.act("code", "scope", "openid "+drive.Scope, "auth_time", "true", "amr", "true"), exchange.App)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user, err := idtoken.ParseUnverified(tokens.IDToken); err != nil || user.AuthTime.IsZero() || user.Methods == nil {
+		t.Errorf("auth_time and amr: %v, %v", user, err)
+	}
+	if tokens.RefreshTokenExpiry.IsZero() {
+		t.Error("the refresh token of a project in Testing does not expire")
+	}
+	renewed, err := p.exchanger().Refresh(t.Context(), tokens.RefreshToken)
+	if err != nil || renewed.RefreshToken == tokens.RefreshToken {
+		t.Errorf("the refresh token is not rotated, %v", err)
+	}
+}
+
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
