@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One key of a newer type makes most of Go's JOSE libraries refuse the whole key set.
+# One key of a newer type makes several of Go's JOSE libraries refuse the whole key set.
 #
 # RFC 7517 (section 5) wants implementations to ignore keys of a type that they do not know, so a
 # provider can add, say, a post-quantum key (ML-DSA, "kty": "AKP") beside the RSA keys that it signs

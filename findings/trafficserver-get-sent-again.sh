@@ -2,8 +2,8 @@
 # Apache Traffic Server sends a GET that the server has read, and not answered, four times.
 #
 # If a server closes a connection after it has read a GET, as one does that is stopped or killed, Traffic
-# Server takes the request for safe to repeat and sends it up to three times more, on new connections
-# and with no pause. The callback of a sign-in is such a GET, and has a one-time code in its query. A
+# Server takes the request for safe to repeat and sends it up to three times more, on new connections.
+# The callback of a sign-in is such a GET, and has a one-time code in its query. A
 # POST is sent once.
 # A backend behind it sets proxy.config.http.connect_attempts_max_retries to 0, and treats the second
 # arrival of a code as what it is: its own request, again.
