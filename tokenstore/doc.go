@@ -64,10 +64,9 @@
 //
 // Google hands out a refresh token when the user sees the consent screen, and
 // not again. So a sign-in without one never replaces the kept one; every write
-// compares the version it has read and decides anew if that is gone, on one
-// machine or on fifty; and a write that a store does not take stays in memory
-// until it does ([Manager.Flush], [Manager.Close]). A refresh token that Google
-// has replaced is saved before the access token that came with it is handed out.
+// compares the version it has read and decides anew if that is gone; and a write
+// that a store does not take stays in memory until it does ([Manager.Close]). A new
+// refresh token is saved before the access token that came with it is handed out.
 //
 // What remains: Google replaces a refresh token, and the process dies before it is
 // saved or the response with the new one is lost on the way; and the process is
@@ -101,7 +100,6 @@
 // # What it does not do
 //
 // It does not exchange codes, verify ID tokens or retry: packages exchange and
-// idtoken do. Nothing runs by the clock. Work that a call has begun goes on when
-// the caller leaves: a refresh, the saving of a sign-in, and of one other user's
-// pending writes after a write that has succeeded.
+// idtoken do. Nothing runs by the clock, but what a call has begun goes on when the
+// caller leaves: a refresh, and the saving of a sign-in or of pending writes.
 package tokenstore

@@ -18,10 +18,9 @@ import (
 var (
 	// ErrNotFound: no grant is kept for the user.
 	ErrNotFound error = &sentinel{"no grant is kept", http.StatusNotFound}
-	// ErrConflict: the grant has changed since it was read. The Manager reads
-	// again and decides again, so it comes from a [Store], from
-	// [Manager.Disconnect] when the user signs in meanwhile, or from a Manager
-	// whose store never settles.
+	// ErrConflict: the grant has changed since it was read. The Manager decides
+	// again, so it comes from a [Store], from [Manager.Disconnect] when the user
+	// signs in meanwhile, or if the store never settles.
 	ErrConflict error = &sentinel{"the grant has changed since it was read", http.StatusConflict}
 	// ErrNeedsConsent: the user has to go through Google's consent screen
 	// again. A [*ConsentError] says why.
@@ -30,7 +29,7 @@ var (
 	// user's record, a changed or a plaintext one. It stays as it is, and so does
 	// the error at each sign-in without a new refresh token: log it loudly.
 	// Mostly a key is missing, and with it back all is well. If it is gone for
-	// good, answer as for ErrNeedsConsent: a sign-in with consent replaces the
+	// good, treat it as ErrNeedsConsent: a sign-in with consent replaces the
 	// record, and the refresh token in it is lost, also if the key turns up.
 	ErrSealed error = &sentinel{"the record cannot be unsealed", http.StatusInternalServerError}
 	// ErrSubject: the subject cannot be one, or the ID token is another user's.
@@ -152,7 +151,7 @@ func (f *failure) Unwrap() error { return f.err }
 const prefix = "tokenstore: "
 
 // failedForNow is failed for an operation that may succeed later: where err does
-// not say with which HTTP status to answer, it is 503.
+// not say which HTTP status it has, that is 503.
 func failedForNow(doing, whom string, err error) error {
 	f := failure{doing + " " + whom, redactoauth.WithoutBody(err)}
 	if _, says := errors.AsType[statusError](err); says {
@@ -173,10 +172,9 @@ type unavailable struct{ failure }
 func (*unavailable) HTTPStatus() int { return http.StatusServiceUnavailable }
 
 // A PausedError says that the Refresher has failed for a user and is not asked
-// again before Until. The pause begins with a failure that does not pass by
-// itself, such as admin_policy_enforced or invalid_client, and otherwise with the
-// second one in a row; it grows from a second to a minute. A success or a sign-in
-// ends it.
+// again before Until. The pause begins with a failure that does not pass by itself,
+// such as invalid_client, and otherwise with the second one in a row; it grows from
+// a second to a minute. A success or a sign-in ends it.
 type PausedError struct {
 	Until time.Time
 	Err   error // the failure

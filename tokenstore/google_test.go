@@ -37,8 +37,8 @@ type google struct {
 	rotate  bool
 	scope   string                            // of a refresh
 	fail    func(refreshToken string) error   // before anything else
-	during  func(refreshToken string)         // after the decision, before the answer
-	answer  func(*oauth2.Token) *oauth2.Token // changes the answer
+	during  func(refreshToken string)         // after the decision, before the response
+	respond func(*oauth2.Token) *oauth2.Token // changes the response
 	life    time.Duration
 	watch   func(context.Context) // of each refresh
 }
@@ -110,7 +110,7 @@ func (g *google) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if g.watch != nil {
 		g.watch(ctx)
 	}
-	fail, during, answer := g.fail, g.during, g.answer
+	fail, during, respond := g.fail, g.during, g.respond
 	g.mu.Unlock()
 	if fail != nil {
 		if err := fail(refreshToken); err != nil {
@@ -121,8 +121,8 @@ func (g *google) Refresh(ctx context.Context, refreshToken string) (*oauth2.Toke
 	if during != nil {
 		during(refreshToken)
 	}
-	if err == nil && answer != nil {
-		tok = answer(tok)
+	if err == nil && respond != nil {
+		tok = respond(tok)
 	}
 	return tok, err
 }
@@ -179,7 +179,7 @@ type hooked struct {
 	loadDelay    time.Duration
 	beforeDelete func() error
 	beforeSave   func(tokenstore.Grant) error
-	afterSave    func(tokenstore.Grant) error // the answer is lost
+	afterSave    func(tokenstore.Grant) error // the response is lost
 }
 
 func (h *hooked) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {

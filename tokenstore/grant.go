@@ -49,9 +49,9 @@ type Grant struct {
 	// sorted. Nil: Google did not say.
 	Scopes []string
 	// Lost are scopes that an earlier sign-in had and the refresh token lacks,
-	// sorted: the user has signed in with fewer, or Google has reported fewer at a
-	// refresh. They stay until a sign-in has them again. After a sign-in without
-	// known scopes they are those that may be lost, until the next refresh.
+	// sorted: the user has signed in with fewer, or Google has reported fewer. They
+	// stay until a sign-in has them again. After a sign-in without known scopes they
+	// are those that may be lost, until the next refresh.
 	Lost []string
 	// RefreshTokenExpiry is when the refresh token ends. Zero: no end was
 	// announced.
@@ -123,9 +123,6 @@ func (g Grant) MarshalText() ([]byte, error) { return g.redacted().MarshalText()
 // the tokens.
 func (g Grant) GobEncode() ([]byte, error) { return g.redacted().GobEncode() }
 
-// prefixLength is how much of a refresh token Google's "prefix" identifier has.
-const prefixLength = 16
-
 // TokenHash returns the hash under which a refresh token is found: standard
 // base64 of SHA-512 of SHA-512 of the token, as Google's token-revoked events
 // write it with "hash_base64_sha512_sha512". An event that gives the first 16
@@ -139,7 +136,7 @@ func TokenHash(refreshToken string) string {
 
 // PrefixHash returns [TokenHash] of the first 16 bytes of a refresh token.
 func PrefixHash(refreshToken string) string {
-	return TokenHash(refreshToken[:min(len(refreshToken), prefixLength)])
+	return TokenHash(refreshToken[:min(len(refreshToken), 16)])
 }
 
 // Hashes returns what a [Store] indexes the grant under so that a [Finder] finds

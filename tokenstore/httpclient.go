@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"golang.org/x/oauth2"
 
@@ -27,10 +26,8 @@ import (
 // that grant. An error about the token, such as [*ConsentError], comes through
 // the [*url.Error] of the client.
 //
-// The Request of a response is the one that the client was given, so it does not
-// show the token.
-//
-// All clients of a Manager share the connections of [Config].Transport.
+// The Request of a response is the one that the client was given, without the
+// token. All clients of a Manager share the connections of [Config].Transport.
 func (m *Manager) HTTPClient(subject string) *http.Client {
 	return &http.Client{Transport: &bearer.Transport{
 		Source: &bearerTokens{m, strings.Clone(subject)},
@@ -54,28 +51,8 @@ func (b *bearerTokens) Replayed(ctx context.Context) {
 	b.m.event(ctx, slog.LevelDebug, "tokenstore.replayed", b.subject)
 }
 
-// tooYoung is the age below which a token that a refresh has brought is not
-// replaced because an API refuses it: it has not ended, and mostly it is the
-// successor of one that was refused too.
-const tooYoung = 30 * time.Second
-
-// Refused is Invalidate, for a token that may be replaced.
 func (b *bearerTokens) Refused(accessToken string) bool {
-	u := b.m.users.get(b.subject)
-	if u == nil {
-		return true
-	}
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	c := u.cached.Load()
-	if c == nil || c.value != accessToken || c.refused {
-		return true // there is a newer one, or soon will be
-	}
-	if b.m.clock.UnixNano()-c.refreshedAt < int64(tooYoung) {
-		return false
-	}
-	u.cached.Store(c.refusedByAPI())
-	return true
+	return b.m.invalidate(b.subject, accessToken, false)
 }
 
 // Insufficient reads the record, which drops the cached token if the record is of

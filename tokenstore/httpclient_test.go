@@ -156,7 +156,7 @@ func TestHTTPClientReplaysTheBodyOverHTTP2(t *testing.T) {
 		}
 		resp.Body.Close()
 		if want := []string{"HTTP/2.0 content <nil>", "HTTP/2.0 content <nil>"}; !slices.Equal(seen, want) || resp.StatusCode != 200 {
-			t.Errorf("length %d: the server saw %q and answered %d, want %q", length, seen, resp.StatusCode, want)
+			t.Errorf("length %d: the server saw %q and responded %d, want %q", length, seen, resp.StatusCode, want)
 		}
 	}
 }
@@ -165,10 +165,10 @@ func TestHTTPClientReplaysTheBodyOverHTTP2(t *testing.T) {
 func TestHTTPClientDoesNotWaitForAStalledBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stalled := &stalledBody{closed: make(chan struct{})}
-		answers := 0
+		responses := 0
 		b := newBench(t, func(c *tokenstore.Config) {
 			c.Transport = transport(func(req *http.Request) (*http.Response, error) {
-				if answers++; answers == 1 {
+				if responses++; responses == 1 {
 					return &http.Response{StatusCode: 401, Body: stalled, Request: req}, nil
 				}
 				return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil

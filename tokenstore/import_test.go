@@ -107,9 +107,9 @@ func TestImportCreatesOnly(t *testing.T) {
 	})
 }
 
-// TestImportAfterALostAnswer checks that an import whose answer was lost can be
+// TestImportAfterALostResponse checks that an import whose response was lost can be
 // run again.
-func TestImportAfterALostAnswer(t *testing.T) {
+func TestImportAfterALostResponse(t *testing.T) {
 	b := newBench(t)
 	b.store.afterSave = func(tokenstore.Grant) error { return errDown }
 	g := tokenstore.Grant{RefreshToken: "1//imported"}

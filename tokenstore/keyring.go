@@ -22,16 +22,12 @@ import (
 // It is safe for concurrent use and shows no key when printed.
 type Keyring struct{ sealer }
 
-// An Envelope is a [Sealer] whose data keys are wrapped by a key service, such as
-// Cloud KMS, AWS KMS, Vault or a Tink AEAD. It makes a random data key, has it
-// wrapped once, and seals with AES-256-GCM under it, for a day or 2^31 records at
-// most; then it makes the next one. The wrapped key is part of what is sealed.
-//
-// The unwrapped keys of the last 4096 data keys are kept in memory. So the key
-// service is called once a day by each process that seals, and once by each
-// process for each data key of another process: never for each record. Callers
-// who need the same key share one call, which goes on for 10 seconds at most when
-// they leave.
+// An Envelope is a [Sealer] like a Keyring whose data keys are random, and wrapped
+// by a key service, such as Cloud KMS, AWS KMS, Vault or a Tink AEAD. The wrapped
+// key is part of what is sealed, and 4096 unwrapped keys are kept in memory. So the
+// key service is called once a day by each process that seals, and once by each
+// process for each data key of another one: never for each record. Callers who need
+// the same key share one call, which goes on for up to 10 seconds when they leave.
 //
 // It is safe for concurrent use and shows no key when printed.
 type Envelope struct{ sealer }
@@ -39,7 +35,6 @@ type Envelope struct{ sealer }
 // sealer is what a Keyring and an Envelope have in common.
 type sealer struct {
 	redacted
-
 	keys *datakey.Keys
 }
 

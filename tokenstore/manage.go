@@ -78,9 +78,8 @@ func (m *Manager) Health(ctx context.Context, subject string, scopes ...string) 
 // the last subject that an earlier iteration yielded; if empty, Subjects begins
 // with the first.
 //
-// An error is the Store's, or says that ctx has ended. It is yielded beside the
-// empty subject, and is the last. If the Store is no [Lister], it is
-// [errors.ErrUnsupported].
+// An error is the last, beside the empty subject: the Store's, why ctx has ended, or
+// [errors.ErrUnsupported] if the Store is no [Lister].
 func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, error] {
 	after = strings.Clone(after)
 	return func(yield func(string, error) bool) {
@@ -113,8 +112,8 @@ func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, 
 // The refresh token must have been issued to the Manager's OAuth client. Import
 // does not ask Google: that the token is refused shows at the first refresh.
 //
-// subject is Google's sub. Some software keeps the user's e-mail address in its
-// place, which may be another user's tomorrow: the error is [ErrSubject].
+// subject is Google's sub. An e-mail address in its place, which may be another
+// user's tomorrow, is [ErrSubject].
 func (m *Manager) Import(ctx context.Context, subject string, g Grant) (kept bool, err error) {
 	u, err := m.acquire(subject)
 	if err != nil {

@@ -254,7 +254,7 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-func TestDisconnectOfADeadGrant(t *testing.T) {
+func TestDisconnectOfARefusedGrant(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
 	b.google.kill(b.kept(t).RefreshToken)

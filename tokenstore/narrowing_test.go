@@ -144,7 +144,7 @@ func TestNarrowerRefresh(t *testing.T) {
 
 // A narrower sign-in during an outage of the store waits with its question.
 func TestNarrowerSignInSavedLate(t *testing.T) {
-	for name, dead := range map[string]bool{"works": false, "refused": true} {
+	for name, refused := range map[string]bool{"works": false, "refused": true} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t)
@@ -161,7 +161,7 @@ func TestNarrowerSignInSavedLate(t *testing.T) {
 				if _, err := b.SignIn(t.Context(), jane, narrow); !errors.Is(err, errDown) {
 					t.Errorf("SignIn: %v", err)
 				}
-				if dead {
+				if refused {
 					clear(b.google.live)
 					b.google.live[narrow.RefreshToken] = true
 				}
@@ -170,7 +170,7 @@ func TestNarrowerSignInSavedLate(t *testing.T) {
 					t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 				}
 				kept := b.kept(t)
-				if wide := kept.Missing(appData) == nil; wide == dead || !b.google.live[kept.RefreshToken] {
+				if wide := kept.Missing(appData) == nil; wide == refused || !b.google.live[kept.RefreshToken] {
 					t.Errorf("kept %v", kept)
 				}
 			})

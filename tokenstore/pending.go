@@ -131,10 +131,8 @@ func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 // notSaved returns the error of a write that is pending. That Google refuses a
 // token needs no store to be true, as long as that token is the kept one.
 func (m *Manager) notSaved(u *user, w *write, err error) error {
-	if _, needed := errors.AsType[saveError](err); needed && w.kind == refusalWrite {
-		if u.nextWrite() == w {
-			return fmt.Errorf("%w: %w", needsConsent(u.subject, w.reason), err)
-		}
+	if _, needed := errors.AsType[saveError](err); needed && w.kind == refusalWrite && u.nextWrite() == w {
+		return fmt.Errorf("%w: %w", needsConsent(u.subject, w.reason), err)
 	}
 	return failedForNow("saving the "+w.kind.String()+" of", u.subject, err)
 }
@@ -154,8 +152,7 @@ func (m *Manager) takeAlong() {
 	})
 }
 
-// flushers is how many users Flush saves at the same time.
-const flushers = 16
+const flushers = 16 // how many users Flush saves at the same time
 
 // Flush saves what the Store did not take when it came in: new refresh tokens,
 // and that others are refused. Each call for a user does the same for that user,
@@ -165,20 +162,15 @@ const flushers = 16
 func (m *Manager) Flush(ctx context.Context) error {
 	pending := m.users.allPending()
 	errs := make([]error, len(pending))
-	next := make(chan int)
+	running := make(chan struct{}, flushers)
 	var wg sync.WaitGroup
-	for range min(flushers, len(pending)) {
+	for i, u := range pending {
+		running <- struct{}{}
 		wg.Go(func() {
-			for i := range next {
-				errs[i] = m.settle(ctx, pending[i])
-				m.release(pending[i])
-			}
+			defer func() { m.release(u); <-running }()
+			errs[i] = m.settle(ctx, u)
 		})
 	}
-	for i := range pending {
-		next <- i
-	}
-	close(next)
 	wg.Wait()
 	return errors.Join(errs...)
 }
@@ -206,7 +198,7 @@ func (m *Manager) Close(ctx context.Context) error {
 
 // inBackground runs f, which is about u, in a goroutine.
 func (m *Manager) inBackground(u *user, f func()) {
-	m.users.retain(u)
+	m.users.acquire(u.subject)
 	end := m.background.Begin()
 	go func() {
 		defer end()

@@ -14,8 +14,6 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
 
-const week = 7 * 24 * time.Hour
-
 // attempt gets an access token once, and caches it if nothing has changed the
 // grant since; otherwise the error is errAgain.
 func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
@@ -144,15 +142,13 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		return nil, g, err
 	}
 	if c == nil {
-		return nil, g, failed("refreshing", u.subject, errNoAccessToken)
+		return nil, g, failed("refreshing", u.subject, errors.New("the response has no access token that is still good"))
 	}
 	c.refreshedAt = w.at.UnixNano()
 	u.succeeded()
 	m.event(ctx, slog.LevelDebug, "tokenstore.refreshed", u.subject)
 	return c, g, nil
 }
-
-var errNoAccessToken = errors.New("the response has no access token that is still good")
 
 // saveRefresh saves what a successful refresh says about the refresh token, and
 // returns the record. That the token works is worth no failure.
@@ -188,7 +184,7 @@ func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (
 func (m *Manager) worthARow(g Grant, w *write) bool {
 	r := w.response
 	return m.config.ShareAccessTokens && r.access != nil ||
-		w.at.Sub(g.RefreshedAt).Abs() >= week ||
+		w.at.Sub(g.RefreshedAt).Abs() >= 7*24*time.Hour ||
 		r.scopes != nil && !slices.Equal(r.scopes, g.Scopes) ||
 		!r.refreshTokenExpiry.IsZero() && r.refreshTokenExpiry.Sub(g.RefreshTokenExpiry).Abs() > 24*time.Hour
 }

@@ -29,21 +29,18 @@ func (m *Manager) newResponse(tok *oauth2.Token) response {
 	if tok == nil {
 		return response{}
 	}
+	var scopes []string
+	if s, ok := tok.Extra("scope").(string); ok && s != "" {
+		scopes = scope.Parse(strings.Clone(s))
+	}
 	now := m.clock.Time()
 	return response{
 		refreshToken:       strings.Clone(tok.RefreshToken),
-		scopes:             scopesOf(tok),
+		scopes:             scopes,
 		refreshTokenExpiry: refreshTokenExpiry(tok, now),
 		access:             m.accessTokenOf(tok, now),
 		named:              idTokenOf(tok) != "",
 	}
-}
-
-func scopesOf(tok *oauth2.Token) []string {
-	if s, ok := tok.Extra("scope").(string); ok && s != "" {
-		return scope.Parse(strings.Clone(s))
-	}
-	return nil
 }
 
 // refreshTokenExpiry reads Google's refresh_token_expires_in, in seconds.

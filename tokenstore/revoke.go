@@ -111,9 +111,9 @@ func (m *Manager) revoked(ctx context.Context, u *user, reason string, about fun
 // nothing is kept there is nothing to do. A record that cannot be unsealed cannot
 // be revoked either: [ErrSealed]; to drop it, delete it in the Store.
 //
-// This process forgets the user's access token at once. Another one serves its
-// own to its end, an hour at most with Google, or for a minute at most with
-// [Config].ShareAccessTokens; Google's APIs refuse it before.
+// This process forgets the user's access token at once. Another one serves its own
+// for up to an hour, or a minute with [Config].ShareAccessTokens; Google's APIs
+// refuse it before.
 func (m *Manager) Disconnect(ctx context.Context, subject string) error {
 	u, err := m.acquire(subject)
 	if err != nil {
@@ -130,9 +130,8 @@ func (m *Manager) Disconnect(ctx context.Context, subject string) error {
 	return nil
 }
 
-// revokeAndDelete ends the kept grant, and what that is rotated to at the same
-// time, but no newer sign-in. Once the grant is revoked it goes on when the caller
-// leaves.
+// revokeAndDelete ends the kept grant, and what that is rotated to meanwhile, but no
+// newer sign-in. Once the grant is revoked it goes on when the caller leaves.
 func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 	first, err := m.loadKept(ctx, u)
 	var revoked *record
@@ -172,7 +171,7 @@ func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 
 func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
 	if m.config.Revoker == nil {
-		return errNoRevoker
+		return errors.New("Config.Revoker is not set")
 	}
 	if refreshToken == "" {
 		return nil
@@ -183,5 +182,3 @@ func (m *Manager) revoke(ctx context.Context, refreshToken string) error {
 	}
 	return err
 }
-
-var errNoRevoker = errors.New("Config.Revoker is not set")

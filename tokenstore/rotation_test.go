@@ -74,7 +74,7 @@ func TestRotatedTokenOutlivesTheStore(t *testing.T) {
 					t.Errorf("Google was asked with %q; %d unsaved", b.google.asked, b.Stats().Unsaved)
 				}
 				if !b.google.live[b.kept(t).RefreshToken] {
-					t.Error("the token kept is a dead one")
+					t.Error("the token kept is a refused one")
 				}
 			})
 		})
@@ -97,12 +97,12 @@ func TestRotatedTokenUnsavedAheadOfTime(t *testing.T) {
 		time.Sleep(time.Hour)
 		b.token(t)
 		if !b.google.live[b.kept(t).RefreshToken] {
-			t.Error("the token kept is a dead one")
+			t.Error("the token kept is a refused one")
 		}
 	})
 }
 
-func TestRotatedTokenWithALostAnswer(t *testing.T) {
+func TestRotatedTokenWithALostResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := rotating(t)
 		lost := 1
@@ -163,7 +163,7 @@ func TestRotationAgainstRevokedElsewhere(t *testing.T) {
 	}
 }
 
-// Nor does a refresh that has only good news hand out a token then.
+// Nor does a refresh that only says that the token works hand out a token then.
 func TestRefreshAgainstRevokedElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -194,7 +194,7 @@ func TestRefusalAdoptsANewerToken(t *testing.T) {
 	}
 }
 
-// A dead token is not sent again, also while the store does not know.
+// A refused token is not sent again, also while the store does not know.
 func TestRefusalOutlivesTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -243,11 +243,11 @@ func TestRefusalWithoutTheStore(t *testing.T) {
 // A sign-in that comes during a refresh wins: over its writes, and in the cache.
 func TestSignInDuringARefresh(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		rotate bool
-		dead   bool
-		down   bool
-		access bool // the sign-in brings an access token
+		name    string
+		rotate  bool
+		refused bool
+		down    bool
+		access  bool // the sign-in brings an access token
 	}{
 		{name: "plain"},
 		{name: "plain, with an access token", access: true},
@@ -255,14 +255,14 @@ func TestSignInDuringARefresh(t *testing.T) {
 		{name: "rotated, with an access token", rotate: true, access: true},
 		{name: "failed", down: true},
 		{name: "failed, with an access token", down: true, access: true},
-		{name: "refused", dead: true},
-		{name: "refused, with an access token", dead: true, access: true},
+		{name: "refused", refused: true},
+		{name: "refused, with an access token", refused: true, access: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
 			b.google.rotate = c.rotate
 			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
-			if c.dead {
+			if c.refused {
 				b.google.kill(b.kept(t).RefreshToken)
 			}
 			tok := b.google.consent("openid")
@@ -300,10 +300,10 @@ func TestSignInDuringARefresh(t *testing.T) {
 
 // So does one in another process, as far as the store is asked.
 func TestSignInElsewhereDuringARefresh(t *testing.T) {
-	for name, dead := range map[string]bool{"rotated": false, "refused": true} {
+	for name, refused := range map[string]bool{"rotated": false, "refused": true} {
 		t.Run(name, func(t *testing.T) {
 			b := rotating(t)
-			if dead {
+			if refused {
 				b.google.kill(b.kept(t).RefreshToken)
 			}
 			tok := b.google.consent("openid")
@@ -323,7 +323,7 @@ func TestSignInElsewhereDuringARefresh(t *testing.T) {
 	}
 }
 
-// A plain refresh writes no row, but once a week and where there is news.
+// A plain refresh writes no row, but once a week and where something has changed.
 func TestPlainRefreshWritesNoRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -348,7 +348,7 @@ func TestPlainRefreshWritesNoRow(t *testing.T) {
 		if got := b.kept(t); b.store.saves != 3 || len(got.Scopes) != 2 {
 			t.Errorf("scopes %q after %d writes", got.Scopes, b.store.saves)
 		}
-		b.google.answer = func(tok *oauth2.Token) *oauth2.Token {
+		b.google.respond = func(tok *oauth2.Token) *oauth2.Token {
 			return withExtra(tok, "refresh_token_expires_in", (30 * 24 * time.Hour).Seconds())
 		}
 		for range 3 {
@@ -382,7 +382,7 @@ func TestRotatedTokenAtTheLastMoment(t *testing.T) {
 		b.google.during = func(string) { time.Sleep(2 * time.Minute) } // longer than Config.Timeout
 		b.token(t)
 		if !b.google.live[b.kept(t).RefreshToken] || b.Stats().Unsaved != 0 {
-			t.Error("the token kept is a dead one")
+			t.Error("the token kept is a refused one")
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package tokenstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -37,10 +38,9 @@ type Sealer interface {
 //
 // A record that does not open is [ErrSealed]: it was changed or cut off, is
 // another user's, is under a key that the Sealer does not have, or is not sealed
-// at all. It stays as it is. Load returns its Version and CreatedAt and nothing
-// else of it, so that a sign-in with a new refresh token can replace it. If the Sealer fails for
-// another reason, such as a key service that cannot be reached, the error is not
-// ErrSealed, and it has a method HTTPStatus that returns 503.
+// at all. It stays as it is. Load returns only its Version and CreatedAt, so that
+// a sign-in with a new refresh token can replace it. If the Sealer fails for
+// another reason, the error is not ErrSealed, and its HTTP status is 503.
 //
 // It is a [Lister], a [Finder] and a [Leaser] as far as Store is: otherwise those
 // methods fail with [errors.ErrUnsupported]. It holds no state, so its methods
@@ -75,19 +75,15 @@ func (s *Sealed) check() error {
 	case s.Sealer == nil:
 		return errNoSealer
 	}
-	return checkParts(s.Store, s.Sealer)
+	return cmp.Or(check(s.Store), check(s.Sealer))
 }
 
 var errNoSealer = errors.New("Sealed.Sealer is not set")
 
-// checkParts returns the first error of those parts that can check themselves.
-func checkParts(parts ...any) error {
-	for _, part := range parts {
-		if p, ok := part.(interface{ check() error }); ok {
-			if err := p.check(); err != nil {
-				return err
-			}
-		}
+// check returns the error of a part that can check itself.
+func check(part any) error {
+	if p, ok := part.(interface{ check() error }); ok {
+		return p.check()
 	}
 	return nil
 }
@@ -95,8 +91,7 @@ func checkParts(parts ...any) error {
 // associatedSize is how many bytes appendAssociated mostly appends, at most.
 const associatedSize = 512
 
-// appendAssociated appends what tokens are bound to: the key, and g, which has none,
-// in its storage form.
+// appendAssociated appends what tokens are bound to: the key, and g without them.
 func appendAssociated(b []byte, key Key, g *Grant) ([]byte, error) {
 	for _, part := range [...]string{recordKind, key.ClientID, key.Subject} {
 		b = binary.AppendUvarint(b, uint64(len(part)))
@@ -263,16 +258,13 @@ func (s *Sealed) Reseal(ctx context.Context, after Key, progress func(Key)) (n i
 func (s *Sealed) reseal(ctx context.Context, key Key) (written bool, err error) {
 	for range maxConflicts {
 		g, err := s.Store.Load(ctx, key)
-		if errors.Is(err, ErrNotFound) {
+		if errors.Is(err, ErrNotFound) || err == nil && s.underPrimary(g) {
 			return false, nil
+		}
+		if err == nil {
+			err = s.open(ctx, key, &g)
 		}
 		if err != nil {
-			return false, err
-		}
-		if s.underPrimary(g) {
-			return false, nil
-		}
-		if err := s.open(ctx, key, &g); err != nil {
 			return false, err
 		}
 		if _, err = s.Save(ctx, key, g); !errors.Is(err, ErrConflict) {

@@ -346,7 +346,7 @@ func TestSealedWithoutItsSealer(t *testing.T) {
 }
 
 // wantUnavailable checks for a failure that says nothing about a record and is
-// answered with 503.
+// reported as 503.
 func wantUnavailable(t *testing.T, doing string, err error) {
 	t.Helper()
 	type statusError interface {

@@ -8,19 +8,15 @@ import (
 )
 
 const (
-	// leasePurpose is what the Manager takes a user's lease for.
 	leasePurpose = "tokenstore/refresh"
 
 	// leaseTTL bounds how long the processes of a cluster wait for one of them
-	// that has died; a refresh that takes longer costs a second call.
-	leaseTTL = 15 * time.Second
-
-	// leaseWait is how long a process waits for a lease: a little longer than
-	// one lasts, so that whoever waits gets that of a holder that has died.
+	// that has died; a refresh that takes longer costs a second call. A process
+	// waits a little longer, so that it gets the lease of such a holder.
+	leaseTTL  = 15 * time.Second
 	leaseWait = leaseTTL + 3*time.Second
 
-	// leaserPatience is how long the Leaser may take to say yes or no.
-	leaserPatience = 3 * time.Second
+	leaserPatience = 3 * time.Second // for one call of the Leaser
 
 	firstPoll = 20 * time.Millisecond
 	lastPoll  = 500 * time.Millisecond

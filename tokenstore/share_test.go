@@ -79,8 +79,8 @@ func TestALeaseHolderDies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := cluster(t, 2)
 		all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
-		dead := all[0].store.Store.(*tokenstore.Memory)
-		if _, ok, err := dead.Lease(t.Context(), janeKey, "tokenstore/refresh", 5*time.Second); !ok || err != nil {
+		store := all[0].store.Store.(*tokenstore.Memory)
+		if _, ok, err := store.Lease(t.Context(), janeKey, "tokenstore/refresh", 5*time.Second); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		began := time.Now()
@@ -175,8 +175,8 @@ func TestOneOfManyTakesOver(t *testing.T) {
 		g := all[0].google
 		all[0].signIn(t, &oauth2.Token{RefreshToken: g.consent("openid").RefreshToken})
 		g.fail = func(string) error { time.Sleep(time.Second); return nil }
-		dead := all[0].store.Store.(*tokenstore.Memory)
-		if _, ok, err := dead.Lease(t.Context(), janeKey, "tokenstore/refresh", 15*time.Second); !ok || err != nil {
+		store := all[0].store.Store.(*tokenstore.Memory)
+		if _, ok, err := store.Lease(t.Context(), janeKey, "tokenstore/refresh", 15*time.Second); !ok || err != nil {
 			t.Fatal(ok, err)
 		}
 		var wg sync.WaitGroup
@@ -264,7 +264,7 @@ func TestWaitingForALeaseEndsWithTheGrant(t *testing.T) {
 		}
 		wg.Wait()
 		if g.calls() != 1 {
-			t.Errorf("a dead token was sent %d times", g.calls())
+			t.Errorf("a refused token was sent %d times", g.calls())
 		}
 	})
 }

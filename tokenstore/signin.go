@@ -21,12 +21,11 @@ import (
 // A refresh token in tok replaces the kept one, with the scopes granted along
 // with it, and ends a need for consent; also if the kept record cannot be
 // unsealed. If the Store does not take it even after some tries, the error says
-// so, and the Manager keeps it in memory and saves it at the next call for this
-// user ([Manager.Flush]).
+// so, and the Manager saves it at the next call for this user ([Manager.Flush]).
 //
 // There is one exception: a refresh token that covers less than an Active kept
 // one, and nothing else, is set aside if a refresh shows that the kept one works.
-// If Google refuses the kept one, or does not answer now, the new one is kept, and
+// If Google refuses the kept one, or cannot say now, the new one is kept, and
 // [Grant].Lost names the scopes that are gone. [Config].AllowNarrowing switches
 // this off.
 //
@@ -60,9 +59,9 @@ func (m *Manager) SignIn(ctx context.Context, subject string, tok *oauth2.Token)
 		return m.signInAgain(ctx, u, r)
 	}
 	w := m.newWrite(signInWrite, Grant{}, r)
-	w.lineage = lineage{id: rand.Text(), at: now}
-	if !issued.IsZero() {
-		w.lineage.at, w.lineage.byGoogle = issued, true
+	w.lineage = lineage{id: rand.Text(), at: issued, byGoogle: true}
+	if issued.IsZero() {
+		w.lineage.at, w.lineage.byGoogle = now, false
 	}
 	return m.signInByDeadline(ctx, u, w)
 }

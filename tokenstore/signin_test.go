@@ -116,7 +116,7 @@ func TestSignInWithoutRefreshTokenAndNoneKept(t *testing.T) {
 	}
 }
 
-func TestSignInOverADeadGrant(t *testing.T) {
+func TestSignInOverARefusedGrant(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
 	if err := b.MarkRevoked(t.Context(), jane, "account-disabled", time.Time{}); err != nil {
@@ -381,7 +381,7 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 	}
 }
 
-func TestSignInWithALostAnswer(t *testing.T) {
+func TestSignInWithALostResponse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		lost := 1

@@ -56,7 +56,7 @@ func (k Key) Compare(other Key) int {
 // AnyVersion makes [Store.Delete] remove a grant whatever its version is.
 const AnyVersion = "*"
 
-// A Store keeps grants. It is what makes a refresh token survive, so an answer
+// A Store keeps grants. It is what makes a refresh token survive, so a result
 // without an error means that the write is as durable as the store can make it.
 //
 // All methods are safe for concurrent use, also by several processes where the
@@ -65,16 +65,13 @@ const AnyVersion = "*"
 // then may or may not have happened. A Grant is copied in and out: neither side
 // sees what the other does to its slices later.
 //
-// Versions are opaque and never used twice for a Key, also not after the grant
-// was deleted: the store makes one of 128 random bits or more at each write
-// (such as crypto/rand's Text). A counter that starts again after a Delete
-// would let a slow writer overwrite a newer sign-in.
+// Versions are opaque and never used twice for a Key, also not after a Delete,
+// where a slow writer would overwrite a newer sign-in: the store makes one of 128
+// random bits or more at each write (such as crypto/rand's Text).
 //
 // A store keeps the whole record, as [Grant.MarshalBinary] writes it: a Grant
-// carries more than its exported fields, such as which sign-in it goes back to,
-// and a store that drops that loses what tells a newer sign-in from an older one.
-// Nothing of it is kept elsewhere but what the store indexes: [Grant.Hashes],
-// State and the times are no secrets.
+// carries more than its exported fields, such as which sign-in it goes back to.
+// It may index [Grant.Hashes], State and the times, which are no secrets.
 //
 // Package tokenstoretest checks all of this for any Store.
 type Store interface {

@@ -29,14 +29,13 @@ type SweepOptions struct {
 }
 
 const (
+	// The lease of a sweep is one for the client. No user has its subject:
+	// Google's are digits.
 	sweepPurpose = "tokenstore/sweep"
-
-	// sweepSubject is the subject of the sweep's lease, which is one for the
-	// client. No user has it: Google's subjects are digits.
 	sweepSubject = "sweep"
 
 	// sweepTTL bounds how long no process sweeps after one has died. Two that
-	// sweep at the same time, because the first takes longer, do no harm.
+	// sweep at the same time do no harm.
 	sweepTTL = time.Hour
 )
 
@@ -50,9 +49,8 @@ const (
 // only one of them does, and for the others there is nothing to do.
 //
 // Sweep yields each subject it is done with. An error beside a subject is about
-// that user and does not end the sweep: a [*ConsentError] says that the user needs
-// to give consent, any other error is a failure for now. An error beside the empty
-// subject is the Store's, or says that ctx has ended, and is the last.
+// that user and does not end the sweep: a [*ConsentError], or a failure for now. An
+// error beside the empty subject is the last: the Store's, or why ctx has ended.
 func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, error] {
 	o.Idle, o.Pace = cmp.Or(o.Idle, 90*24*time.Hour), cmp.Or(o.Pace, 100*time.Millisecond)
 	return func(yield func(string, error) bool) {

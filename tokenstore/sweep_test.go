@@ -43,7 +43,7 @@ func TestSweep(t *testing.T) {
 			return tok.RefreshToken
 		}
 		signIn("a-idle")
-		b.google.kill(signIn("b-dead"))
+		b.google.kill(signIn("b-ended"))
 		signIn("c-revoked")
 		if err := b.MarkRevoked(t.Context(), "c-revoked", "", time.Time{}); err != nil {
 			t.Fatal(err)
@@ -65,8 +65,8 @@ func TestSweep(t *testing.T) {
 
 		began := time.Now()
 		first := swept(t.Context(), b.Manager, tokenstore.SweepOptions{Pace: time.Second}, 2)
-		rest := swept(t.Context(), b.Manager, tokenstore.SweepOptions{Pace: time.Second, After: "b-dead"}, 0)
-		want := []string{"a-idle ok", "b-dead invalid_grant", "c-revoked revoked", "d-flaky failed", "e-busy ok"}
+		rest := swept(t.Context(), b.Manager, tokenstore.SweepOptions{Pace: time.Second, After: "b-ended"}, 0)
+		want := []string{"a-idle ok", "b-ended invalid_grant", "c-revoked revoked", "d-flaky failed", "e-busy ok"}
 		if got := slices.Concat(first, rest); !slices.Equal(got, want) {
 			t.Errorf("swept %q, want %q", got, want)
 		}

@@ -172,6 +172,9 @@ func (m *Manager) runRefresh(u *user, r *sharedRefresh) {
 // source's use: a request's context, for a source that serves that request. Do
 // not wrap it in [oauth2.ReuseTokenSource]: that would go on with a token after
 // the user has disconnected.
+//
+// Where an API's own error says that a scope is missing, as a gRPC client's does,
+// call [Manager.Grant] once: if the user has granted more since, Token follows.
 func (m *Manager) TokenSource(ctx context.Context, subject string) oauth2.TokenSource {
 	subject = strings.Clone(subject)
 	return tokenSource(func() (*oauth2.Token, error) { return m.Token(ctx, subject) })
@@ -185,14 +188,29 @@ func (f tokenSource) Token() (*oauth2.Token, error) { return f() }
 // which an API has refused with 401; if accessToken is empty, any. The next call
 // gets a new one. Pass the token: of several workers who are refused the same one,
 // only the first then causes a refresh. [Manager.HTTPClient] does this by itself.
-func (m *Manager) Invalidate(subject, accessToken string) {
+func (m *Manager) Invalidate(subject, accessToken string) { m.invalidate(subject, accessToken, true) }
+
+// tooYoung is the age below which a token that a refresh has brought is not
+// replaced because an API refuses it: it has not ended, and mostly it is the
+// successor of one that was refused too.
+const tooYoung = 30 * time.Second
+
+// invalidate is Invalidate. It reports whether Token returns another token from
+// then on: without force not in place of one that is too young.
+func (m *Manager) invalidate(subject, value string, force bool) bool {
 	u := m.users.get(subject)
 	if u == nil {
-		return
+		return true
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if c := u.cached.Load(); c != nil && (accessToken == "" || accessToken == c.value) {
-		u.cached.Store(c.refusedByAPI())
+	c := u.cached.Load()
+	switch {
+	case c == nil || c.refused || value != "" && value != c.value:
+		return true
+	case !force && m.clock.UnixNano()-c.refreshedAt < int64(tooYoung):
+		return false
 	}
+	u.cached.Store(c.refusedByAPI())
+	return true
 }

@@ -68,7 +68,7 @@ func TestShortLivedTokensAreCached(t *testing.T) {
 func TestTokenWithoutExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.google.answer = func(tok *oauth2.Token) *oauth2.Token {
+		b.google.respond = func(tok *oauth2.Token) *oauth2.Token {
 			tok.Expiry, tok.ExpiresIn = time.Time{}, 0
 			return tok
 		}
@@ -83,7 +83,7 @@ func TestTokenWithoutExpiry(t *testing.T) {
 		if b.google.calls() != 2 {
 			t.Error("a token of unknown life is served for longer than five minutes")
 		}
-		b.google.answer = func(tok *oauth2.Token) *oauth2.Token {
+		b.google.respond = func(tok *oauth2.Token) *oauth2.Token {
 			tok.Expiry, tok.ExpiresIn = time.Time{}, 7200
 			return tok
 		}
@@ -133,7 +133,7 @@ func TestTokenServesToItsEnd(t *testing.T) {
 				if _, err := b.Token(t.Context(), jane); err == nil {
 					t.Error("Token served one that has ended")
 				}
-				time.Sleep(time.Minute) // for the flight to land
+				time.Sleep(time.Minute) // for the refresh to end
 			})
 		})
 	}
@@ -237,7 +237,7 @@ func TestInvalidGrantEndsTheGrant(t *testing.T) {
 				}
 			}
 			if b.google.calls() != 1 {
-				t.Errorf("Google was asked %d times with a dead token", b.google.calls())
+				t.Errorf("Google was asked %d times with a refused token", b.google.calls())
 			}
 			got := b.kept(t)
 			if got.State != tokenstore.NeedsConsent || got.Reason != c.reason || got.RefreshToken != before.RefreshToken {
@@ -316,7 +316,7 @@ func TestAnswersWithoutAnAccessToken(t *testing.T) {
 			"expired": func(tok *oauth2.Token) *oauth2.Token { tok.Expiry = time.Now(); return tok },
 		} {
 			b := newBench(t)
-			b.google.answer = change
+			b.google.respond = change
 			before := b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
 			if _, err := b.Token(t.Context(), jane); err == nil {
 				t.Errorf("%s: Token succeeded", name)
@@ -333,7 +333,7 @@ func TestRefresherThatExits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
-		b.google.answer = func(*oauth2.Token) *oauth2.Token { runtime.Goexit(); return nil }
+		b.google.respond = func(*oauth2.Token) *oauth2.Token { runtime.Goexit(); return nil }
 		if _, err := b.Token(t.Context(), jane); err == nil {
 			t.Error("Token succeeded")
 		}
@@ -419,7 +419,7 @@ func TestInvalidate(t *testing.T) {
 		t.Error("Token is the one that was invalidated")
 	}
 	// A refresher that repeats itself is taken at its word.
-	b.google.answer = func(*oauth2.Token) *oauth2.Token {
+	b.google.respond = func(*oauth2.Token) *oauth2.Token {
 		return &oauth2.Token{AccessToken: tok.AccessToken, Expiry: time.Now().Add(time.Hour)}
 	}
 	b.Invalidate(jane, "")
@@ -519,7 +519,7 @@ func TestFormerTokenIsNotServedAfterItsEnd(t *testing.T) {
 				if tok, err := b.Token(t.Context(), jane); err == nil && tok.AccessToken == former.AccessToken {
 					t.Error("Token is the former one")
 				}
-				time.Sleep(2 * time.Minute) // for the flights to land
+				time.Sleep(2 * time.Minute) // for the refreshes to end
 			})
 		})
 	}
@@ -543,7 +543,7 @@ func TestCallerWhoHasLeft(t *testing.T) {
 	})
 }
 
-// A call that begins after a sign-in elsewhere does not get the answer of a look
+// A call that begins after a sign-in elsewhere does not get the outcome of a look
 // at the store before it.
 func TestFlightThatLookedBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -40,22 +40,18 @@ type Config struct {
 	// ClientID is that of the OAuth client to which the tokens belong. Required: a
 	// Manager serves one client.
 	ClientID string
-
 	// Store keeps the grants. Required.
 	Store Store
-
 	// Refresher refreshes access tokens. Required.
 	Refresher Refresher
-
 	// Revoker revokes grants at Google. [Manager.Disconnect] needs it.
 	Revoker Revoker
 
-	// ShareAccessTokens keeps access tokens in the Store too, so that the
-	// processes of a cluster share them. With a Leaser one of them refreshes
-	// and the others wait. Each process looks at the record again after a minute
-	// at most, so that a sign-in, a revocation or a Disconnect elsewhere reaches
-	// it within that time. It costs a write for each refresh, about once an hour
-	// for each active user, and a read a minute.
+	// ShareAccessTokens keeps access tokens in the Store too, for all processes of
+	// a cluster. With a Leaser one of them refreshes and the others wait. Each looks
+	// at the record again after a minute at most, so that a sign-in, a revocation or
+	// a Disconnect elsewhere reaches it within that time. It costs a write for each
+	// refresh, about once an hour for each active user, and a read a minute.
 	//
 	// Without it each process refreshes for itself, and serves an access token for
 	// up to an hour after another one has disconnected the user.
@@ -69,17 +65,16 @@ type Config struct {
 	// zero, 5 minutes is used.
 	RefreshAhead time.Duration
 
-	// Timeout bounds work that goes on when its caller leaves: a refresh, saving
-	// what a refresh has brought, and saving a sign-in, each for itself. If zero,
-	// 1 minute is used.
+	// Timeout bounds work that goes on when its caller leaves: a refresh, saving its
+	// result, and saving a sign-in, each for itself. If zero, 1 minute is used.
 	Timeout time.Duration
 
 	// AllowNarrowing says that a sign-in with fewer scopes is meant to narrow the
 	// grant: its refresh token replaces the kept one, and nothing counts as lost.
 	AllowNarrowing bool
 
-	// CacheSize is how many users are in memory at most, at about 250 bytes each
-	// and their strings. Those whose access tokens expire first leave first. Users
+	// CacheSize is how many users are in memory at most, at about 230 bytes each
+	// beside their strings. Those whose access tokens expire first leave first. Users
 	// with pending writes or work under way come on top. If zero, 1,048,576 is
 	// used.
 	CacheSize int
@@ -146,8 +141,8 @@ func New(c Config) (*Manager, error) {
 		wrong = "ClientID is " + refusePart(c.ClientID)
 	case c.Store == nil:
 		wrong = "Store is not set"
-	case checkParts(c.Store) != nil:
-		wrong = "Store: " + checkParts(c.Store).Error()
+	case check(c.Store) != nil:
+		wrong = "Store: " + check(c.Store).Error()
 	case c.Refresher == nil:
 		wrong = "Refresher is not set"
 	case c.RefreshAhead < 0:

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A sign-in whose answer was lost, and whose token Google has replaced since,
+// A sign-in whose response was lost, and whose token Google has replaced since,
 // must not come back in place of the new one.
 func TestUnsavedSignInAgainstItsRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestUnsavedSignInAgainstItsRotation(t *testing.T) {
 	})
 }
 
-// Nor one that somebody has ended since: the answer is that nothing is kept.
+// Nor one that somebody has ended since: nothing is kept then.
 func TestUnsavedSignInAgainstADisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -197,7 +197,7 @@ func TestUnsavedSignInAgainstOneThatWasSaved(t *testing.T) {
 	}
 }
 
-// A client of the store that sends again what got no answer meets a conflict with
+// A client of the store that sends again what got no response meets a conflict with
 // its own write, and what has come of that meanwhile.
 func TestSignInAgainstItsOwnWrite(t *testing.T) {
 	for name, then := range map[string]func(t *testing.T, other *bench){
@@ -259,7 +259,7 @@ func TestSignInWithTheKeptToken(t *testing.T) {
 	}
 }
 
-// One whose answer was lost, and that another has replaced since, stays past, also
+// One whose response was lost, and that another has replaced since, stays past, also
 // where the clock of the other is behind.
 func TestUnsavedSignInAgainstALaterOne(t *testing.T) {
 	for name, disconnected := range map[string]bool{"replaced": false, "disconnected between": true} {
@@ -309,8 +309,8 @@ func TestSignInOverAnUnsavedRotation(t *testing.T) {
 	})
 }
 
-// A record that comes back from a backup does not bring a dead token back.
-func TestDeadTokensStayDead(t *testing.T) {
+// A record that comes back from a backup does not bring a refused token back.
+func TestRefusedTokensStayRefused(t *testing.T) {
 	for name, rotate := range map[string]bool{"replaced": true, "refused": false} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -336,8 +336,8 @@ func TestDeadTokensStayDead(t *testing.T) {
 	}
 }
 
-// There is an end to how many dead tokens are remembered: the oldest go first.
-func TestManyDeadTokens(t *testing.T) {
+// There is an end to how many refused tokens are remembered: the oldest go first.
+func TestManyRefusedTokens(t *testing.T) {
 	b := newBench(t)
 	subjects := b.many(t, 0, 5000)
 	backups := make([]tokenstore.Grant, len(subjects))
@@ -359,7 +359,7 @@ func TestManyDeadTokens(t *testing.T) {
 			t.Errorf("Token: %v", err)
 		}
 		if got := b.google.calls() - before; got != calls {
-			t.Errorf("dead token %d was sent %d times, want %d", i, got, calls)
+			t.Errorf("refused token %d was sent %d times, want %d", i, got, calls)
 		}
 	}
 }
@@ -399,7 +399,7 @@ func TestCatchingUpDuringADisconnect(t *testing.T) {
 
 // What this process has revoked it does not send again, though the record could
 // not be deleted.
-func TestRevokedTokensStayDead(t *testing.T) {
+func TestRevokedTokensStayRefused(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent("openid"))
 	b.store.beforeDelete = func() error { return errDown }
@@ -418,8 +418,8 @@ func TestRevokedTokensStayDead(t *testing.T) {
 }
 
 // The same token from another sign-in is alive, also for a process that knows it
-// as dead from the former one.
-func TestDeadTokenFromAnotherSignIn(t *testing.T) {
+// as refused from the former one.
+func TestRefusedTokenFromAnotherSignIn(t *testing.T) {
 	b := newBench(t)
 	other := join(t, b.google, b.store)
 	tok := &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken}

@@ -16,7 +16,7 @@ import (
 // about one user share one entry: see [users.acquire].
 type user struct {
 	subject string
-	cached  atomic.Pointer[accessToken] // nil: none; written with mu held
+	cached  atomic.Pointer[accessToken] // nil: none; what belongs to another grant is stored with mu held
 
 	mu         sync.Mutex
 	generation atomic.Uint64 // raised by a sign-in, a revocation and a Disconnect
@@ -41,7 +41,7 @@ type activity struct {
 	listed    *list.Element // of users.pending; nil: not there. Guarded by users.mu
 }
 
-// lock waits until it holds one of the activity's locks, or until ctx ends.
+// lock waits for one of the activity's locks until ctx ends.
 func lock(ctx context.Context, held chan struct{}) (unlock func(), err error) {
 	select {
 	case held <- struct{}{}:
@@ -102,13 +102,6 @@ func (all *users) acquire(subject string) *user {
 	}
 	all.hold(u)
 	return u
-}
-
-// retain adds a reference to one that the caller holds.
-func (all *users) retain(u *user) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	u.refs++
 }
 
 // hold adds a reference. The caller holds all.mu.

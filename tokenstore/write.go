@@ -73,7 +73,6 @@ func (m *Manager) newWrite(kind writeKind, g Grant, r response) *write {
 }
 
 var (
-	// errKnown: the record says so already.
 	errKnown = errors.New("the record says so already")
 	// errSuperseded: the record is about another refresh token by now, or a
 	// newer sign-in.
