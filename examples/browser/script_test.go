@@ -125,22 +125,32 @@ func (p *scriptPage) open(b *browser, body, settings string) {
 	b.goTo(p.URL)
 }
 
-// popup waits for a second window and goes there. The function that it returns goes
-// back to the first.
+// popup waits for a second window and goes there. The function that it returns waits
+// for its end, and goes back to the first.
 func (b *browser) popup() (back func()) {
 	b.t.Helper()
 	page := b.thisTab()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
-		var all []tab
-		b.call("GET", "/window/handles", nil, &all)
-		for _, one := range all {
-			if one != page {
-				b.toTab(one)
-				return func() { b.toTab(page) }
-			}
+	for _, one := range b.windows(2) {
+		if one != page {
+			b.toTab(one)
 		}
 	}
-	b.t.Fatal("no popup")
+	return func() {
+		b.t.Helper()
+		b.windows(1)
+		b.toTab(page)
+	}
+}
+
+// windows waits until there are n, and returns them.
+func (b *browser) windows(n int) (all []tab) {
+	b.t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
+		if b.call("GET", "/window/handles", nil, &all); len(all) == n {
+			return all
+		}
+	}
+	b.t.Fatalf("%d windows, want %d", len(all), n)
 	return nil
 }
 

@@ -23,7 +23,7 @@
         throw new GoogleIdentityServicesError("missing_required_parameter", `Missing required parameter ${name}.`);
       }
     }
-    for (const name of Object.keys(config)) {
+    for (const name of Object.keys(config).filter((name) => config[name] !== undefined)) {
       if (unsupported.includes(name)) warn(`${what}: ${name} has no effect here.`);
       else if (!required.includes(name) && !supported.includes(name)) warn(`${what}: Google documents no ${name}.`);
     }
