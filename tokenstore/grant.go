@@ -45,6 +45,9 @@ type Grant struct {
 	// RefreshToken is Google's, up to 12 KiB. The record of a [Sealed] store has
 	// the sealed form of all its tokens here.
 	RefreshToken string
+	// KeyThumbprint is that of the key which RefreshToken is bound to (RFC 9449,
+	// DPoP; RFC 7638). Empty: it is not bound. See [BoundRefresher].
+	KeyThumbprint string
 	// Scopes are those the refresh token carries, by their canonical names,
 	// sorted. Nil: Google did not say.
 	Scopes []string
@@ -163,7 +166,7 @@ const recordFormat = 1
 // The form is versioned: every later release of this module reads what this one
 // writes.
 func (g Grant) MarshalBinary() ([]byte, error) {
-	return g.appendBinary(make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.lineage.id)+64*len(g.Lost)))
+	return g.appendBinary(make([]byte, 0, 96+len(g.RefreshToken)+len(g.AccessToken)+64*len(g.Scopes)+96*len(g.hashes)+len(g.lineage.id)+64*len(g.Lost)+len(g.KeyThumbprint)))
 }
 
 func (g *Grant) appendBinary(b []byte) ([]byte, error) {
@@ -187,6 +190,7 @@ func (g *Grant) appendBinary(b []byte) ([]byte, error) {
 	b = tlv.AppendFlag(b, 27, g.told)
 	b = tlv.AppendFlag(b, 29, g.lineage.byGoogle)
 	b = tlv.AppendList(b, 31, g.Lost)
+	b = tlv.AppendString(b, 32, g.KeyThumbprint) // who ignores it loses the grant
 	return append(b, g.unknown...), nil
 }
 
@@ -218,6 +222,7 @@ func (g *Grant) UnmarshalBinary(data []byte) error {
 		{Tag: 27, Value: &read.told},
 		{Tag: 29, Value: &read.lineage.byGoogle},
 		{Tag: 31, Value: &read.Lost},
+		{Tag: 32, Value: &read.KeyThumbprint},
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errRecord, err)

@@ -104,8 +104,8 @@ func (m *Manager) Subjects(ctx context.Context, after string) iter.Seq2[string, 
 // again. It reports whether that grant is now the kept one: Import never replaces
 // a record, which is newer, and it does no harm to import the same grant twice.
 //
-// Of g it takes RefreshToken, Scopes, RefreshTokenExpiry, CreatedAt and
-// RefreshedAt; the rest is left out. Scopes must be those that Google granted. If
+// Of g it takes RefreshToken, KeyThumbprint, Scopes, RefreshTokenExpiry, CreatedAt
+// and RefreshedAt; the rest is left out. Scopes must be those that Google granted. If
 // only those that were asked for are known, leave Scopes nil: the first refresh
 // fills them in. Without a refresh token the error is a [*ConsentError].
 //
@@ -151,6 +151,7 @@ func (m *Manager) imported(g Grant) Grant {
 	now := m.now()
 	record := Grant{
 		RefreshToken:       strings.Clone(g.RefreshToken),
+		KeyThumbprint:      strings.Clone(g.KeyThumbprint),
 		RefreshTokenExpiry: g.RefreshTokenExpiry,
 		CreatedAt:          g.CreatedAt,
 		RefreshedAt:        g.RefreshedAt,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 )
@@ -120,7 +122,7 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	if reason, refused := m.refused.Reason(g.RefreshToken, g.lineage.id); refused {
 		return nil, g, m.refuse(u, g, reason, nil)
 	}
-	tok, err := m.config.Refresher.Refresh(ctx, g.RefreshToken)
+	tok, err := m.ask(ctx, g.RefreshToken, g.KeyThumbprint)
 	if err != nil {
 		return nil, g, m.refreshFailed(ctx, u, g, err)
 	}
@@ -148,6 +150,18 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 	u.succeeded()
 	m.event(ctx, slog.LevelDebug, "tokenstore.refreshed", u.subject)
 	return c, g, nil
+}
+
+// ask calls the Refresher. Without a proof Google would refuse a refresh token that
+// is bound to a key, which must not be taken for the end of the grant.
+func (m *Manager) ask(ctx context.Context, refreshToken, keyThumbprint string) (*oauth2.Token, error) {
+	if r, ok := m.config.Refresher.(BoundRefresher); ok {
+		return r.RefreshBound(ctx, refreshToken, keyThumbprint)
+	}
+	if keyThumbprint != "" {
+		return nil, fmt.Errorf("the refresh token is bound to the key %q, and the Refresher has no RefreshBound", keyThumbprint)
+	}
+	return m.config.Refresher.Refresh(ctx, refreshToken)
 }
 
 // saveRefresh saves what a successful refresh says about the refresh token, and

@@ -19,6 +19,7 @@ const bearerType = "Bearer"
 // its own.
 type response struct {
 	refreshToken       string
+	keyThumbprint      string   // of the key that refreshToken is bound to
 	scopes             []string // nil: Google did not say
 	refreshTokenExpiry time.Time
 	access             *accessToken // nil: none that could be used
@@ -36,11 +37,18 @@ func (m *Manager) newResponse(tok *oauth2.Token) response {
 	now := m.clock.Time()
 	return response{
 		refreshToken:       strings.Clone(tok.RefreshToken),
+		keyThumbprint:      thumbprintOf(tok),
 		scopes:             scopes,
 		refreshTokenExpiry: refreshTokenExpiry(tok, now),
 		access:             m.accessTokenOf(tok, now),
 		named:              idTokenOf(tok) != "",
 	}
+}
+
+// thumbprintOf reads the thumbprint that exchange's Client adds.
+func thumbprintOf(tok *oauth2.Token) string {
+	s, _ := tok.Extra("dpop_jkt").(string)
+	return strings.Clone(s)
 }
 
 // refreshTokenExpiry reads Google's refresh_token_expires_in, in seconds.

@@ -233,12 +233,12 @@ func everyField(t *testing.T) tokenstore.Grant {
 	g := fullGrant
 	g.Lost = []string{"profile"}
 	const lineage, signedIn, told, byGoogle = "\x17\x02id", "\x19\x0c\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00", "\x1b\x01\x01", "\x1d\x01\x01"
-	const lost, later = "\x1f\x08\x07profile", "\x63\x03new"
+	const lost, key, later = "\x1f\x08\x07profile", "\x20\x03key", "\x63\x03new"
 	record, ok := strings.CutSuffix(bytesOf(t, g), lost)
 	if !ok {
 		t.Fatalf("%x does not end with the scopes that are lost", record)
 	}
-	if err := g.UnmarshalBinary([]byte(record + lineage + signedIn + told + byGoogle + lost + later)); err != nil {
+	if err := g.UnmarshalBinary([]byte(record + lineage + signedIn + told + byGoogle + lost + key + later)); err != nil {
 		t.Fatal(err)
 	}
 	v := reflect.ValueOf(g)

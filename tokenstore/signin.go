@@ -35,7 +35,8 @@ import (
 // unsealed, the error is [ErrSealed], which says when to ask for consent then.
 //
 // Of tok.Extra it reads "scope" (space-separated; absent: not known),
-// "refresh_token_expires_in" (seconds), and "id_token". If the ID token's sub is
+// "refresh_token_expires_in" (seconds), "id_token", and "dpop_jkt": the thumbprint of
+// the key that the refresh token is bound to. If the ID token's sub is
 // not subject, the error is [ErrSubject] and nothing is written; its iat is the
 // time of the sign-in. Of two sign-ins the later one is kept. The access token is
 // cached if it covers the kept scopes.

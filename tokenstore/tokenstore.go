@@ -30,6 +30,15 @@ type Refresher interface {
 	Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error)
 }
 
+// A BoundRefresher is a Refresher for refresh tokens that are bound to a key (RFC
+// 9449, DPoP); exchange's Client is one. The Manager calls RefreshBound in place of
+// Refresh, with [Grant].KeyThumbprint; empty: the refresh token is not bound.
+// Without the key it sends nothing, and returns an error without an OAuth code.
+type BoundRefresher interface {
+	Refresher
+	RefreshBound(ctx context.Context, refreshToken, keyThumbprint string) (*oauth2.Token, error)
+}
+
 // A Revoker revokes a token at Google; exchange's Client is one.
 type Revoker interface {
 	Revoke(ctx context.Context, token string) error

@@ -264,7 +264,7 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	if _, refused := m.refused.Reason(refreshToken, w.lineage.id); refused {
 		return errSuperseded
 	}
-	tok, err := m.config.Refresher.Refresh(ctx, refreshToken)
+	tok, err := m.ask(ctx, refreshToken, w.response.keyThumbprint)
 	if reason, refused := refusal(err); refused {
 		m.refused.Add(refreshToken, w.lineage.id, reason)
 		return errSuperseded
@@ -350,7 +350,7 @@ func (m *Manager) apply(u *user, w *write, g Grant) Grant {
 		g.RefreshToken = w.response.refreshToken
 	}
 	if w.kind == signInWrite {
-		g.lineage = w.lineage
+		g.lineage, g.KeyThumbprint = w.lineage, w.response.keyThumbprint
 	}
 	// Google may refuse a refresh token that it has just replaced: a rotation
 	// undoes that. It does not undo what MarkRevoked was told.

@@ -1,0 +1,76 @@
+package tokenstore_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+)
+
+// A keyed Refresher is one with keys, by their thumbprints.
+type keyed struct {
+	*google
+	keys []string
+	used []string
+}
+
+var errNoKey = errors.New("no such key")
+
+func (k *keyed) RefreshBound(ctx context.Context, refreshToken, thumbprint string) (*oauth2.Token, error) {
+	if thumbprint != "" && !slices.Contains(k.keys, thumbprint) {
+		return nil, errNoKey
+	}
+	k.used = append(k.used, thumbprint)
+	tok, err := k.Refresh(ctx, refreshToken)
+	if err != nil || thumbprint == "" {
+		return tok, err
+	}
+	return withExtra(tok, "dpop_jkt", thumbprint), nil
+}
+
+func TestBoundRefreshToken(t *testing.T) {
+	g, s := newGoogle(), &hooked{Store: new(tokenstore.Memory)}
+	g.rotate = true
+	k := &keyed{google: g, keys: []string{"new", "old"}}
+	with := func(r tokenstore.Refresher) *bench {
+		return join(t, g, s, func(c *tokenstore.Config) { c.Refresher = r })
+	}
+	b := with(k)
+	b.signIn(t, &oauth2.Token{RefreshToken: g.consent("openid").RefreshToken}) // before there were keys
+	b.token(t)
+	b.signIn(t, withExtra(&oauth2.Token{RefreshToken: g.consent("openid").RefreshToken}, "dpop_jkt", "old"))
+	for range 2 {
+		b.Invalidate(jane, "")
+		b.token(t)
+		if got := b.kept(t).KeyThumbprint; got != "old" {
+			t.Errorf("kept with the key %q, want old, also after a rotation", got)
+		}
+	}
+	if want := []string{"", "old", "old"}; !slices.Equal(k.used, want) {
+		t.Errorf("refreshed with %q, want %q", k.used, want)
+	}
+
+	// Without the key nothing is asked, and nothing is lost.
+	asked, kept := len(g.asked), b.kept(t)
+	for name, r := range map[string]tokenstore.Refresher{"other keys": &keyed{google: g, keys: []string{"new"}}, "no keys": g} {
+		_, err := with(r).Token(t.Context(), jane)
+		if err == nil || errors.Is(err, tokenstore.ErrNeedsConsent) || errors.Is(err, errNoKey) != (name == "other keys") {
+			t.Errorf("%s: %v, want the failure of the Refresher", name, err)
+		}
+		if now := b.kept(t); len(g.asked) != asked || now.Version != kept.Version {
+			t.Errorf("%s: %d requests, record %v", name, len(g.asked)-asked, now)
+		}
+	}
+	b = with(k)
+	b.token(t)
+
+	// A new grant without a key is not bound to the old one's.
+	b.signIn(t, &oauth2.Token{RefreshToken: g.consent("openid profile").RefreshToken})
+	if got := b.kept(t).KeyThumbprint; got != "" {
+		t.Errorf("a sign-in without a key is kept with the key %q", got)
+	}
+}
