@@ -75,10 +75,9 @@ func benchClients(b *testing.B) (*exchange.Client, *oauth2.Config, context.Conte
 // floor: in time, of the quickest turns, because other programs on the machine only
 // add to them. It goes on counting values where n is: each code is good once.
 //
-// A turn is long enough to pay for its own garbage collection, and starts after
-// one. In turns of 100 calls ours paid for that of both, because it runs when
-// goroutines switch, and for the first call after ReadMemStats, which takes ten
-// times as long where a goroutine starts: together 10 us a call.
+// A turn is 1,000 calls, after a garbage collection: the first call after
+// ReadMemStats takes some ten times as long where a goroutine starts, and short
+// turns share the collections unevenly.
 func compare(b *testing.B, n *int, ours, floor func(string) error) {
 	const batch = 1000
 	var values [batch]string
