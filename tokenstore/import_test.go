@@ -121,6 +121,26 @@ func TestImportAfterALostResponse(t *testing.T) {
 	}
 }
 
+// TestImportBesideADisconnect ends a grant while its Import waits for the response
+// of the store, which then says that there is a record: the import's own.
+func TestImportBesideADisconnect(t *testing.T) {
+	b := newBench(t)
+	b.store.afterSave = func(tokenstore.Grant) error {
+		b.store.afterSave = nil
+		if err := b.Disconnect(t.Context(), jane); err != nil {
+			t.Error(err)
+		}
+		return tokenstore.ErrConflict
+	}
+	g := tokenstore.Grant{RefreshToken: b.google.consent("").RefreshToken}
+	if kept, err := b.Import(t.Context(), jane, g); kept || err != nil {
+		t.Errorf("Import = %t, %v", kept, err)
+	}
+	if g, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
+		t.Errorf("what was disconnected is kept again: %v, %v", g, err)
+	}
+}
+
 func TestImportRefuses(t *testing.T) {
 	b := newBench(t)
 	g := tokenstore.Grant{RefreshToken: "1//imported"}

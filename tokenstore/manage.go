@@ -129,11 +129,12 @@ func (m *Manager) Import(ctx context.Context, subject string, g Grant) (kept boo
 	if err := m.settle(ctx, u); err != nil { // a pending sign-in is newer
 		return false, err
 	}
-	created, imported := false, m.imported(g)
+	tried, created, imported := false, false, m.imported(g)
 	there, err := m.update(ctx, u, &record{}, func(there *record) (Grant, error) {
-		if created = !there.exists; !created {
-			return Grant{}, errKnown
+		if created = !there.exists && !tried; !created {
+			return Grant{}, errKnown // a record that is gone after the first try was ended by a Disconnect
 		}
+		tried = true
 		return imported, nil
 	})
 	switch {
