@@ -74,13 +74,13 @@ type AuthParams struct {
 //
 // Keep it where the browser cannot change it and others cannot read it. Its JSON
 // form, alone among those of this package's types, has its secrets in it. fmt and
-// slog print it without, but for fmt where it is in an unexported field of another
+// slog print it without them, except fmt from an unexported field of another
 // struct: see Security in the package documentation.
 type AuthRequest struct {
 	URL          string   `json:"url"`
 	RedirectURI  string   `json:"redirect_uri"`
-	State        string   `json:"state"`         // what the callback must bring
-	Nonce        string   `json:"nonce"`         // what the ID token must name
+	State        string   `json:"state"`         // must come back with the callback
+	Nonce        string   `json:"nonce"`         // must be the nonce of the ID token
 	CodeVerifier string   `json:"code_verifier"` // of PKCE (RFC 7636)
 	Scopes       []string `json:"scopes"`        // as asked for
 }

@@ -14,15 +14,15 @@ import (
 )
 
 // ExchangeCallback redeems the code that a browser has brought to the redirect
-// URI: callback is the query of its request, req what was kept when the browser
-// was sent to Google.
+// URI: callback is the query of its request, req the AuthRequest that was kept when
+// the browser was sent to Google.
 //
 // The callback must bring the state of req, which must have all its parts: else
 // the error is ErrState, and nothing else of the callback counts. An iss must be
 // exactly https://accounts.google.com, or Endpoint.Issuer if it is set (ErrState);
 // see Config.RequireIssuer for a callback without one. An error that Google reports
-// in it is ErrDenied if the user has said no, and otherwise means what it means at
-// the token endpoint. With neither an error nor a code, the callback is malformed
+// in it is ErrDenied if the user has said no, and otherwise the same as at the token
+// endpoint. With neither an error nor a code, the callback is malformed
 // (ErrBadRequest). Then the code is redeemed with the PKCE verifier, as by
 // [Client.Exchange]. Last, an ID token must have the nonce of req (ErrState).
 // Verify the token all the same.

@@ -19,7 +19,7 @@ import (
 // ClientID is required, and a web client needs its secret. [ConfigFromFile]
 // reads both from the file that Google's console offers.
 //
-// It prints, logs and encodes without the secret, but for fmt where it is in an
+// It prints, logs and encodes without the secret, except by fmt from an
 // unexported field of another struct: see Security in the package documentation.
 type Config struct {
 	// ClientID is the OAuth client that the codes were issued for: the web
@@ -89,12 +89,12 @@ type Config struct {
 	// Retry says how long Refresh and Revoke try again.
 	Retry Retry
 
-	// OnError, if set, is told what a handler, or [Client.Fail], answers to, for
-	// your log. No secret is in the error. It is called before the answer is
+	// OnError, if set, is called with each error that a handler or [Client.Fail]
+	// answers, for your log. No secret is in the error. It is called before the answer is
 	// written, from many goroutines at once.
 	OnError func(*http.Request, error)
 
-	// Answer writes what Handler and [Client.Fail] answer when a request has
+	// Answer writes the answer of Handler and [Client.Fail] to a request that has
 	// failed. [HTTPStatus] and [ProblemCode] say what err means to an app; its text
 	// is for your log. If nil, [WriteProblem] is used.
 	Answer func(w http.ResponseWriter, r *http.Request, err error)
@@ -164,7 +164,7 @@ func (c *Config) check() error {
 		return errors.New("exchange: Config has both ClientSecret and ClientSecretFunc")
 	}
 	// A stray newline from a file or a variable is the usual way to an
-	// invalid_client that nobody can explain.
+	// an invalid_client.
 	for _, f := range []field{{"ClientID", c.ClientID}, {"ClientSecret", c.ClientSecret}} {
 		if strings.ContainsFunc(f.value, notVisible) {
 			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", f.name)

@@ -51,7 +51,7 @@ var (
 	ErrState error = &sentinel{text: "callback of another sign-in", status: http.StatusBadRequest, problem: problemNotStarted}
 
 	// ErrBadRequest: a request, or a callback, that should bring a code is not
-	// acceptable, or what it brings cannot be a code; in the latter case the error Is
+	// acceptable, or its value cannot be a code; in the latter case the error Is
 	// ErrInvalidGrant too.
 	ErrBadRequest error = &sentinel{text: "request refused", status: http.StatusBadRequest, problem: problemBadRequest}
 
@@ -82,9 +82,8 @@ func (s *sentinel) Unwrap() []error     { return s.is }
 // An Error is the failure of one operation. It Is one of the sentinels. If Google
 // gave an OAuth error code, errors.As finds an *oauth2.RetrieveError in it, whose
 // Body and Response are nil. Neither its fields nor the errors that it wraps have
-// a code, a token, a secret or a response body. An Error that a test of yours
-// makes means what its Code says: &Error{Code: "invalid_grant"} Is
-// ErrInvalidGrant.
+// a code, a token, a secret or a response body. A test may make an Error from its
+// Code alone: &Error{Code: "invalid_grant"} Is ErrInvalidGrant.
 type Error struct {
 	Op          string        // "authorize", "callback", "exchange", "refresh", "revoke" or "read code"
 	Code        string        // Google's error, such as "invalid_grant"; empty if it gave none
@@ -93,9 +92,9 @@ type Error struct {
 	Status      int           // HTTP status of Google's answer; 0: there was none
 	RetryAfter  time.Duration // how long Google asks to wait, at most 24 hours; 0: it does not say
 
-	kind   error  // the sentinel; nil: what Code means
+	kind   error  // the sentinel; nil: that of Code
 	status int    // HTTP status for the app; 0: that of kind
-	reason string // what is wrong, in words of this package
+	reason string // the fault, in words of this package
 	hint   string // where the hint for kind and Code would not do
 	cause  error
 

@@ -98,8 +98,8 @@
 //
 // In an unexported field of your own struct, fmt prints a Tokens, a Config or an
 // AuthRequest without asking it. A pointer there comes out as an address under
-// %v, %+v, %#v, %d and %x; %s, %q, and whatever else does not fit a pointer,
-// follow it. So do not print such a struct, or give it a Format method.
+// %v, %+v, %#v, %d and %x; %s, %q and all other verbs follow it. So do not print
+// such a struct, or give it a Format method.
 package exchange
 
 import (

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A secrets list holds what must not appear in an error, though an answer, or a
-// transport, may quote it.
+// A secrets list holds the values that must not appear in an error, because an
+// answer or a transport may quote them.
 type secrets []string
 
 // secrets returns the values of f that no failure of the request may quote.
@@ -28,7 +28,7 @@ func (f form) secrets() secrets {
 
 const (
 	// quoteLen bytes in common make a quotation: a provider may cut or escape
-	// what it echoes.
+	// a value that it echoes.
 	quoteLen = 8
 
 	// A secret shorter than that is one of a test, and could be an English word.

@@ -109,7 +109,7 @@ func (c *Client) exchange(ctx context.Context, code string, uri RedirectURI, ver
 	return r.wait(ctx)
 }
 
-// run performs r, whatever becomes of its callers.
+// run performs r, also if its callers give up.
 func (c *Client) run(ctx context.Context, r *redemption, id codeID, code string) {
 	spent := false
 	defer func() {

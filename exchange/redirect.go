@@ -181,8 +181,8 @@ func (rd *Redirect) StartWith(w http.ResponseWriter, r *http.Request, returnPath
 // code and state. returnPath is local. The nonce of t.IDToken has been compared
 // already.
 //
-// A callback ends the sign-in whose state it brings, whatever comes of it, and
-// touches no other. One with the state of no sign-in of this browser changes
+// A callback ends the sign-in whose state it brings, also if it fails, and touches
+// no other. One with the state of no sign-in of this browser changes
 // nothing: it came after more than ten minutes, from another browser or device,
 // for the second time, from a stranger, or cookies are blocked. A second request
 // for the same callback while the first is under way, as a browser or a proxy may
@@ -344,7 +344,7 @@ func keepPrivate(w http.ResponseWriter) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
 }
 
-// isPreview reports whether nobody has asked to see the page yet: the request is
+// isPreview reports whether the user has not asked for the page yet: the request is
 // a HEAD, or a browser prefetches. Sec-Purpose is of
 // https://fetch.spec.whatwg.org/#sec-purpose-header, the other names are of older
 // browsers.

@@ -64,8 +64,8 @@ func unmarshalPending(b []byte) *pending {
 }
 
 // pendingCookies keeps pending sign-ins in the browser, one a cookie. The name of
-// a cookie is made from the state, and its value is sealed for that name: what
-// opens belongs to the state.
+// a cookie is made from the state, and its value is sealed for that name: a
+// value that opens belongs to the state.
 type pendingCookies struct {
 	prefix string
 	secure bool
