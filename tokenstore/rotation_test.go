@@ -386,3 +386,36 @@ func TestRotatedTokenAtTheLastMoment(t *testing.T) {
 		}
 	})
 }
+
+// TestRotationOfASaveWithoutResponse lets other processes act while a sign-in waits
+// for the response to its Save: the saved token is rotated, and the grant that it
+// replaced is kept again, as by a pending write. Its refresh token works, and that
+// of the sign-in no longer does.
+func TestRotationOfASaveWithoutResponse(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent(appData))
+	before, err := b.store.Load(t.Context(), janeKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store.afterSave = func(tokenstore.Grant) error {
+		b.store.afterSave = nil
+		b.google.rotate = true
+		join(t, b.google, b.store).token(t)
+		b.google.rotate = false
+		g, err := b.store.Load(t.Context(), janeKey)
+		if err != nil {
+			t.Error(err)
+		}
+		before.Version = g.Version
+		if _, err := b.store.Save(t.Context(), janeKey, before); err != nil {
+			t.Error(err)
+		}
+		return tokenstore.ErrConflict
+	}
+	b.signIn(t, b.google.consent(appData))
+	if g := b.kept(t); g.RefreshToken != before.RefreshToken || !b.google.live[g.RefreshToken] {
+		t.Error("the refused refresh token of the sign-in replaced one that works")
+	}
+	b.token(t)
+}

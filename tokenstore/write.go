@@ -25,7 +25,8 @@ type write struct {
 
 	// Of a sign-in:
 	before *Grant // the record that was there first; nil: it could not be read
-	tried  bool   // a Save may have taken it
+	tried  bool   // a Save may have taken it,
+	over   string // over the record of this Version
 	late   bool   // the store has failed it, so that it need not be the newest any more
 }
 
@@ -127,7 +128,7 @@ func (m *Manager) trySave(ctx context.Context, u *user, w *write, kept *record) 
 		if err := m.weigh(ctx, u, w, kept); err != nil {
 			return Grant{}, err
 		}
-		w.tried = true
+		w.tried, w.over = true, kept.Version
 		return m.apply(u, w, kept.Grant), nil
 	})
 }
@@ -226,6 +227,8 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 		w.before = &before
 	}
 	later := w.lineage.at.Sub(kept.lineage.at)
+	// If the last Save took it after all, it may have been rotated since.
+	taken := w.tried && w.over != kept.Version
 	switch byGoogle := w.lineage.byGoogle && kept.lineage.byGoogle; {
 	case !kept.exists && !w.tried && !w.late:
 		return nil
@@ -235,7 +238,7 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 		return errKnown
 	case byGoogle && later < 0:
 		return errSuperseded
-	case byGoogle && later > 0, w.before != nil && sameLineage(*w.before, kept.Grant):
+	case !taken && (byGoogle && later > 0 || w.before != nil && sameLineage(*w.before, kept.Grant)):
 	default: // another sign-in was saved since this one came in
 		if w.late && (later < 0 || later == 0 && w.before != nil) {
 			if works, err := m.keptWorks(ctx, u, kept); works || err != nil {
@@ -293,19 +296,19 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 	ctx, cancel := context.WithTimeout(ctx, m.config.Timeout/2) // the rest is for the Save
 	defer cancel()
 	c, g, err := m.refresh(ctx, u, kept.Grant)
-	switch {
-	case errors.Is(err, ErrNeedsConsent):
-		return false, nil
-	case err != nil:
+	refused := errors.Is(err, ErrNeedsConsent)
+	if err != nil && !refused {
 		return false, err
 	}
-	m.publish(u, kept.generation, c, kept.Grant, g)
-	now, err := m.loadKept(ctx, u) // it may have been revoked since it was read
-	if err != nil || now.Version != g.Version {
+	if !refused {
+		m.publish(u, kept.generation, c, kept.Grant, g)
+	}
+	now, err := m.loadKept(ctx, u) // the refusal is in it; or it was revoked since it was read
+	if err != nil || refused && now.RefreshToken != kept.RefreshToken || !refused && now.Version != g.Version {
 		return false, errAgain
 	}
 	*kept = now
-	return true, nil
+	return !refused, nil
 }
 
 // narrows reports whether a sign-in covers less than scopes, and nothing else.
