@@ -121,26 +121,26 @@ func New(cfg Config) (*Store, error) {
 
 // run runs a script that returns an integer.
 func (s *Store) run(ctx context.Context, script string, keys, args []string) (int64, error) {
-	answer, err := s.evaluate(ctx, script, keys, args)
+	reply, err := s.evaluate(ctx, script, keys, args)
 	if err != nil {
 		return 0, err
 	}
-	n, ok := answer.(int64)
+	n, ok := reply.(int64)
 	if !ok {
-		return 0, fmt.Errorf("Config.Eval returned a %T, want int64", answer)
+		return 0, fmt.Errorf("Config.Eval returned a %T, want int64", reply)
 	}
 	return n, nil
 }
 
 // list runs a script that returns an array of strings.
 func (s *Store) list(ctx context.Context, script string, keys, args []string) ([]string, error) {
-	answer, err := s.evaluate(ctx, script, keys, args)
+	reply, err := s.evaluate(ctx, script, keys, args)
 	if err != nil {
 		return nil, err
 	}
-	array, ok := answer.([]any)
+	array, ok := reply.([]any)
 	if !ok {
-		return nil, fmt.Errorf("Config.Eval returned a %T, want []any", answer)
+		return nil, fmt.Errorf("Config.Eval returned a %T, want []any", reply)
 	}
 	list := make([]string, len(array))
 	for i, element := range array {

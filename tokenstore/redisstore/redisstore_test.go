@@ -105,9 +105,9 @@ func TestAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		answer any
-		good   bool
-		want   error
+		reply any
+		good  bool
+		want  error
 	}{
 		"strings":        {[]any{"v", string(record)}, true, nil},
 		"bytes":          {[]any{[]byte("v"), record}, true, nil},
@@ -119,7 +119,7 @@ func TestAnswers(t *testing.T) {
 		"broken record":  {[]any{"v", "x"}, false, tokenstore.ErrSealed},
 		"number in list": {[]any{"v", int64(1)}, false, nil},
 	} {
-		store := open(t, func(context.Context, string, []string, []string) (any, error) { return test.answer, nil })
+		store := open(t, func(context.Context, string, []string, []string) (any, error) { return test.reply, nil })
 		g, err := store.Load(t.Context(), jane)
 		if (err == nil) != test.good || test.want != nil && !errors.Is(err, test.want) {
 			t.Errorf("%s: Load = %v", name, err)

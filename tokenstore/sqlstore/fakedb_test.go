@@ -12,14 +12,14 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
 )
 
-// fakeDB is a database that logs its statements and answers with prepared rows.
+// fakeDB is a database that logs its statements and responds with prepared rows.
 // The examples module, which may have drivers, tests the real databases.
 type fakeDB struct {
-	log    []string
-	answer func(query string, args []driver.NamedValue) answer
+	log     []string
+	respond func(query string, args []driver.NamedValue) response
 }
 
-type answer struct {
+type response struct {
 	rows    [][]driver.Value
 	rowsErr error // after the rows, as when the connection breaks; nil: that was all
 	changed int64
@@ -38,15 +38,15 @@ func (f *fakeDB) open(t *testing.T, dialect sqlstore.Dialect, table string) *sql
 	return store
 }
 
-func (f *fakeDB) ask(query string, args []driver.NamedValue) answer {
+func (f *fakeDB) ask(query string, args []driver.NamedValue) response {
 	f.log = append(f.log, query)
 	for _, arg := range args {
 		f.log = append(f.log, fmt.Sprintf("\t%d %T", arg.Ordinal, arg.Value))
 	}
-	if f.answer == nil {
-		return answer{changed: 1}
+	if f.respond == nil {
+		return response{changed: 1}
 	}
-	return f.answer(query, args)
+	return f.respond(query, args)
 }
 
 func (f *fakeDB) Connect(context.Context) (driver.Conn, error) { return fakeConn{f}, nil }

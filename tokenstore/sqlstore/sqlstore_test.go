@@ -105,12 +105,12 @@ func TestMySQLCreate(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			db := &fakeDB{answer: func(query string, args []driver.NamedValue) answer {
+			db := &fakeDB{respond: func(query string, args []driver.NamedValue) response {
 				if strings.HasPrefix(query, "INSERT") {
 					inserted = args[0].Value
-					return answer{err: test.insertErr}
+					return response{err: test.insertErr}
 				}
-				return answer{rows: test.row(), err: test.lookupErr}
+				return response{rows: test.row(), err: test.lookupErr}
 			}}
 			version, err := db.open(t, sqlstore.MySQL, "").Save(t.Context(), jane, tokenstore.Grant{})
 			if !errors.Is(err, test.want) || (err == nil) != (version == inserted) {
@@ -166,14 +166,14 @@ func TestUndone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			failures, asked := 0, 0
-			fake := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+			fake := &fakeDB{respond: func(query string, _ []driver.NamedValue) response {
 				if query == "SELECT @@autocommit" {
-					return answer{rows: [][]driver.Value{{int64(1)}}}
+					return response{rows: [][]driver.Value{{int64(1)}}}
 				}
 				if asked++; asked <= failures {
-					return answer{err: test.err}
+					return response{err: test.err}
 				}
-				return answer{changed: 1}
+				return response{changed: 1}
 			}}
 			db := sql.OpenDB(fake)
 			defer db.Close()
@@ -237,14 +237,14 @@ func TestUndone(t *testing.T) {
 // again too.
 func TestMySQLLookupUndone(t *testing.T) {
 	looks := 0
-	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+	db := &fakeDB{respond: func(query string, _ []driver.NamedValue) response {
 		if strings.HasPrefix(query, "INSERT") {
-			return answer{err: errDuplicate}
+			return response{err: errDuplicate}
 		}
 		if looks++; looks == 1 {
-			return answer{rowsErr: errDeadlock}
+			return response{rowsErr: errDeadlock}
 		}
-		return answer{rows: [][]driver.Value{{"another version"}}}
+		return response{rows: [][]driver.Value{{"another version"}}}
 	}}
 	if _, err := db.open(t, sqlstore.MySQL, "").Save(t.Context(), jane, tokenstore.Grant{}); !errors.Is(err, tokenstore.ErrConflict) || looks != 2 {
 		t.Errorf("Save = %v after %d looks, want ErrConflict after 2", err, looks)
@@ -256,14 +256,14 @@ func TestMySQLLookupUndone(t *testing.T) {
 func TestBrokenRows(t *testing.T) {
 	errBroken := errors.New("read tcp: connection reset by peer")
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
-		store := (&fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+		store := (&fakeDB{respond: func(query string, _ []driver.NamedValue) response {
 			switch {
 			case strings.HasPrefix(query, "SELECT client_id"):
-				return answer{rows: [][]driver.Value{{"client", "zoe"}}, rowsErr: errBroken}
+				return response{rows: [][]driver.Value{{"client", "zoe"}}, rowsErr: errBroken}
 			case strings.HasPrefix(query, "SELECT"):
-				return answer{rowsErr: errBroken}
+				return response{rowsErr: errBroken}
 			}
-			return answer{}
+			return response{}
 		}}).open(t, dialect, "")
 		ctx := t.Context()
 		if _, err := store.Load(ctx, jane); !errors.Is(err, errBroken) || errors.Is(err, tokenstore.ErrNotFound) {
@@ -289,11 +289,11 @@ func TestBrokenRows(t *testing.T) {
 // refused before Create creates a table, with a text that says what to do.
 func TestAutocommit(t *testing.T) {
 	for _, on := range []int64{0, 1} {
-		db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+		db := &fakeDB{respond: func(query string, _ []driver.NamedValue) response {
 			if query == "SELECT @@autocommit" {
-				return answer{rows: [][]driver.Value{{on}}}
+				return response{rows: [][]driver.Value{{on}}}
 			}
-			return answer{}
+			return response{}
 		}}
 		store := db.open(t, sqlstore.MySQL, "")
 		for name, call := range map[string]func(context.Context) error{"Create": store.Create, "Check": store.Check} {
@@ -314,11 +314,11 @@ func TestAutocommit(t *testing.T) {
 func TestCheck(t *testing.T) {
 	errReadOnly := errors.New("attempt to write a readonly database")
 	failing := ""
-	db := &fakeDB{answer: func(query string, _ []driver.NamedValue) answer {
+	db := &fakeDB{respond: func(query string, _ []driver.NamedValue) response {
 		if failing != "" && strings.HasPrefix(query, failing) {
-			return answer{err: errReadOnly}
+			return response{err: errReadOnly}
 		}
-		return answer{}
+		return response{}
 	}}
 	store := db.open(t, sqlstore.SQLite, "")
 	if err := store.Check(t.Context()); err != nil {
@@ -334,16 +334,18 @@ func TestCheck(t *testing.T) {
 // TestNothingChanged covers the causes of a statement that changed no row.
 func TestNothingChanged(t *testing.T) {
 	for _, dialect := range []sqlstore.Dialect{sqlstore.SQLite, sqlstore.PostgreSQL, sqlstore.MySQL} {
-		there := func(string, []driver.NamedValue) answer { return answer{rows: [][]driver.Value{{"another version"}}} }
-		none := func(string, []driver.NamedValue) answer { return answer{} }
-		store := (&fakeDB{answer: there}).open(t, dialect, "")
+		there := func(string, []driver.NamedValue) response {
+			return response{rows: [][]driver.Value{{"another version"}}}
+		}
+		none := func(string, []driver.NamedValue) response { return response{} }
+		store := (&fakeDB{respond: there}).open(t, dialect, "")
 		if _, err := store.Save(t.Context(), jane, tokenstore.Grant{Version: "v"}); !errors.Is(err, tokenstore.ErrConflict) {
 			t.Errorf("%v: Save over another version = %v", dialect, err)
 		}
 		if err := store.Delete(t.Context(), jane, "v"); !errors.Is(err, tokenstore.ErrConflict) {
 			t.Errorf("%v: Delete of another version = %v", dialect, err)
 		}
-		if err := (&fakeDB{answer: none}).open(t, dialect, "").Delete(t.Context(), jane, "v"); err != nil {
+		if err := (&fakeDB{respond: none}).open(t, dialect, "").Delete(t.Context(), jane, "v"); err != nil {
 			t.Errorf("%v: Delete of nothing = %v", dialect, err)
 		}
 	}
@@ -356,7 +358,7 @@ func TestErrors(t *testing.T) {
 	cause := errors.New("connection refused")
 	for _, talkative := range []bool{false, true} {
 		var bound []string
-		db := &fakeDB{answer: func(query string, args []driver.NamedValue) answer {
+		db := &fakeDB{respond: func(query string, args []driver.NamedValue) response {
 			bound = nil
 			err := cause
 			for _, arg := range args {
@@ -366,7 +368,7 @@ func TestErrors(t *testing.T) {
 					err = fmt.Errorf("%w, $%d = %q", err, arg.Ordinal, value)
 				}
 			}
-			return answer{err: err}
+			return response{err: err}
 		}}
 		store := db.open(t, sqlstore.PostgreSQL, "")
 		ctx := t.Context()

@@ -35,9 +35,9 @@ func TestStatements(t *testing.T) {
 				{"load", func() { store.Load(ctx, jane) }},
 				{"delete", func() { store.Delete(ctx, jane, "v") }},
 				{"delete where no row has that version", func() {
-					db.answer = func(string, []driver.NamedValue) answer { return answer{} }
+					db.respond = func(string, []driver.NamedValue) response { return response{} }
 					store.Delete(ctx, jane, "v")
-					db.answer = nil
+					db.respond = nil
 				}},
 				{"delete any version", func() { store.Delete(ctx, jane, tokenstore.AnyVersion) }},
 				{"keys", func() {

@@ -9,7 +9,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
 )
 
-// The database saves the grant, and the connection breaks before it can answer.
+// The database saves the grant, and the connection breaks before it can respond.
 func ExampleFaulty() {
 	ctx := context.Background()
 	key := tokenstore.Key{ClientID: "my-client.apps.googleusercontent.com", Subject: "110169484474386276334"}

@@ -33,7 +33,7 @@ type Faulty struct {
 // A Fault is something that goes wrong with one call or several.
 //
 //	Fault{Err: down}                                    // the next call fails, without effect
-//	Fault{Method: "Save", Err: down, Performed: true}   // saved, and the answer is lost
+//	Fault{Method: "Save", Err: down, Performed: true}   // saved, and the response is lost
 //	Fault{Method: "Load", Times: -1, Delay: time.Second} // every Load is slow
 //	Fault{Method: "Load", Hang: true}                   // a Load never returns by itself
 type Fault struct {

@@ -58,26 +58,26 @@ func TestFaultyLosesAnswers(t *testing.T) {
 	store := &tokenstoretest.Faulty{Store: memory}
 	store.Inject(tokenstoretest.Fault{Method: "Save", Err: errDown, Performed: true})
 	if _, err := store.Save(t.Context(), jane, tokenstore.Grant{RefreshToken: "1//jane"}); err != errDown {
-		t.Errorf("Save with a lost answer = %v", err)
+		t.Errorf("Save with a lost response = %v", err)
 	}
 	if g, err := memory.Load(t.Context(), jane); err != nil || g.RefreshToken != "1//jane" {
-		t.Errorf("the Save whose answer was lost has had no effect: %v", err)
+		t.Errorf("the Save whose response was lost has had no effect: %v", err)
 	}
 
 	store.Inject(tokenstoretest.Fault{Method: "Delete", Err: errDown, Performed: true})
 	if err := store.Delete(t.Context(), jane, tokenstore.AnyVersion); err != errDown {
-		t.Errorf("Delete with a lost answer = %v", err)
+		t.Errorf("Delete with a lost response = %v", err)
 	}
 	if _, err := memory.Load(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
-		t.Errorf("the Delete whose answer was lost has had no effect: %v", err)
+		t.Errorf("the Delete whose response was lost has had no effect: %v", err)
 	}
 
 	store.Inject(tokenstoretest.Fault{Method: "Lease", Err: errDown, Performed: true})
 	if _, ok, err := store.Lease(t.Context(), jane, "work", time.Hour); ok || err != errDown {
-		t.Errorf("Lease with a lost answer = %t, %v", ok, err)
+		t.Errorf("Lease with a lost response = %t, %v", ok, err)
 	}
 	if _, ok, _ := memory.Lease(t.Context(), jane, "work", time.Hour); ok {
-		t.Error("the Lease whose answer was lost has had no effect")
+		t.Error("the Lease whose response was lost has had no effect")
 	}
 }
 
