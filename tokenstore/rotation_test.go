@@ -421,7 +421,7 @@ func TestRotationOfASaveWithoutResponse(t *testing.T) {
 }
 
 // TestRefusedSignInDropsTheAccessToken ends a sign-in at Google before the store
-// has taken it. Whoever has ended it may have ended the kept grant too.
+// has taken it. A user who has ended it may have ended the kept grant too.
 func TestRefusedSignInDropsTheAccessToken(t *testing.T) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent(appData))
