@@ -281,7 +281,7 @@ func (p *process) checkToken(subject, access string, began time.Time) {
 	var wrong string
 	if of != nil && !of.settled.IsZero() && of.err == nil {
 		for _, l := range p.lineages {
-			if l.subject == subject && l.by == p && l.err == nil && !l.settled.IsZero() && l.settled.Before(began) && of.settled.Before(l.began) && !p.setAside(l) && (ordered(l, of) || !p.faulty) {
+			if l.subject == subject && l.by == p && l.err == nil && !l.settled.IsZero() && l.settled.Before(began) && of.settled.Before(l.began) && !p.setAside(l) && !p.cameTooLate(l) && (ordered(l, of) || !p.faulty) {
 				wrong = fmt.Sprintf("that of lineage %d, older than %d", of.id, l.id)
 			}
 		}
@@ -315,6 +315,10 @@ func (w *world) setAside(l *lineage) bool {
 			!slices.ContainsFunc(l.scopes, missing) && !kept.worked.Before(l.began)
 	})
 }
+
+// cameTooLate reports whether Google refused a sign-in to p before the store had
+// taken it.
+func (p *process) cameTooLate(l *lineage) bool { return !l.saved && p.refused[l.head] }
 
 // settle is a quiet moment: what could not be saved is saved.
 func (p *process) settle() {

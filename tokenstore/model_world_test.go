@@ -52,6 +52,7 @@ type lineage struct {
 	iat            time.Time // of its ID token; zero: there is none
 	scopes         []string
 	worked         time.Time // when a refresh of it last succeeded
+	saved          bool      // the store has had it
 }
 
 type issued struct {
@@ -275,6 +276,7 @@ func (s storeOf) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Gran
 	version, err := s.p.memory.Save(ctx, key, g)
 	s.p.logf("process %d saves %s %s: %v", s.p.name, g.RefreshToken, g.State, err)
 	if err == nil {
+		s.p.refresh[g.RefreshToken].of.saved = true
 		s.p.had[key.Subject] = append(s.p.had[key.Subject], slices.Concat(g.Scopes, g.Lost)...)
 	}
 	s.p.mu.Unlock()

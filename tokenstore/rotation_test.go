@@ -419,26 +419,3 @@ func TestRotationOfASaveWithoutResponse(t *testing.T) {
 	}
 	b.token(t)
 }
-
-// TestRefusedSignInDropsTheAccessToken ends a sign-in at Google before the store
-// has taken it. A user who has ended it may have ended the kept grant too.
-func TestRefusedSignInDropsTheAccessToken(t *testing.T) {
-	b := newBench(t)
-	b.signIn(t, b.google.consent(appData))
-	b.token(t)
-	later := b.google.consent(appData)
-	b.store.beforeSave = func(tokenstore.Grant) error {
-		b.store.beforeSave = nil
-		b.google.rotate = true
-		join(t, b.google, b.store).token(t)
-		b.google.rotate = false
-		delete(b.google.live, later.RefreshToken)
-		return errDown
-	}
-	b.signIn(t, later)
-	asked := len(b.google.asked)
-	b.token(t)
-	if len(b.google.asked) == asked {
-		t.Error("the access token of before is still served")
-	}
-}

@@ -256,8 +256,7 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 }
 
 // signInWorks asks Google whether the refresh token of a sign-in still works:
-// errSuperseded if Google refuses it. The user has probably ended all grants then,
-// so that the cached access token is dropped too.
+// errSuperseded if Google refuses it.
 func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	unlock, err := lock(ctx, u.activity.asking)
 	if err != nil {
@@ -266,13 +265,11 @@ func (m *Manager) signInWorks(ctx context.Context, u *user, w *write) error {
 	defer unlock()
 	refreshToken := w.response.refreshToken
 	if _, refused := m.refused.Reason(refreshToken, w.lineage.id); refused {
-		m.forget(u)
 		return errSuperseded
 	}
 	tok, err := m.ask(ctx, refreshToken, w.response.keyThumbprint)
 	if reason, refused := refusal(err); refused {
 		m.refused.Add(refreshToken, w.lineage.id, reason)
-		m.forget(u)
 		return errSuperseded
 	}
 	if err != nil {
