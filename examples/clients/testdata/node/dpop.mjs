@@ -1,9 +1,7 @@
 // Redeems an app's code and refreshes twice, with DPoP, by openid-client.
-import { webcrypto } from 'node:crypto';
+import './globals.mjs';
 import * as client from 'openid-client';
 import { env, result } from './guest.mjs';
-
-globalThis.crypto ??= webcrypto; // Node.js 18, as Debian 12 has it, keeps it elsewhere
 
 const config = await client.discovery(new URL(env.FAKE), env.CLIENT_ID, env.CLIENT_SECRET, undefined, {
   execute: [client.allowInsecureRequests],

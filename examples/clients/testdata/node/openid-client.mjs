@@ -1,9 +1,7 @@
 // Signs in with openid-client; see guest_test.go for what it is asked.
-import { webcrypto } from 'node:crypto';
+import './globals.mjs';
 import * as client from 'openid-client';
 import { authorize, env, errorCode, result } from './guest.mjs';
-
-globalThis.crypto ??= webcrypto; // Node.js 18, as Debian 12 has it, keeps it elsewhere
 
 const config = await client.discovery(new URL(env.FAKE), env.CLIENT_ID, env.CLIENT_SECRET, undefined, {
   execute: [client.allowInsecureRequests],

@@ -1,4 +1,5 @@
 // Signs in with Auth.js, and keeps the account that its adapter is given.
+import './globals.mjs';
 import { writeFileSync } from 'node:fs';
 import { Auth, customFetch } from '@auth/core';
 import Google from '@auth/core/providers/google';

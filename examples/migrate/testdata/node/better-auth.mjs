@@ -1,4 +1,5 @@
 // Signs in with better-auth, and keeps the account that its adapter is given.
+import './globals.mjs';
 import { writeFileSync } from 'node:fs';
 import { betterAuth } from 'better-auth';
 import { memoryAdapter } from 'better-auth/adapters/memory';
