@@ -18,7 +18,7 @@ import (
 
 var (
 	modelSeed = flag.Uint64("model.seed", 0, "run TestModel with this seed only")
-	modelRuns = flag.Int("model.runs", 2000, "how many runs TestModel makes; 1000000 take hours")
+	modelRuns = flag.Int("model.runs", 2000, "how many runs TestModel makes; 1000000 take half an hour")
 )
 
 // TestModel lets several processes on one store do at random what they can, and
