@@ -110,7 +110,7 @@ func TestExchangeFor(t *testing.T) {
 	}
 }
 
-// An ID token that names nobody is not that of the user.
+// An ID token without a readable sub does not belong to the user.
 func TestExchangeForUnreadableIDToken(t *testing.T) {
 	for _, claims := range []string{`{}`, `{"sub":"a","sub":"jane"}`, `{"sub":"jane","sub":"a"}`, `{"SUB":"jane"}`, `[]`, `{"sub":1}`} {
 		answer, _ := json.Marshal(map[string]any{"access_token": "ya29.marked", "id_token": idToken(claims), "token_type": "Bearer"})

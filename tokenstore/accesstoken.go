@@ -78,9 +78,9 @@ func (c *accessToken) refusedByAPI() *accessToken {
 	return &copied
 }
 
-// publish caches c as an access token of the grant, unless the user's generation
-// is another by now, or a record was read meanwhile that is neither that nor the
-// one that was read first: c may belong to an older grant then.
+// publish caches c as an access token of the grant. It does not if the user's
+// generation has changed, or if the record that was seen last is neither read nor
+// grant: c may belong to an older grant then.
 func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, grant Grant) (ok bool) {
 	before, after := m.fingerprint(read), m.fingerprint(grant)
 	u.mu.Lock()

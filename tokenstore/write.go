@@ -239,7 +239,7 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 	case byGoogle && later < 0:
 		return errSuperseded
 	case !taken && (byGoogle && later > 0 || w.before != nil && sameLineage(*w.before, kept.Grant)):
-	default: // another sign-in was saved since this one came in
+	default: // another sign-in was saved since this one came in, or this one was
 		if w.late && (later < 0 || later == 0 && w.before != nil) {
 			if works, err := m.keptWorks(ctx, u, kept); works || err != nil {
 				return cmp.Or(err, errSuperseded)

@@ -21,7 +21,7 @@ import (
 )
 
 // openid-client and this module's Client redeem a code and refresh twice. Their
-// proofs have the same members, with the same values but for the key, the times and
+// proofs have the same members, with the same values except the key, the times and
 // the random parts.
 func TestDPoPAsOpenIDClient(t *testing.T) {
 	dir := guests.NPM(t)

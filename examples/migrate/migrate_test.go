@@ -232,8 +232,8 @@ func TestTable(t *testing.T) {
 		[4]any{5, mary, nil, gone},
 		[4]any{6, mary, "1234-other.apps.googleusercontent.com", elsewhere.RefreshToken},
 		[4]any{7, mary, nil, "1//" + strings.Repeat("x", 100)},
-		[4]any{8, mary, nil, w.consent(jane, "openid").RefreshToken}, // somebody else's
-		[4]any{9, nil, nil, w.consent(jane, appdata).RefreshToken},   // nobody knows whose
+		[4]any{8, mary, nil, w.consent(jane, "openid").RefreshToken}, // of another user
+		[4]any{9, nil, nil, w.consent(jane, appdata).RefreshToken},   // of an unknown user
 		[4]any{10, nil, nil, w.consent(jane, "openid").RefreshToken},
 		[4]any{11, jane, nil, w.consent(jane, "openid").RefreshToken},
 		[4]any{12, "jane.doe@gmail.com", nil, w.consent(jane, appdata).RefreshToken},

@@ -20,7 +20,7 @@ type backend struct {
 	store    tokenstore.Store
 	grants   *tokenstore.Manager
 	sessions *sessions
-	stream   *risc.Stream // nil: somebody else has registered the receiver
+	stream   *risc.Stream // nil: the receiver is registered elsewhere
 }
 
 // newBackend wires the packages together. The store is to find a grant by its

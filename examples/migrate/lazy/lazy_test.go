@@ -160,7 +160,7 @@ func TestLoad(t *testing.T) {
 		}
 	})
 	t.Run("a sign-in at the same time", func(t *testing.T) {
-		inner := &meanwhile{Memory: new(tokenstore.Memory)}
+		inner := &interrupted{Memory: new(tokenstore.Memory)}
 		s := newStore(t, "client", inner)
 		put(t, s, jane, "1//old")
 		inner.beforeSave = func(ctx context.Context) {
@@ -173,7 +173,7 @@ func TestLoad(t *testing.T) {
 		}
 	})
 	t.Run("a deletion at the same time", func(t *testing.T) {
-		inner := &meanwhile{Memory: new(tokenstore.Memory)}
+		inner := &interrupted{Memory: new(tokenstore.Memory)}
 		s := newStore(t, "client", inner)
 		put(t, s, jane, "1//old")
 		inner.beforeSave = func(ctx context.Context) {
@@ -204,13 +204,13 @@ func TestLoad(t *testing.T) {
 	})
 }
 
-// meanwhile calls beforeSave once, before the first Save.
-type meanwhile struct {
+// interrupted calls beforeSave once, before the first Save.
+type interrupted struct {
 	*tokenstore.Memory
 	beforeSave func(context.Context)
 }
 
-func (m *meanwhile) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+func (m *interrupted) Save(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
 	if f := m.beforeSave; f != nil {
 		m.beforeSave = nil
 		f(ctx)

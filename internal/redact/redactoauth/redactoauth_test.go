@@ -14,7 +14,7 @@ import (
 
 var errVault = errors.New("vault is sealed")
 
-// own is the error type of somebody's refresher.
+// own is the error type of a caller's Refresher.
 type own struct{ error }
 
 func (own) HTTPStatus() int { return 418 }
