@@ -141,6 +141,37 @@ func Open(db *sql.DB, key []byte) (*Backend, error) {
 	return NewBackend(google, nil, tokenstore.Config{Store: sealed, Logger: slog.Default()})
 }
 
+// scopes is what a page of the calendar needs, beside who the user is.
+var scopes = []string{"openid", "https://www.googleapis.com/auth/calendar.events.readonly"}
+
+// calendar is a page that needs more than the sign-in asked for. redirect is the one
+// of the sign-in.
+func (b *Backend) calendar(w http.ResponseWriter, r *http.Request, redirect *exchange.Redirect, subject string) {
+	health, err := b.grants.Health(r.Context(), subject, scopes...)
+	switch {
+	case errors.Is(err, tokenstore.ErrNotFound), err == nil && (health.State != tokenstore.Active || len(health.Missing) > 0):
+		redirect.StartWith(w, r, r.URL.Path, exchange.AuthParams{Scopes: scopes, LoginHint: subject, ForceConsent: true})
+	case err != nil:
+		b.client.Fail(w, r, err)
+	default:
+		// The page, by b.grants.HTTPClient(subject).
+	}
+}
+
+// Delete is for a user who wants to be forgotten. It may be repeated if it fails.
+func (b *Backend) Delete(ctx context.Context, subject string) error {
+	folder, err := b.Folder(subject)
+	if err == nil {
+		_, err = folder.DeleteAll(ctx)
+	}
+	switch {
+	case errors.Is(err, tokenstore.ErrNeedsConsent), errors.Is(err, drive.ErrScope): // out of reach already
+	case err != nil:
+		return err // the next step would put the folder out of reach
+	}
+	return b.grants.Disconnect(ctx, subject) // and then your own rows
+}
+
 // Refresh is what a program runs every night, in any of its replicas.
 func Refresh(ctx context.Context, grants *tokenstore.Manager) {
 	for subject, err := range grants.Sweep(ctx, tokenstore.SweepOptions{}) {

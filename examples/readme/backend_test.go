@@ -168,3 +168,95 @@ func TestServeSaves(t *testing.T) {
 		t.Errorf("after the end, %v, %v is kept", g, err)
 	}
 }
+
+// TestDelete checks that nothing of the user is left, neither here nor in the folder,
+// and that a failure on the way leaves what is needed to try again.
+func TestDelete(t *testing.T) {
+	jane := exchangetest.User{Email: "jane.doe@gmail.com", Subject: "108365719284610937465"}
+	for _, tt := range []struct {
+		name   string
+		scopes []string
+		drive  []drivetest.Fault
+		left   int // documents
+	}{
+		{"all at once", []string{"openid", drive.Scope}, nil, 0},
+		{"again after a failure", []string{"openid", drive.Scope}, []drivetest.Fault{{Status: http.StatusForbidden, Times: 1}}, 0},
+		{"no access to the folder", []string{"openid"}, nil, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			google := exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{jane}})
+			defer google.Close()
+			files := drivetest.NewServer(drivetest.Options{Accounts: google})
+			defer files.Close()
+			b, err := NewBackend(google.Config(), google.KeySource(), tokenstore.Config{Store: new(tokenstore.Memory), Hosts: []string{"127.0.0.1"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.drive = files.Endpoint()
+			folder := files.Folder(jane.Subject)
+			folder.Add(drivetest.File{Name: "settings.json", Content: []byte("{}")})
+			tokens, err := b.client.Exchange(t.Context(), google.AppCode(exchangetest.CodeRequest{User: jane.Email, Scopes: tt.scopes}), exchange.App)
+			if err == nil {
+				_, err = b.grants.SignIn(t.Context(), jane.Subject, &tokens.Token)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			files.Script(tt.drive...)
+			if err := b.Delete(t.Context(), jane.Subject); (err == nil) != (tt.drive == nil) {
+				t.Error(err)
+			} else if err != nil {
+				if err := b.Delete(t.Context(), jane.Subject); err != nil {
+					t.Error(err)
+				}
+			}
+			if got := len(folder.Files()); got != tt.left {
+				t.Errorf("%d documents are left, want %d", got, tt.left)
+			}
+			if _, err := b.grants.Grant(t.Context(), jane.Subject); !errors.Is(err, tokenstore.ErrNotFound) {
+				t.Error(err)
+			}
+			if got := google.Grants(); len(got) != 0 {
+				t.Errorf("Google has %v", got)
+			}
+		})
+	}
+}
+
+// TestMoreScopes checks that a page asks Google for what it needs, once.
+func TestMoreScopes(t *testing.T) {
+	jane := exchangetest.User{Email: "jane.doe@gmail.com", Subject: "108365719284610937465"}
+	google := exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{jane}})
+	defer google.Close()
+	b, err := NewBackend(google.Config(), google.KeySource(), tokenstore.Config{Store: new(tokenstore.Memory)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	redirect, err := b.client.NewRedirect(exchange.RedirectConfig{
+		URI: "http://localhost:8080/callback", Keys: [][]byte{make([]byte, 32)}, Params: exchange.AuthParams{Scopes: []string{"openid"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		granted []string
+		asks    bool
+	}{{nil, true}, {[]string{"openid"}, true}, {scopes, false}} {
+		if tt.granted != nil {
+			code := google.AppCode(exchangetest.CodeRequest{User: jane.Email, Scopes: tt.granted})
+			tokens, err := b.client.Exchange(t.Context(), code, exchange.App)
+			if err == nil {
+				_, err = b.grants.SignIn(t.Context(), jane.Subject, &tokens.Token)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := httptest.NewRecorder()
+		b.calendar(w, httptest.NewRequest("GET", "/calendar", nil), redirect, jane.Subject)
+		to, err := w.Result().Location()
+		if asks := err == nil && strings.Contains(to.Query().Get("scope"), "calendar"); asks != tt.asks {
+			t.Errorf("with %q: %d, sent to %v", tt.granted, w.Code, to)
+		}
+	}
+}
