@@ -12,7 +12,8 @@ import (
 
 // documents are those that point to files and tests of the repository.
 var documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "findings/README.md",
-	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md", "docs/fakegoogle.md"}
+	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md", "docs/fakegoogle.md",
+	"docs/production.md", "docs/speed.md"}
 
 func read(t *testing.T, document string) string {
 	t.Helper()
@@ -57,6 +58,63 @@ func TestNamedTests(t *testing.T) {
 			if !slices.Contains(tests[in], name[2]) {
 				t.Errorf("%s: there is no %s in %q", document, name[2], in)
 			}
+		}
+	}
+}
+
+// TestCommands checks that the programs that the documents run are there, and have
+// the flags that they are given.
+func TestCommands(t *testing.T) {
+	n := 0
+	for _, document := range documents {
+		for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(read(t, document), -1) {
+			for line := range strings.Lines(block[1]) {
+				words := strings.Fields(line)
+				if len(words) < 5 || !slices.Equal(words[:4], []string{"go", "run", "-C", "examples"}) {
+					continue
+				}
+				n++
+				var program string // its source
+				files, _ := filepath.Glob(filepath.Join(root, "examples", words[4], "*.go"))
+				for _, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					program += string(text)
+				}
+				if !strings.Contains(program, "\nfunc main() {") {
+					t.Errorf("%s: there is no program %s", document, words[4])
+				}
+				for _, word := range words[5:] {
+					if name, isFlag := strings.CutPrefix(word, "-"); isFlag && !strings.Contains(program, `"`+name+`"`) {
+						t.Errorf("%s: %s has no flag -%s", document, words[4], name)
+					}
+				}
+			}
+		}
+	}
+	if n < 3 {
+		t.Errorf("the documents have %d commands for programs", n)
+	}
+}
+
+// TestVersions checks that the README compares with the versions that the tests use.
+func TestVersions(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "examples/go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, library := range []struct{ name, module string }{
+		{"golang.org/x/oauth2", "golang.org/x/oauth2"},
+		{"go-oidc", "github.com/coreos/go-oidc/v3"},
+		{"google.golang.org/api", "google.golang.org/api"},
+	} {
+		used := regexp.MustCompile(`(?m)^\s+` + regexp.QuoteMeta(library.module) + ` (v\S+)`).FindSubmatch(mod)
+		if used == nil {
+			t.Errorf("the tests do not use %s", library.module)
+		} else if want := library.name + " " + string(used[1]); !strings.Contains(read(t, "README.md"), want) {
+			t.Errorf("README.md does not say %s", want)
 		}
 	}
 }

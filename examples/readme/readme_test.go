@@ -11,28 +11,21 @@ import (
 
 const root = "../.."
 
-func readREADME(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// TestCodeCompiles holds every Go block of the README against the files that
+// TestCodeCompiles holds every Go block of the documents against the files that
 // the compiler sees: it must stand in one of them, line for line but for the
 // indentation.
 func TestCodeCompiles(t *testing.T) {
-	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(readREADME(t), -1)
-	if len(blocks) == 0 {
-		t.Fatal("README.md has no Go code")
-	}
-	files := compiled(t)
-	for _, block := range blocks {
-		if want := unindent(block[1]); !strings.Contains(files, want) {
-			t.Errorf("this code of README.md is in no file:\n%s", block[1])
+	files, n := compiled(t), 0
+	for _, document := range documents {
+		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, document), -1) {
+			n++
+			if want := unindent(block[1]); !strings.Contains(files, want) {
+				t.Errorf("this code of %s is in no file:\n%s", document, block[1])
+			}
 		}
+	}
+	if n == 0 {
+		t.Error("the documents have no Go code")
 	}
 }
 
