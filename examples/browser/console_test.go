@@ -28,25 +28,25 @@ func TestConsole(t *testing.T) {
 		}
 		return string(body)
 	}
-	b.goTo(at)
-	b.mustSee("h1", "Fake Google")
+	b.GoTo(at)
+	b.MustSee("h1", "Fake Google")
 	post("code", url.Values{"user": {john}, "scope": {"openid " + appdata}})
-	b.mustSee("li", "drive.appdata") // the page is kept up to date
-	b.click("//button[.='Revoke']")
-	b.element("//p[@role='status'][contains(., 'is removed')]")
-	b.click("//button[.='+7 days']")
-	b.mustSee("span", "7 d ahead")
-	b.click("//button[.='Arm']")
-	b.element("//p[@role='status'][contains(., 'The next 1 to token: 503')]")
+	b.MustSee("li", "drive.appdata") // the page is kept up to date
+	b.Click("//button[.='Revoke']")
+	b.Element("//p[@role='status'][contains(., 'is removed')]")
+	b.Click("//button[.='+7 days']")
+	b.MustSee("span", "7 d ahead")
+	b.Click("//button[.='Arm']")
+	b.Element("//p[@role='status'][contains(., 'The next 1 to token: 503')]")
 	if resp, err := http.PostForm(at+"/token", nil); err != nil {
 		t.Error(err)
 	} else if resp.Body.Close(); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("token endpoint: %s, want the failure armed", resp.Status)
 	}
-	b.element("//summary[contains(., '/token') and contains(., '503')]")
-	b.click("//button[.='Reset']")
-	b.element("//p[@role='status'][contains(., 'Reset')]")
-	b.element("//p[contains(., 'None yet')]")
+	b.Element("//summary[contains(., '/token') and contains(., '503')]")
+	b.Click("//button[.='Reset']")
+	b.Element("//p[@role='status'][contains(., 'Reset')]")
+	b.Element("//p[contains(., 'None yet')]")
 }
 
 // startFakegoogle builds and runs the program, and returns its address.

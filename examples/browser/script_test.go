@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
@@ -122,48 +121,7 @@ func (p *scriptPage) open(b *browser, body, settings string) {
 	body = strings.ReplaceAll(body, "SETTINGS", settings)
 	body = strings.NewReplacer("CLIENT_ID", p.google.ClientID(), "PAGE", p.URL, "SCRIPT", p.google.ScriptURL()).Replace(body)
 	p.body.Store(&body)
-	b.goTo(p.URL)
-}
-
-// popup waits for a second window and goes there. The function that it returns waits
-// for its end, and goes back to the first.
-func (b *browser) popup() (back func()) {
-	b.t.Helper()
-	page := b.thisTab()
-	for _, one := range b.windows(2) {
-		if one != page {
-			b.toTab(one)
-		}
-	}
-	return func() {
-		b.t.Helper()
-		b.windows(1)
-		b.toTab(page)
-	}
-}
-
-// windows waits until there are n, and returns them.
-func (b *browser) windows(n int) (all []tab) {
-	b.t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); {
-		if b.call("GET", "/window/handles", nil, &all); len(all) == n {
-			return all
-		}
-	}
-	b.t.Fatalf("%d windows, want %d", len(all), n)
-	return nil
-}
-
-// toFrame goes to the first frame of the page; the frame ends with the page's script.
-func (b *browser) toFrame() {
-	b.t.Helper()
-	b.element("//iframe")
-	b.call("POST", "/frame", map[string]int{"id": 0}, nil)
-}
-
-func (b *browser) toPage() {
-	b.t.Helper()
-	b.call("POST", "/frame", map[string]any{"id": nil}, nil)
+	b.GoTo(p.URL)
 }
 
 func TestPageScript(t *testing.T) {
@@ -180,7 +138,7 @@ func TestPageScript(t *testing.T) {
 		"other origin":      otherOrigin,
 		"console":           console,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, &browser{t, b.session}) })
+		t.Run(name, func(t *testing.T) { test(t, b.with(t)) })
 	}
 }
 
@@ -188,140 +146,140 @@ func TestPageScript(t *testing.T) {
 func buttonPopup(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, buttonOnPage, `login_uri: "/login"`)
-	b.click("//button[@aria-label='Sign in with Google']")
-	back := b.popup()
-	b.mustSee("h1", "Choose an account")
+	b.Click("//button[@aria-label='Sign in with Google']")
+	back := b.Popup()
+	b.MustSee("h1", "Choose an account")
 	b.chooseJohn()
-	b.mustSee("h1", "Notes wants access to your Google Account")
+	b.MustSee("h1", "Notes wants access to your Google Account")
 	b.agree()
 	back()
-	b.mustSee("p", john+", btn_confirm, state from the button")
+	b.MustSee("p", john+", btn_confirm, state from the button")
 
-	b.goTo(p.URL)
-	b.click("//button[@aria-label='Sign in with Google']")
-	back = b.popup()
+	b.GoTo(p.URL)
+	b.Click("//button[@aria-label='Sign in with Google']")
+	back = b.Popup()
 	b.chooseJohn() // who has consented
 	back()
-	b.mustSee("p", john+", btn, state from the button")
+	b.MustSee("p", john+", btn, state from the button")
 }
 
 // The POST comes from the fake's page, and has to have the page's cookie.
 func buttonRedirect(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, buttonOnPage, `ux_mode: "redirect", login_uri: "PAGE/login", login_hint: "`+john+`"`)
-	b.click("//button[@aria-label='Sign in with Google']")
+	b.Click("//button[@aria-label='Sign in with Google']")
 	b.agree()
-	b.mustSee("p", john+", btn_confirm, state from the button")
+	b.MustSee("p", john+", btn_confirm, state from the button")
 
 	p.open(b, buttonOnPage, `ux_mode: "redirect", login_uri: "PAGE/other"`)
-	b.click("//button[@aria-label='Sign in with Google']")
-	b.mustSee("p", "Error 400: redirect_uri_mismatch")
+	b.Click("//button[@aria-label='Sign in with Google']")
+	b.MustSee("p", "Error 400: redirect_uri_mismatch")
 }
 
 func buttonCallback(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, buttonOnPage+`<button id="revoke">Leave</button><script>document.getElementById("revoke").onclick = () =>
 		google.accounts.id.revoke("`+john+`", (done) => say("revoked: " + done.successful));</script>`, `callback: toBackend("/credential")`)
-	b.click("//button[@aria-label='Sign in with Google']")
-	back := b.popup()
+	b.Click("//button[@aria-label='Sign in with Google']")
+	back := b.Popup()
 	b.chooseJohn()
-	b.click("//button[.='Cancel']") // the page is not told
+	b.Click("//button[.='Cancel']") // the page is not told
 	back()
-	b.click("//button[@aria-label='Sign in with Google']")
-	back = b.popup()
+	b.Click("//button[@aria-label='Sign in with Google']")
+	back = b.Popup()
 	b.chooseJohn()
 	b.agree()
 	back()
-	b.mustSee("p", john+", btn_confirm")
-	b.click("//button[.='Leave']")
-	b.mustSee("p", "revoked: true")
+	b.MustSee("p", john+", btn_confirm")
+	b.Click("//button[.='Leave']")
+	b.MustSee("p", "revoked: true")
 	if grants := p.google.Grants(); len(grants) != 0 {
 		t.Errorf("grants after revoke: %v", grants)
 	}
-	b.click("//button[.='Leave']")
-	b.mustSee("p", "revoked: false")
+	b.Click("//button[.='Leave']")
+	b.MustSee("p", "revoked: false")
 }
 
 func buttonInHTML(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, `<div id="g_id_onload" data-client_id="CLIENT_ID" data-login_uri="PAGE/login" data-nonce="`+nonce+`" data-ux_mode="redirect"
 		data-auto_prompt="false"></div><div class="g_id_signin" data-text="continue_with" data-size="small"></div>`, "")
-	b.click("//button[@aria-label='Continue with Google']")
+	b.Click("//button[@aria-label='Continue with Google']")
 	b.chooseJohn()
 	b.agree()
-	b.mustSee("p", john+", btn_confirm, state")
+	b.MustSee("p", john+", btn_confirm, state")
 }
 
 func prompt(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, buttonOnPage+`<script>google.accounts.id.prompt((m) => say(m.getMomentType() + " " + m.getDismissedReason()))</script>`,
 		`callback: toBackend("/credential")`)
-	b.mustSee("p", "display undefined")
+	b.MustSee("p", "display undefined")
 	b.toFrame()
 	b.chooseJohn()
 	b.agree()
 	b.toPage()
-	b.mustSee("p", "dismissed credential_returned")
-	b.mustSee("p", john+", user_1tap")
+	b.MustSee("p", "dismissed credential_returned")
+	b.MustSee("p", john+", user_1tap")
 }
 
 func codePopup(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	for _, without := range []string{", without " + appdata, ""} {
 		p.open(b, codeOnPage, `callback: toBackend("/code"), select_account: true`)
-		b.click("//button[.='Allow']")
-		back := b.popup()
+		b.Click("//button[.='Allow']")
+		back := b.Popup()
 		b.chooseJohn()
 		if without != "" {
-			b.click("//input[@value='" + appdata + "']")
+			b.Click("//input[@value='" + appdata + "']")
 		}
 		b.agree()
 		back()
-		b.mustSee("p", john+", refresh token: true"+without)
+		b.MustSee("p", john+", refresh token: true"+without)
 	}
-	b.click("//button[.='Allow']")
-	back := b.popup()
+	b.Click("//button[.='Allow']")
+	back := b.Popup()
 	b.chooseJohn()
-	b.click("//button[.='Cancel']")
+	b.Click("//button[.='Cancel']")
 	back()
-	b.mustSee("p", "access_denied, state s t")
+	b.MustSee("p", "access_denied, state s t")
 }
 
 func codeRedirect(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, codeOnPage, `ux_mode: "redirect", redirect_uri: "PAGE/callback", login_hint: "`+john+`"`)
-	b.click("//button[.='Allow']")
+	b.Click("//button[.='Allow']")
 	b.agree()
-	b.mustSee("p", "state s t, "+john+", refresh token: true")
+	b.MustSee("p", "state s t, "+john+", refresh token: true")
 }
 
 func codePopupFails(t *testing.T, b *browser) {
 	p := startScriptPage(t)
 	p.open(b, codeOnPage, `callback: say`)
-	b.click("//button[.='Allow']")
-	back := b.popup()
-	b.call("DELETE", "/window", nil, nil) // as a person closes it
+	b.Click("//button[.='Allow']")
+	back := b.Popup()
+	b.CloseTab() // as a person closes it
 	back()
-	b.mustSee("p", "popup_closed, an Error: true")
+	b.MustSee("p", "popup_closed, an Error: true")
 
 	p.open(b, codeOnPage+`<script>window.open = () => null</script>`, `callback: say`) // as a blocker does
-	b.click("//button[.='Allow']")
-	b.mustSee("p", "popup_failed_to_open, an Error: true")
+	b.Click("//button[.='Allow']")
+	b.MustSee("p", "popup_failed_to_open, an Error: true")
 }
 
 func otherOrigin(t *testing.T, b *browser) {
 	p := startScriptPage(t, "https://notes.example.org")
 	p.open(b, codeOnPage+buttonOnPage, `callback: say`)
 	for _, button := range []string{"//button[.='Allow']", "//button[@aria-label='Sign in with Google']"} {
-		b.click(button)
-		back := b.popup()
-		b.mustSee("p", "Error 400: origin_mismatch")
-		b.call("DELETE", "/window", nil, nil)
+		b.Click(button)
+		back := b.Popup()
+		b.MustSee("p", "Error 400: origin_mismatch")
+		b.CloseTab()
 		back()
 	}
 	p.open(b, buttonOnPage, `ux_mode: "redirect", login_uri: "PAGE/login"`)
-	b.click("//button[@aria-label='Sign in with Google']")
-	b.mustSee("p", "Error 400: origin_mismatch")
+	b.Click("//button[@aria-label='Sign in with Google']")
+	b.MustSee("p", "Error 400: origin_mismatch")
 }
 
 func console(t *testing.T, b *browser) {
@@ -330,8 +288,8 @@ func console(t *testing.T, b *browser) {
 		google.accounts.id.initialize({client_id: "1", auto_select: true, colour: "red"});
 		try { google.accounts.oauth2.initCodeClient({scope: "openid", callback: say}) } catch (error) { say(error.message) }
 	</script>`, "")
-	b.mustSee("p", "[fake Google] This page signs in at "+p.google.URL+", a fake for tests, and not with Google.")
-	b.mustSee("p", "[fake Google] initialize: auto_select has no effect here.")
-	b.mustSee("p", "[fake Google] initialize: Google documents no colour.")
-	b.mustSee("p", "Missing required parameter client_id.")
+	b.MustSee("p", "[fake Google] This page signs in at "+p.google.URL+", a fake for tests, and not with Google.")
+	b.MustSee("p", "[fake Google] initialize: auto_select has no effect here.")
+	b.MustSee("p", "[fake Google] initialize: Google documents no colour.")
+	b.MustSee("p", "Missing required parameter client_id.")
 }

@@ -150,14 +150,11 @@ func (b *browser) mustBe(a *app, user, path string) {
 	b.t.Helper()
 	at := strings.TrimPrefix(a.URL, "https://")
 	at = at[strings.IndexAny(at+"/", "/"):] + path
-	b.mustSee("p", user+", at "+at)
-	if got := b.address(); got != a.URL+path {
+	b.MustSee("p", user+", at "+at)
+	if got := b.Address(); got != a.URL+path {
 		b.t.Errorf("the address is %s, want %s", got, a.URL+path)
 	}
 }
-
-func (b *browser) chooseJohn() { b.t.Helper(); b.click("//button[contains(., '" + john + "')]") }
-func (b *browser) agree()      { b.t.Helper(); b.click("//button[.='Continue']") }
 
 func TestSignIn(t *testing.T) {
 	b := startBrowser(t, cookies)
@@ -165,30 +162,30 @@ func TestSignIn(t *testing.T) {
 		"declining one scope": declineOneScope, "in tabs": signInInTabs, "and go back": goBack,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b.call("DELETE", "/cookie", nil, nil)
-			test(t, &browser{t, b.session})
+			b.DeleteCookies()
+			test(t, b.with(t))
 		})
 	}
 }
 
 func declineOneScope(t *testing.T, b *browser) {
 	a := startApp(t, "")
-	b.goTo(a.URL + "/login?to=/list")
-	b.mustSee("h1", "Choose an account")
+	b.GoTo(a.URL + "/login?to=/list")
+	b.MustSee("h1", "Choose an account")
 	b.chooseJohn()
-	b.mustSee("h1", "Notes wants access to your Google Account")
-	b.mustSee("span", john)
-	b.click("//input[@value='" + appdata + "']")
+	b.MustSee("h1", "Notes wants access to your Google Account")
+	b.MustSee("span", john)
+	b.Click("//input[@value='" + appdata + "']")
 	b.agree()
 	b.mustBe(a, john+", without "+appdata, "/list")
 
-	b.goTo(a.URL + "/login")
+	b.GoTo(a.URL + "/login")
 	b.chooseJohn()
-	b.mustSee("h1", "Notes wants access to your Google Account") // for what was declined
+	b.MustSee("h1", "Notes wants access to your Google Account") // for what was declined
 	b.agree()
 	b.mustBe(a, john+", without ", "/")
 
-	b.goTo(a.URL + "/login")
+	b.GoTo(a.URL + "/login")
 	b.chooseJohn()
 	b.mustBe(a, john+", without ", "/") // consent is remembered
 }
@@ -196,27 +193,27 @@ func declineOneScope(t *testing.T, b *browser) {
 // Two tabs sign in at the same time, a third one says no.
 func signInInTabs(t *testing.T, b *browser) {
 	a := startApp(t, "/notes")
-	first := b.thisTab()
-	b.goTo(a.URL + "/login?to=/notes/1")
+	first := b.ThisTab()
+	b.GoTo(a.URL + "/login?to=/notes/1")
 	b.chooseJohn()
-	second := b.newTab()
-	b.goTo(a.URL + "/login?to=/notes/2")
+	second := b.NewTab()
+	b.GoTo(a.URL + "/login?to=/notes/2")
 	b.chooseJohn()
-	b.newTab()
-	b.goTo(a.URL + "/login?to=/notes/3")
+	b.NewTab()
+	b.GoTo(a.URL + "/login?to=/notes/3")
 	b.chooseJohn()
-	b.click("//button[.='Cancel']")
-	b.mustSee("p", "You are not signed in. You or an administrator did not agree, or this account cannot be used here.")
-	if got, want := b.address(), a.URL+"/callback?failed=denied&return=%2Fnotes%2F3"; got != want {
+	b.Click("//button[.='Cancel']")
+	b.MustSee("p", "You are not signed in. You or an administrator did not agree, or this account cannot be used here.")
+	if got, want := b.Address(), a.URL+"/callback?failed=denied&return=%2Fnotes%2F3"; got != want {
 		t.Errorf("denied: the address is %s, want %s", got, want)
 	}
-	b.click("//a[.='Back']")
+	b.Click("//a[.='Back']")
 	b.mustBe(a, "nobody", "/3")
 
-	b.toTab(first)
+	b.ToTab(first)
 	b.agree()
 	b.mustBe(a, john+", without ", "/1")
-	b.toTab(second)
+	b.ToTab(second)
 	b.agree()
 	b.mustBe(a, john+", without ", "/2")
 }
@@ -225,8 +222,8 @@ func signInInTabs(t *testing.T, b *browser) {
 func TestPrefetch(t *testing.T) {
 	b := startBrowser(t, cookies|javaScript)
 	a := startApp(t, "")
-	b.goTo(a.URL + "/login?to=/list")
-	callback, err := a.google.Authorize(b.address(), exchangetest.Choice{User: john})
+	b.GoTo(a.URL + "/login?to=/list")
+	callback, err := a.google.Authorize(b.Address(), exchangetest.Choice{User: john})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,29 +232,29 @@ func TestPrefetch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b.goTo(a.URL + "/links?to=" + url.QueryEscape(to))
-		b.mustSee("p", "links")
+		b.GoTo(a.URL + "/links?to=" + url.QueryEscape(to))
+		b.MustSee("p", "links")
 		a.waitFor(at.Path+" prefetch", at.Path+" prefetch", at.Path+" prefetch;prerender")
 	}
 	var kept []struct{ Name string }
-	b.call("GET", "/cookie", nil, &kept)
+	b.Call("GET", "/cookie", nil, &kept)
 	if len(kept) != 1 {
 		t.Errorf("%d cookies, want that of one sign-in", len(kept))
 	}
-	b.goTo(callback.String())
+	b.GoTo(callback.String())
 	b.mustBe(a, john+", without ", "/list")
-	b.goTo(a.URL + "/login?to=/")
-	b.mustSee("h1", "Choose an account")
+	b.GoTo(a.URL + "/login?to=/")
+	b.MustSee("h1", "Choose an account")
 }
 
 func TestCookiesBlocked(t *testing.T) {
 	b := startBrowser(t, 0)
 	a := startApp(t, "")
-	b.goTo(a.URL + "/login?to=/list")
+	b.GoTo(a.URL + "/login?to=/list")
 	b.chooseJohn()
 	b.agree()
-	b.mustSee("p", "Signing in was not completed. This happens when it takes longer than ten minutes, or when cookies are blocked. Please try again.")
-	if got, want := b.address(), a.URL+"/callback?failed=not_started&return=%2F"; got != want {
+	b.MustSee("p", "Signing in was not completed. This happens when it takes longer than ten minutes, or when cookies are blocked. Please try again.")
+	if got, want := b.Address(), a.URL+"/callback?failed=not_started&return=%2F"; got != want {
 		t.Errorf("the address is %s, want %s", got, want)
 	}
 }
@@ -265,13 +262,13 @@ func TestCookiesBlocked(t *testing.T) {
 // Going back after signing out shows no page of the user, and starts no session.
 func goBack(t *testing.T, b *browser) {
 	a := startApp(t, "")
-	b.goTo(a.URL + "/start")
-	b.goTo(a.URL + "/login?to=/list")
+	b.GoTo(a.URL + "/start")
+	b.GoTo(a.URL + "/login?to=/list")
 	b.chooseJohn()
 	b.agree()
 	b.mustBe(a, john+", without ", "/list")
-	b.goTo(a.URL + "/logout")
-	b.mustSee("p", "signed out")
-	b.back()
+	b.GoTo(a.URL + "/logout")
+	b.MustSee("p", "signed out")
+	b.Back()
 	b.mustBe(a, "nobody", "/list")
 }
