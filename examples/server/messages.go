@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/seed3a054f9c/googlesignin/exchange"
+)
+
+// A refusal is an error of this program. exchange.HTTPStatus and ProblemCode read it.
+type refusal struct {
+	text   string
+	status int
+	code   string
+}
+
+func (e *refusal) Error() string       { return e.text }
+func (e *refusal) HTTPStatus() int     { return e.status }
+func (e *refusal) ProblemCode() string { return e.code }
+
+// errSlow is for what did not end in time.
+var errSlow = &refusal{"it took too long", http.StatusServiceUnavailable, "retry_later"}
+
+// A message tells a person what has happened, and what to do.
+type message struct{ Title, Text, Link, To string }
+
+// messages are by the codes of exchange.ProblemCode, and a few of our own.
+var messages = map[string]message{
+	"consent_required": {"Google asks for your consent again", "Notes has no access to what this needs, or not any more. You decide on Google's page.", "Continue to Google", "/connect"},
+	"denied":           {"You are not signed in", "You or an administrator did not agree, or this account cannot be used here. Nothing has changed.", "Back", "/"},
+	"not_started":      {"Signing in was not completed", "It took longer than ten minutes, was begun in another browser, or cookies are blocked.", "Try again", "/"},
+	"other_account":    {"That was another Google Account", "You are signed in with one account, and have chosen another one at Google. Sign out first to change accounts.", "Back", "/account"},
+	"code_spent":       {"Signing in took too long", "What Google has sent was used already, or is too old.", "Try again", "/"},
+	"retry_later":      {"Google is slow at the moment", "Nothing is lost, and you are still signed in. It mostly works again after a minute.", "Try again", "/account"},
+	"not_signed_in":    {"Please sign in again", "Your session has ended.", "Sign in", "/"},
+	"bad_request":      {"This did not work", "The page may be an old one, or what it was about is gone.", "Back", "/"},
+	"server_error":     {"Something is wrong on our side", "We have been told. Nothing of yours is lost.", "Back", "/"},
+
+	"locked":       {"Google has disabled this account", "You can sign in again when Google has restored it.", "Back", "/"},
+	"deleting":     {"Your data is being deleted", "This takes a moment, and goes on by itself. You can sign in again afterwards.", "Back", "/"},
+	"deleted":      {"Your data is deleted", "Notes has deleted its folder in your Drive, ended its access to your Google Account, and forgotten you.", "Back to the start", "/"},
+	"drive_full":   {"Your Drive is full", "Make room in your Google Drive, and try again.", "Back", "/files"},
+	"upload_large": {"This file is too large", "Notes takes files of up to 100 MB.", "Back", "/files"},
+}
+
+// message is the page that the script goes to.
+func (a *app) message(w http.ResponseWriter, r *http.Request) {
+	m, ok := messages[r.FormValue("about")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	if err := a.show(w, http.StatusOK, "message.html", m.Title, user{}, m); err != nil {
+		a.client.Fail(w, r, err)
+	}
+}
+
+// logFailure is the OnError of the packages. Their errors hold no secret, and neither
+// does a route.
+func (a *app) logFailure(r *http.Request, err error) {
+	if errors.Is(err, errSignedOut) {
+		return // every session ends
+	}
+	attrs := []any{"route", r.Pattern, "error", err}
+	if e, ok := errors.AsType[*exchange.Error](err); ok {
+		attrs = append(attrs, "hint", e.Hint())
+	}
+	a.log.WarnContext(r.Context(), "request failed", attrs...)
+}
+
+// answerFailure answers a script and an app with a code, and a person with a page.
+func (a *app) answerFailure(w http.ResponseWriter, r *http.Request, err error) {
+	status, code := exchange.HTTPStatus(err), problemCode(err)
+	switch {
+	case r.Header.Get("X-Requested-With") != "" || r.Header.Get("Authorization") != "":
+		exchange.WriteProblem(w, r, err)
+	case code == "not_signed_in" && r.Method == http.MethodGet:
+		http.Redirect(w, r, "/", http.StatusSeeOther)
+	default:
+		a.showMessage(w, r, status, code, "")
+	}
+}
+
+// problemCode tells a person more than exchange.ProblemCode tells an app.
+func problemCode(err error) string {
+	switch status := exchange.HTTPStatus(err); status {
+	case http.StatusInsufficientStorage:
+		return "drive_full"
+	case http.StatusRequestEntityTooLarge:
+		return "upload_large"
+	case http.StatusBadGateway:
+		return "retry_later"
+	}
+	return exchange.ProblemCode(err)
+}
+
+// redirectFailed answers the browser after a sign-in by redirect that has failed. In
+// another tab, the user may have signed in meanwhile.
+func (a *app) redirectFailed(w http.ResponseWriter, r *http.Request, err error, returnPath string) {
+	_, errUser := a.db.userOf(r.Context(), r)
+	if errors.Is(err, exchange.ErrState) && errUser == nil {
+		http.Redirect(w, r, "/account", http.StatusSeeOther)
+		return
+	}
+	to := ""
+	if errUser == nil {
+		to = "/account"
+	}
+	a.showMessage(w, r, exchange.HTTPStatus(err), problemCode(err), to)
+}
+
+func (a *app) showMessage(w http.ResponseWriter, r *http.Request, status int, code, to string) {
+	m, ok := messages[code]
+	if !ok {
+		m = messages["server_error"]
+	}
+	m.To = cmp.Or(to, m.To)
+	if code == "retry_later" && to == "" && r.Method == http.MethodGet {
+		m.To = (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
+	}
+	if err := a.show(w, status, "message.html", m.Title, user{}, m); err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+	}
+}

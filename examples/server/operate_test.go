@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
+	"github.com/seed3a054f9c/googlesignin/idtoken/risc/risctest"
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
+	"github.com/seed3a054f9c/googlesignin/tokenstore/tokenstoretest"
+)
+
+// event sends a security event as Google does.
+func (w *world) event(e risc.Event) {
+	w.Helper()
+	token := risctest.Token(w.google.Issuer(), w.google.ClientID(), e)
+	w.must(w.do("POST", "/google/events", "application/secevent+jwt", token, "Sec-Fetch-Site", ""), http.StatusAccepted, "")
+}
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	about := func() risc.Meta { return risctest.About(w.google.Issuer(), w.subject) }
+	w.signIn()
+	w.event(risc.SessionsRevoked{Meta: risctest.About(w.google.Issuer(), "somebody-else")})
+	w.must(w.get("/account"), http.StatusOK, ">Connected<")
+	w.event(risc.SessionsRevoked{Meta: about()})
+	w.must(w.get("/account"), http.StatusSeeOther, "/")
+
+	w.signIn()
+	w.must(w.get("/account"), http.StatusOK, ">Connected<") // the grant was not revoked
+	w.event(risc.TokensRevoked{Meta: about()})
+	w.must(w.get("/account"), http.StatusSeeOther, "/")
+	w.signIn()
+	grant, err := w.app.grants.Grant(t.Context(), w.subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.event(risctest.TokenRevoked(grant.RefreshToken))
+	w.must(w.get("/account"), http.StatusOK, "to protect your account")
+
+	w.event(risc.AccountDisabled{Meta: about(), Reason: risc.Hijacking})
+	w.must(w.get("/account"), http.StatusSeeOther, "/")
+	a := w.redirect("/sign-in", exchangetest.Choice{User: jane})
+	w.must(w.get(a.to), http.StatusOK, "Google has disabled this account")
+	w.event(risc.AccountEnabled{Meta: about()})
+	w.signIn()
+	for _, e := range []risc.Event{risc.CredentialChangeRequired{Meta: about()}, risc.Verification{State: "x"}} {
+		w.event(e)
+	}
+	w.event(risc.AccountPurged{Meta: about()})
+	w.must(w.get("/account"), http.StatusSeeOther, "/")
+	w.must(w.do("POST", "/google/events", "application/secevent+jwt", "x.y.z"), http.StatusBadRequest, "")
+}
+
+func TestProbes(t *testing.T) {
+	w := newWorld(t)
+	running, stop := context.WithCancel(t.Context())
+	ops := w.app.operations(running)
+	probe := func(path string) int {
+		rec := httptest.NewRecorder()
+		ops.ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", path, nil))
+		return rec.Code
+	}
+	w.google.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Status: 500})
+	if got := probe("/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("ready without keys: %d", got)
+	}
+	if got := probe("/readyz"); got != http.StatusOK {
+		t.Errorf("readiness is %d, want 200", got)
+	}
+	stop()
+	if got := probe("/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("ready while it stops: %d", got)
+	}
+	ops = w.app.operations(t.Context())
+	w.app.db.Close()
+	if got := probe("/readyz"); got != http.StatusServiceUnavailable {
+		t.Errorf("ready without a database: %d", got)
+	}
+	if got := probe("/healthz"); got != http.StatusOK {
+		t.Errorf("health is %d, want 200", got)
+	}
+}
+
+// What the database does not take at a sign-in is saved when the server stops, which
+// lets requests end before.
+func TestShutdown(t *testing.T) {
+	w := newWorld(t)
+	public, ops := listen(t), listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.app.serve(ctx, public, ops) }()
+	w.store.Script(tokenstoretest.Fault{Method: "Save", Times: -1, Err: errors.New("the database is down")})
+	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusServiceUnavailable, "retry_later")
+	if n := w.count("google_grants"); n != 0 {
+		t.Fatalf("%d grants in a database that is down", n)
+	}
+	w.store.Script()
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := w.app.store.Load(t.Context(), tokenstore.Key{ClientID: w.google.ClientID(), Subject: w.subject}); err != nil {
+		t.Errorf("after the end: %v", err)
+	}
+	if _, err := net.Dial("tcp", public.Addr().String()); err == nil {
+		t.Error("it still listens")
+	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// Logs, metrics and spans name what has happened, and no secret that went over the wire.
+func TestWatched(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	w.must(w.upload("one.txt", strings.Repeat("x", 3<<20)), http.StatusSeeOther, "/files")
+	w.must(w.get("/files"), http.StatusOK, "one.txt")
+	w.must(w.post("/disconnect", nil), http.StatusSeeOther, "/account")
+	rec := httptest.NewRecorder()
+	w.app.operations(t.Context()).ServeHTTP(rec, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	seen := w.log.String() + rec.Body.String()
+	var names []string
+	children := 0
+	for _, span := range w.spans.Ended() {
+		names = append(names, span.Name())
+		if span.Parent().IsValid() {
+			children++
+		}
+		seen += span.Name()
+		for _, a := range span.Attributes() {
+			seen += " " + a.Value.Emit()
+		}
+	}
+	for _, want := range []string{"GET " + callbackPath, "POST /files", "POST 127.0.0.1", "PUT 127.0.0.1"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no span %q in %q", want, names)
+		}
+	}
+	if children == 0 {
+		t.Error("no request to Google is part of a request of a user")
+	}
+	for _, want := range []string{`http_request_seconds_count{route="POST /files",status="303"} 1`, `drive_request_seconds_count{op="upload.chunk"`,
+		"grants_sign_ins_total 1", "tokenstore.signed_in", `route="GET /files"`} {
+		if !strings.Contains(seen, want) {
+			t.Errorf("nothing says %s", want)
+		}
+	}
+	for _, r := range w.google.Requests() {
+		for _, field := range []string{"code", "client_secret", "refresh_token", "token", "code_verifier"} {
+			if secret := r.Form.Get(field); secret != "" && strings.Contains(seen, secret) {
+				t.Errorf("a %s is in a log, metric or span", field)
+			}
+		}
+	}
+	for _, secret := range []string{"upload_id", "state="} {
+		if strings.Contains(seen, secret) {
+			t.Errorf("%s is in a log, metric or span", secret)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	good := options{base: "http://localhost:8080", listen: "127.0.0.1:0", ops: "127.0.0.1:0", traceSpec: "none"}
+	if err := run(ctx, good, quiet); !errors.Is(err, context.Canceled) && err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*options){
+		"a path":           func(o *options) { o.base += "/notes" },
+		"no host":          func(o *options) { o.base = "localhost" },
+		"traces":           func(o *options) { o.traceSpec = "nowhere" },
+		"a missing file":   func(o *options) { o.clientSecret = filepath.Join(t.TempDir(), "x"); o.store = "x"; o.key = "y" },
+		"a missing store":  func(o *options) { o.clientSecret = filepath.Join(t.TempDir(), "x") },
+		"no fake of https": func(o *options) { o.base = "http://example.com" },
+	} {
+		o := good
+		change(&o)
+		if run(ctx, o, quiet) == nil {
+			t.Errorf("%s is no error", name)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "key")
+	made, err := readKey(path)
+	again, errAgain := readKey(path)
+	if err != nil || errAgain != nil || string(made) != string(again) || len(made) != 32 {
+		t.Errorf("keys %d, %d: %v, %v", len(made), len(again), err, errAgain)
+	}
+}

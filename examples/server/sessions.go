@@ -1,0 +1,218 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken"
+)
+
+const (
+	sessionTime = 14 * 24 * time.Hour
+	// clockSkew is how far Google's clock and ours may be apart.
+	clockSkew = time.Minute
+)
+
+// schema is for SQLite and PostgreSQL. In a larger program it is among the migrations.
+// Times are Unix seconds.
+var schema = []string{
+	`CREATE TABLE IF NOT EXISTS app_users (
+		subject TEXT PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL,
+		locked BOOLEAN NOT NULL, locked_at BIGINT NOT NULL, deleting BOOLEAN NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS app_sessions (
+		id_hash TEXT PRIMARY KEY, subject TEXT NOT NULL REFERENCES app_users, opened BIGINT NOT NULL, ends BIGINT NOT NULL)`,
+	`CREATE INDEX IF NOT EXISTS app_sessions_subject ON app_sessions (subject)`,
+}
+
+// A database has the application's users and their sessions. Of a session's ID it has
+// the hash: who reads the table cannot use it.
+type database struct {
+	*sql.DB
+	now   func() time.Time
+	https bool
+}
+
+// A user is somebody who has signed in.
+type user struct {
+	Subject, Email, Name string
+	Deleting             bool // has asked to be deleted, which goes on
+}
+
+// Initial is shown in place of a picture.
+func (u user) Initial() string {
+	for _, letter := range strings.ToUpper(cmp.Or(u.Name, u.Email)) {
+		return string(letter)
+	}
+	return ""
+}
+
+var (
+	errSignedOut = &refusal{"nobody is signed in", http.StatusUnauthorized, "not_signed_in"}
+	errLocked    = &refusal{"Google has disabled the account", http.StatusForbidden, "locked"}
+	errDeleting  = &refusal{"the user is being deleted", http.StatusConflict, "deleting"}
+)
+
+func (d *database) create(ctx context.Context) error {
+	for _, statement := range schema {
+		if _, err := d.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startSession keeps what Google says about a user, and starts a session. It has a new
+// ID, which nobody can have planted in the browser, and the session that the request
+// belongs to ends.
+func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (id string, ends time.Time, err error) {
+	tx, err := d.BeginTx(ctx, nil)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	defer tx.Rollback()
+	var locked, deleting bool
+	err = tx.QueryRowContext(ctx, `INSERT INTO app_users (subject, email, name, locked, locked_at, deleting)
+		VALUES ($1, $2, $3, FALSE, 0, FALSE)
+		ON CONFLICT (subject) DO UPDATE SET email = excluded.email, name = excluded.name
+		RETURNING locked, deleting`, p.Subject, p.Email, p.Name).Scan(&locked, &deleting)
+	switch {
+	case err != nil:
+		return "", time.Time{}, err
+	case locked:
+		return "", time.Time{}, errLocked
+	case deleting:
+		return "", time.Time{}, errDeleting
+	}
+	id, now := rand.Text(), d.now()
+	ends = now.Add(sessionTime)
+	if _, err = tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r))); err != nil {
+		return "", time.Time{}, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO app_sessions (id_hash, subject, opened, ends) VALUES ($1, $2, $3, $4)`,
+		hash(id), p.Subject, now.Unix(), ends.Unix())
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	return id, ends, tx.Commit()
+}
+
+// userOf returns the user of the session that a request belongs to, or errSignedOut.
+func (d *database) userOf(ctx context.Context, r *http.Request) (u user, err error) {
+	id := d.sessionID(r)
+	if id == "" {
+		return user{}, errSignedOut
+	}
+	err = d.QueryRowContext(ctx, `SELECT u.subject, u.email, u.name, u.deleting
+		FROM app_sessions s JOIN app_users u ON u.subject = s.subject WHERE s.id_hash = $1 AND s.ends > $2`,
+		hash(id), d.now().Unix()).Scan(&u.Subject, &u.Email, &u.Name, &u.Deleting)
+	if errors.Is(err, sql.ErrNoRows) {
+		return user{}, errSignedOut
+	}
+	return u, err
+}
+
+func (d *database) endSession(ctx context.Context, r *http.Request) error {
+	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r)))
+	return err
+}
+
+// endSessions ends those of a user that were open at that time, by Google's clock.
+func (d *database) endSessions(ctx context.Context, subject string, at time.Time) error {
+	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE subject = $1 AND opened < $2`, subject, at.Add(clockSkew).Unix())
+	return err
+}
+
+func (d *database) deleteExpired(ctx context.Context) error {
+	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE ends <= $1`, d.now().Unix())
+	return err
+}
+
+// lock lets a user not sign in, or in again, unless there was a younger event.
+func (d *database) lock(ctx context.Context, subject string, locked bool, at time.Time) error {
+	_, err := d.ExecContext(ctx, `UPDATE app_users SET locked = $2, locked_at = $3 WHERE subject = $1 AND locked_at <= $3`,
+		subject, locked, at.Unix())
+	return err
+}
+
+// markDeleting notes that a user has to be deleted, so that it goes on if the process
+// ends in the middle.
+func (d *database) markDeleting(ctx context.Context, subject string) error {
+	_, err := d.ExecContext(ctx, `UPDATE app_users SET deleting = TRUE WHERE subject = $1`, subject)
+	return err
+}
+
+// deleting returns the users who have to be deleted.
+func (d *database) deleting(ctx context.Context) (subjects []string, err error) {
+	rows, err := d.QueryContext(ctx, `SELECT subject FROM app_users WHERE deleting`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var subject string
+		if err := rows.Scan(&subject); err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, subject)
+	}
+	return subjects, rows.Err()
+}
+
+// deleteUser deletes a user's rows in one step: a sign-in comes before or after.
+func (d *database) deleteUser(ctx context.Context, subject string) error {
+	tx, err := d.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	for _, statement := range []string{`DELETE FROM app_sessions WHERE subject = $1`, `DELETE FROM app_users WHERE subject = $1`} {
+		if _, err := tx.ExecContext(ctx, statement, subject); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+func hash(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:])
+}
+
+// sessionID returns the ID that an app sends in a header, or a browser in a cookie.
+func (d *database) sessionID(r *http.Request) string {
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return token
+	}
+	if c, err := r.Cookie(d.cookieName("session")); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// cookieName returns a name that other hosts of the domain cannot set. Some browsers
+// refuse it without https.
+func (d *database) cookieName(name string) string {
+	if d.https {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// setCookie sets a cookie; without a value, it removes it.
+func (d *database) setCookie(w http.ResponseWriter, name, value string, lives time.Duration) {
+	if value == "" {
+		lives = -time.Second
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: d.cookieName(name), Value: value, Path: "/", MaxAge: int(lives / time.Second),
+		Secure: d.https, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
