@@ -44,8 +44,8 @@ type lease struct {
 // clone copies the strings: those of a request may change when it has ended.
 func (k Key) clone() Key { return Key{strings.Clone(k.ClientID), strings.Clone(k.Subject)} }
 
-// enter returns an error if ctx has ended or key is invalid.
-func enter(ctx context.Context, key Key) error {
+// checkCall returns an error if ctx has ended or key is invalid.
+func checkCall(ctx context.Context, key Key) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func enter(ctx context.Context, key Key) error {
 
 // Load implements [Store].
 func (m *Memory) Load(ctx context.Context, key Key) (Grant, error) {
-	if err := enter(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return Grant{}, err
 	}
 	m.mu.Lock()
@@ -68,7 +68,7 @@ func (m *Memory) Load(ctx context.Context, key Key) (Grant, error) {
 
 // Save implements [Store].
 func (m *Memory) Save(ctx context.Context, key Key, g Grant) (version string, err error) {
-	if err := enter(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return "", err
 	}
 	m.mu.Lock()
@@ -91,7 +91,7 @@ func (m *Memory) Save(ctx context.Context, key Key, g Grant) (version string, er
 
 // Delete implements [Store].
 func (m *Memory) Delete(ctx context.Context, key Key, version string) error {
-	if err := enter(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return err
 	}
 	m.mu.Lock()
@@ -142,7 +142,7 @@ func (m *Memory) matching(ctx context.Context, match func(Key, *Grant) bool) ite
 
 // Lease implements [Leaser] within this process.
 func (m *Memory) Lease(ctx context.Context, key Key, purpose string, ttl time.Duration) (release func(), ok bool, err error) {
-	if err := enter(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return nil, false, err
 	}
 	if err := ValidatePurpose(purpose); err != nil {

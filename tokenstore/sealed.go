@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/tlv"
@@ -43,14 +44,35 @@ type Sealer interface {
 // another reason, the error is not ErrSealed, and its HTTP status is 503.
 //
 // It is a [Lister], a [Finder] and a [Leaser] as far as Store is: otherwise those
-// methods fail with [errors.ErrUnsupported]. It holds no state, so its methods
-// are safe for concurrent use as long as the fields are not changed.
+// methods fail with [errors.ErrUnsupported]. Its methods are safe for concurrent
+// use as long as the fields are not changed.
 type Sealed struct {
 	// Store keeps the sealed records. Required.
 	Store Store
 
 	// Sealer encrypts them. Required.
 	Sealer Sealer
+
+	buffers sync.Pool // of *buffer
+}
+
+// A buffer holds both arguments of a call of the Sealer; longer ones are on the
+// heap. To allocate it at each call takes a third of the time of a bare
+// AES-256-GCM open.
+type buffer [1024]byte
+
+// borrow returns a buffer, for [Sealed.giveBack].
+func (s *Sealed) borrow() *buffer {
+	if b, ok := s.buffers.Get().(*buffer); ok {
+		return b
+	}
+	return new(buffer)
+}
+
+// giveBack wipes b, which had a user's tokens in it.
+func (s *Sealed) giveBack(b *buffer) {
+	clear(b[:])
+	s.buffers.Put(b)
 }
 
 var (
@@ -88,9 +110,6 @@ func check(part any) error {
 	return nil
 }
 
-// associatedSize is how many bytes appendAssociated mostly appends, at most.
-const associatedSize = 512
-
 // appendAssociated appends what tokens are bound to: the key, and g without them.
 func appendAssociated(b []byte, key Key, g *Grant) ([]byte, error) {
 	for _, part := range [...]string{recordKind, key.ClientID, key.Subject} {
@@ -122,8 +141,10 @@ func (s *Sealed) open(ctx context.Context, key Key, g *Grant) error {
 		return errNoSealer
 	}
 	g.RefreshToken, g.AccessToken = "", ""
-	n := len(sealed)
-	b := append(make([]byte, 0, n+associatedSize), sealed...) // one allocation for both arguments
+	borrowed := s.borrow()
+	defer s.giveBack(borrowed)
+	b := append(borrowed[:0], sealed...)
+	n := len(b)
 	b, err := appendAssociated(b, key, g)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSealed, err)
@@ -142,7 +163,7 @@ func (s *Sealed) open(ctx context.Context, key Key, g *Grant) error {
 
 // Save implements [Store].
 func (s *Sealed) Save(ctx context.Context, key Key, g Grant) (version string, err error) {
-	if err := enter(ctx, key); err != nil {
+	if err := checkCall(ctx, key); err != nil {
 		return "", err
 	}
 	if err := s.seal(ctx, key, &g); err != nil {
@@ -156,8 +177,9 @@ func (s *Sealed) seal(ctx context.Context, key Key, g *Grant) error {
 	if s.Sealer == nil {
 		return errNoSealer
 	}
-	b := make([]byte, 0, binary.MaxVarintLen64+len(g.RefreshToken)+len(g.AccessToken)+associatedSize)
-	b = binary.AppendUvarint(b, uint64(len(g.RefreshToken)))
+	borrowed := s.borrow()
+	defer s.giveBack(borrowed)
+	b := binary.AppendUvarint(borrowed[:0], uint64(len(g.RefreshToken)))
 	b = append(b, g.RefreshToken...)
 	b = append(b, g.AccessToken...)
 	n := len(b)
