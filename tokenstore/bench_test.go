@@ -18,21 +18,40 @@ import (
 )
 
 // The benchmarks measure against a floor in the same run, in turns, and compare
-// the medians: what else the machine does falls on both, and mostly on neither.
+// the quickest turns: what else the machine does makes a turn slower, mostly not
+// all of them.
 
 // compare reports how much longer a call of ours takes than one of floor, with
-// procs goroutines at once. Each call gets a number.
+// procs goroutines at once. Each call gets a number. It compares the quickest tenth
+// of the turns. The metric cores says how many cores those had in fact: a busy
+// machine, or one whose cores are a thread each of one core, has fewer than procs.
 func compare(b *testing.B, procs int, floor, ours func(i int)) {
-	var f, o turns
+	var f, o, alone, together turns
 	for b.Loop() {
 		f.run(procs, floor)
 		o.run(procs, ours)
+		alone.run(1, spin)
+		together.run(procs, spin)
 	}
-	report(b, f.median(), o.median())
+	report(b, f.tenth(), o.tenth())
+	b.ReportMetric(alone.tenth()/together.tenth(), "cores")
 }
 
-// adds reports how many floors ours takes more than without. A difference of
-// medians is lost in what else a busy machine does, so it compares the least of each.
+// spin takes about as long as a call of Token, and nothing that cores share.
+func spin(i int) {
+	x := uint64(i) + 1
+	for range 24 { // xorshift, which is never 0
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	if x == 0 {
+		panic(i)
+	}
+}
+
+// adds reports how many floors ours takes more than without, by the quickest turn
+// of each: less than that is lost in a difference.
 func adds(b *testing.B, floor, without, ours func(i int)) {
 	var f, w, o turns
 	for b.Loop() {
@@ -77,9 +96,10 @@ func (t *turns) run(procs int, f func(i int)) {
 	*t = append(*t, float64(time.Since(began).Nanoseconds())/float64(calls*procs))
 }
 
-func (t turns) median() float64 {
+// tenth returns the turn that a tenth of them is quicker than.
+func (t turns) tenth() float64 {
 	slices.Sort(t)
-	return t[len(t)/2]
+	return t[len(t)/10]
 }
 
 func report(b *testing.B, floor, ours float64) {

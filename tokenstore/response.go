@@ -1,19 +1,28 @@
 package tokenstore
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 	"golang.org/x/oauth2"
 )
 
-const bearerType = "Bearer"
+const (
+	bearerType = "Bearer"
+
+	year = 365 * 24 * time.Hour
+
+	// assumedLifetime is that of an access token without an expiry: expires_in is
+	// only recommended (RFC 6749 section 5.1).
+	assumedLifetime = 5 * time.Minute
+
+	// lookAgain is how long a process serves an access token without looking at
+	// the record, with Config.ShareAccessTokens.
+	lookAgain = time.Minute
+)
 
 // A response is the part of a token response that matters here. Its strings are
 // its own.
@@ -31,33 +40,30 @@ func (m *Manager) newResponse(tok *oauth2.Token) response {
 		return response{}
 	}
 	var scopes []string
-	if s, ok := tok.Extra("scope").(string); ok && s != "" {
+	if s := extra(tok, "scope"); s != "" {
 		scopes = scope.Parse(strings.Clone(s))
 	}
 	now := m.clock.Time()
 	return response{
 		refreshToken:       strings.Clone(tok.RefreshToken),
-		keyThumbprint:      thumbprintOf(tok),
+		keyThumbprint:      strings.Clone(extra(tok, "dpop_jkt")), // exchange's Client adds it
 		scopes:             scopes,
 		refreshTokenExpiry: refreshTokenExpiry(tok, now),
 		access:             m.accessTokenOf(tok, now),
-		named:              idTokenOf(tok) != "",
+		named:              extra(tok, "id_token") != "",
 	}
 }
 
-// thumbprintOf reads the thumbprint that exchange's Client adds.
-func thumbprintOf(tok *oauth2.Token) string {
-	s, _ := tok.Extra("dpop_jkt").(string)
-	return strings.Clone(s)
+// extra returns a string of the token response.
+func extra(tok *oauth2.Token, name string) string {
+	s, _ := tok.Extra(name).(string)
+	return s
 }
 
 // refreshTokenExpiry reads Google's refresh_token_expires_in, in seconds.
 func refreshTokenExpiry(tok *oauth2.Token, now time.Time) time.Time {
-	announced := tok.Extra("refresh_token_expires_in")
-	if announced == nil {
-		return time.Time{}
-	}
-	seconds, _ := strconv.ParseFloat(fmt.Sprint(announced), 64) // a float64, an int or a json.Number
+	announced := fmt.Sprint(tok.Extra("refresh_token_expires_in")) // a float64, an int, a json.Number or nil
+	seconds, _ := strconv.ParseFloat(announced, 64)
 	if seconds > 0 && seconds < 100*year.Seconds() {
 		return now.Add(time.Duration(seconds * float64(time.Second))).UTC().Round(0)
 	}
@@ -80,33 +86,54 @@ func (m *Manager) accessTokenOf(tok *oauth2.Token, now time.Time) *accessToken {
 	return m.newAccessToken(tok.AccessToken, kind, now, now.Add(lifetime), lifetime)
 }
 
-func idTokenOf(tok *oauth2.Token) string {
-	raw, _ := tok.Extra("id_token").(string)
-	return raw
+// An accessToken is one in memory. It never changes once other goroutines can
+// see it. Times are nanoseconds since 1970.
+type accessToken struct {
+	value, kind string
+	checkAt     int64 // from then on Token looks whether there is a better one; 0: an API has refused it
+	dueAt       int64 // from then on it is replaced
+	expiry      int64
+	refreshedAt int64 // when a refresh brought it; 0: it came otherwise
 }
 
-// checkSignIn refuses a token whose ID token names another user, and returns when
-// Google issued the ID token; zero: there is none. To verify an ID token is
-// package idtoken's part: this one came straight from Google's token endpoint.
-func checkSignIn(tok *oauth2.Token, subject string, now time.Time) (issued time.Time, err error) {
-	if tok == nil {
-		return time.Time{}, errors.New("no token was given")
+// newAccessToken decides when a token is due for a refresh: ahead of its expiry
+// by half to all of Config.RefreshAhead, so that tokens of one hour do not all
+// come due at once, and by no more than a fifth of its lifetime. It returns nil
+// if there is no token or it has expired.
+func (m *Manager) newAccessToken(value, kind string, now, expiry time.Time, lifetime time.Duration) *accessToken {
+	if value == "" || !now.Before(expiry) {
+		return nil
 	}
-	raw := idTokenOf(tok)
-	if raw == "" {
-		return time.Time{}, nil
+	ahead := min(jittered(m.config.RefreshAhead, now), lifetime/5)
+	due := expiry.Add(-ahead).UnixNano()
+	return &accessToken{
+		value: strings.Clone(value), kind: kind,
+		checkAt: due, dueAt: due, expiry: expiry.UnixNano(),
 	}
-	var sub string
-	var iat json.RawMessage
-	switch err := exactjson.Claims(raw, map[string]any{"sub": &sub, "iat": &iat}); {
-	case err != nil || sub == "":
-		return time.Time{}, fmt.Errorf("%w: the ID token names nobody", ErrSubject)
-	case sub != subject:
-		return time.Time{}, fmt.Errorf("%w: the ID token is another user's", ErrSubject)
-	}
-	var seconds float64
-	if json.Unmarshal(iat, &seconds) != nil || seconds <= 0 || seconds > float64(now.Add(24*time.Hour).Unix()) {
-		return time.Time{}, nil // a time that cannot be is worse than none
-	}
-	return time.Unix(int64(seconds), 0).UTC(), nil
+}
+
+// jittered returns half to all of d. The low digits of the clock are as good as
+// random here, and under a test's clock they can be repeated.
+func jittered(d time.Duration, now time.Time) time.Duration {
+	return d - time.Duration(now.UnixNano()%int64(d/2+1))
+}
+
+// oauth2 returns a copy for the caller to keep.
+func (c *accessToken) oauth2() *oauth2.Token {
+	return &oauth2.Token{AccessToken: c.value, TokenType: c.kind, Expiry: time.Unix(0, c.expiry)}
+}
+
+// fresh reports whether the token can be served without a look at anything.
+func (c *accessToken) fresh(now int64) bool { return c != nil && now < c.checkAt }
+
+// usable reports whether the token can be served if there is no better one.
+func (c *accessToken) usable(now int64) bool { return c != nil && c.checkAt != 0 && now < c.expiry }
+
+// checkedFrom returns a copy that Token serves until then without a check. From 0
+// on it is refused, and stays in memory only so that it is not taken from the store
+// again.
+func (c *accessToken) checkedFrom(at int64) *accessToken {
+	copied := *c
+	copied.checkAt = at
+	return &copied
 }

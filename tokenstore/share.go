@@ -37,7 +37,11 @@ func (m *Manager) refreshShared(ctx context.Context, u *user, g Grant) (*accessT
 			m.inBackground(u, release) // no caller waits for that
 		}
 	}()
-	giveUp := leaseDeadline(ctx)
+	longest := leaseWait
+	if deadline, ok := ctx.Deadline(); ok {
+		longest = min(longest, time.Until(deadline)/2) // the rest is for the refresh
+	}
+	giveUp := time.Now().Add(longest)
 	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
 		if c := m.adopt(u, g); c != nil {
 			m.stats.adopted.Add(1)
@@ -74,20 +78,10 @@ func (m *Manager) adopt(u *user, g Grant) *accessToken {
 	if !c.fresh(now.UnixNano()) {
 		return nil
 	}
-	if known := u.cached.Load(); known != nil && known.refused && known.value == c.value {
+	if known := u.cached.Load(); known != nil && known.checkAt == 0 && known.value == c.value {
 		return nil
 	}
 	return c
-}
-
-// leaseDeadline returns when waiting for a lease ends: with at least half of the
-// time left for the refresh.
-func leaseDeadline(ctx context.Context) time.Time {
-	longest := leaseWait
-	if deadline, ok := ctx.Deadline(); ok {
-		longest = min(longest, time.Until(deadline)/2)
-	}
-	return time.Now().Add(longest)
 }
 
 // lease reports whether this process may do what the lease is for. If leases do

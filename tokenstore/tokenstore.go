@@ -82,7 +82,7 @@ type Config struct {
 	// grant: its refresh token replaces the kept one, and nothing counts as lost.
 	AllowNarrowing bool
 
-	// CacheSize is how many users are in memory at most, at about 230 bytes each
+	// CacheSize is how many users are in memory at most, at about 280 bytes each
 	// beside their strings. Those whose access tokens expire first leave first. Users
 	// with pending writes or work under way come on top. If zero, 1,048,576 is
 	// used.
@@ -180,7 +180,7 @@ func New(c Config) (*Manager, error) {
 		hosts:      hosts,
 		seed:       maphash.MakeSeed(),
 		clock:      clock.New(c.Now),
-		users:      &users{limit: c.CacheSize, bySubject: make(map[string]*user)},
+		users:      &users{limit: c.CacheSize},
 		refused:    new(refused.Tokens),
 		background: new(background.Work),
 		stats:      new(counters),

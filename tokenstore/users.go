@@ -66,16 +66,66 @@ func (u *user) observe(generation, grant uint64) {
 	u.grant = grant
 }
 
+// publish caches c as an access token of the grant. It does not if the user's
+// generation has changed, or if the record that was seen last is neither read nor
+// grant: c may belong to an older grant then.
+func (m *Manager) publish(u *user, generation uint64, c *accessToken, read, grant Grant) (ok bool) {
+	before, after := m.fingerprint(read), m.fingerprint(grant)
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.generation.Load() != generation || u.grant != before && u.grant != after && u.grant != 0 {
+		return false
+	}
+	m.cache(u, c)
+	u.grant = after
+	return true
+}
+
+// replaceGrant begins a new generation with g and its access token; the zero Grant
+// means that the grant is not known. Where the generation is not the one in which
+// the save began, it is not known which of two writers came last in the store:
+// nothing is cached then. It ends the failures of the former grant.
+func (m *Manager) replaceGrant(u *user, generation uint64, g Grant, c *accessToken) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.succeeded()
+	u.grant = 0
+	if u.generation.Load() != generation || g.Version == "" {
+		c = nil
+	} else {
+		u.grant = m.fingerprint(g)
+	}
+	m.cache(u, c)
+	u.generation.Add(1)
+}
+
+// forget is replaceGrant by a grant that is not known, so that nothing that was
+// read before is cached.
+func (m *Manager) forget(u *user) { m.replaceGrant(u, 0, Grant{}, nil) }
+
+// cache stores c as the user's access token. The caller holds u.mu.
+func (m *Manager) cache(u *user, c *accessToken) {
+	if c != nil && m.config.ShareAccessTokens {
+		now := m.clock.Time()
+		c.checkAt = min(c.checkAt, now.Add(jittered(lookAgain, now)).UnixNano())
+	}
+	u.cached.Store(c)
+}
+
 // users holds the entries by subject. One without references stays until it is
 // no longer needed or there are too many; those that are needed for the shortest
 // time leave first.
 type users struct {
 	limit int
 
-	mu        sync.RWMutex
-	bySubject map[string]*user
-	idle      idleUsers
-	pending   list.List // of users with pending writes, in the order in which other Saves take them along
+	// bySubject has the users. It is changed with mu held, and read without: two
+	// cores would wait for a lock that all readers share.
+	bySubject sync.Map
+
+	mu      sync.Mutex
+	total   int // in bySubject
+	idle    idleUsers
+	pending list.List // of users with pending writes, in the order in which other Saves take them along
 }
 
 // evictions is how many entries one call removes at most, so that no call pays
@@ -84,9 +134,9 @@ const evictions = 16
 
 // get returns the entry of subject, for reading its cached token only.
 func (all *users) get(subject string) *user {
-	all.mu.RLock()
-	defer all.mu.RUnlock()
-	return all.bySubject[subject]
+	found, _ := all.bySubject.Load(subject)
+	u, _ := found.(*user)
+	return u
 }
 
 // acquire returns the entry of subject with a reference that the caller must
@@ -94,11 +144,11 @@ func (all *users) get(subject string) *user {
 func (all *users) acquire(subject string) *user {
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	u := all.bySubject[subject]
+	u := all.get(subject)
 	if u == nil {
-		subject = strings.Clone(subject) // some frameworks reuse the memory of a request
-		u = &user{subject: subject, index: -1}
-		all.bySubject[subject] = u
+		u = &user{subject: strings.Clone(subject), index: -1} // some frameworks reuse the memory of a request
+		all.bySubject.Store(u.subject, u)
+		all.total++
 	}
 	all.hold(u)
 	return u
@@ -127,17 +177,23 @@ func (all *users) release(u *user, now int64) {
 	switch {
 	case pending:
 	case until <= now:
-		delete(all.bySubject, u.subject)
+		all.remove(u)
 	default:
 		u.leaveAt = until
 		heap.Push(&all.idle, u)
 	}
 	for range evictions {
-		if len(all.idle) == 0 || all.idle[0].leaveAt > now && len(all.bySubject) <= all.limit {
+		if len(all.idle) == 0 || all.idle[0].leaveAt > now && all.total <= all.limit {
 			return
 		}
-		delete(all.bySubject, heap.Pop(&all.idle).(*user).subject)
+		all.remove(heap.Pop(&all.idle).(*user))
 	}
+}
+
+// remove removes the entry of a user to whom nobody refers. The caller holds all.mu.
+func (all *users) remove(u *user) {
+	all.bySubject.Delete(u.subject)
+	all.total--
 }
 
 // usefulUntil reports whether u, which nobody refers to, has pending writes, and
@@ -201,9 +257,9 @@ func (all *users) allPending() []*user {
 
 // size returns how many entries there are, and how many with pending writes.
 func (all *users) size() (total, pending int) {
-	all.mu.RLock()
-	defer all.mu.RUnlock()
-	return len(all.bySubject), all.pending.Len()
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.total, all.pending.Len()
 }
 
 // idleUsers is a heap by leaveAt, for container/heap.
