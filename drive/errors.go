@@ -72,14 +72,14 @@ func (k *kind) ProblemCode() string {
 func (k *kind) Unwrap() error { return k.is }
 
 // An Error is Drive's refusal of a request. Its text has no part of the response
-// but status and reason.
+// but status and reason. A test may make one of these two alone:
+// &Error{Status: 429} is ErrRateLimited.
 type Error struct {
 	Status     int           // Drive's HTTP status
 	Reason     string        // Drive's word for it, such as "storageQuotaExceeded"; empty: none given
 	RetryAfter time.Duration // how long Drive asks to wait; zero: it did not say
 
-	kind error            // nil: no sentinel
-	api  *googleapi.Error // without its body
+	api *googleapi.Error // without its body; nil: a test made the Error
 }
 
 // Error returns the meaning of the refusal, with status and reason.
@@ -88,18 +88,24 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the sentinel, if there is one, and the [*googleapi.Error].
-func (e *Error) Unwrap() []error {
-	if e.kind == nil {
-		return []error{e.api}
+func (e *Error) Unwrap() (errs []error) {
+	if kind := e.kind(); kind != nil {
+		errs = append(errs, kind)
 	}
-	return []error{e.kind, e.api}
+	if e.api != nil {
+		errs = append(errs, e.api)
+	}
+	return errs
 }
+
+// kind returns the sentinel, or nil.
+func (e *Error) kind() error { return kindOf(e.Status, e.Reason) }
 
 // HTTPStatus returns what to answer an app with whose request failed for this.
 func (e *Error) HTTPStatus() int {
 	var k *kind
 	switch {
-	case errors.As(e.kind, &k):
+	case errors.As(e.kind(), &k):
 		return k.status
 	case e.Status >= 500, e.Status == http.StatusRequestTimeout:
 		return http.StatusServiceUnavailable
@@ -113,8 +119,8 @@ func (e *Error) HTTPStatus() int {
 
 func (e *Error) meaning() string {
 	switch {
-	case e.kind != nil:
-		return e.kind.Error()
+	case e.kind() != nil:
+		return e.kind().Error()
 	case notEnabled(e.Reason):
 		return "the Drive API is not enabled in the Cloud project"
 	case e.Reason == domainPolicy:
@@ -130,7 +136,7 @@ func (e *Error) meaning() string {
 // temporary reports whether Google says to try again.
 func (e *Error) temporary() bool {
 	return e.Status >= 500 || e.Status == http.StatusRequestTimeout ||
-		e.kind == ErrRateLimited && e.Reason != dailyLimit
+		e.kind() == ErrRateLimited && e.Reason != dailyLimit
 }
 
 const (
@@ -152,14 +158,12 @@ func statusOf(err error) int {
 
 // newError reads a refusal.
 func newError(api *googleapi.Error) *Error {
-	e := &Error{
+	return &Error{
 		Status:     api.Code,
 		Reason:     reasonOf(api),
 		RetryAfter: retry.After(api.Header, time.Now()),
 		api:        &googleapi.Error{Code: api.Code, Message: api.Message, Errors: api.Errors, Header: harmless(api.Header)},
 	}
-	e.kind = kindOf(e.Status, e.Reason)
-	return e
 }
 
 // harmless returns the header of a refusal without the fields that may hold a

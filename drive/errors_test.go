@@ -145,6 +145,23 @@ func TestGoogleError(t *testing.T) {
 	}
 }
 
+// A test of a user makes an Error by itself.
+func TestErrorMadeByHand(t *testing.T) {
+	err := fmt.Errorf("putting: %w", &drive.Error{Status: 403, Reason: "storageQuotaExceeded"})
+	if !errors.Is(err, drive.ErrQuota) || errors.Is(err, drive.ErrScope) {
+		t.Errorf("%v is not ErrQuota alone", err)
+	}
+	if e, ok := errors.AsType[*googleapi.Error](err); ok {
+		t.Errorf("%v has the answer %v in it, which there never was", err, e)
+	}
+	if status := err.(interface{ Unwrap() error }).Unwrap().(*drive.Error).HTTPStatus(); status != 507 {
+		t.Errorf("HTTP status %d, want 507", status)
+	}
+	if errors.Is(&drive.Error{}, drive.ErrQuota) || (&drive.Error{}).Error() == "" {
+		t.Error("the zero Error is ErrQuota, or has no text")
+	}
+}
+
 func TestErrorShapes(t *testing.T) {
 	tests := []struct {
 		name, body string

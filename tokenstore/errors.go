@@ -183,7 +183,7 @@ type PausedError struct {
 }
 
 func (e *PausedError) Error() string {
-	return e.Err.Error() + "; not asked again until " + e.Until.UTC().Format(time.TimeOnly) + " UTC"
+	return fmt.Sprintf("%v; not asked again until %s UTC", e.Err, e.Until.UTC().Format(time.TimeOnly))
 }
 
 // Unwrap returns the failure.
