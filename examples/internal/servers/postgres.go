@@ -45,3 +45,10 @@ func ping(driver, dsn string) func() error {
 		return db.Ping()
 	}
 }
+
+// Crash ends PostgreSQL as "pg_ctl stop -m immediate" does: it breaks all connections,
+// writes nothing more, and recovers when it is started again.
+func (s *Server) Crash(tb testing.TB) {
+	tb.Helper()
+	s.end(syscall.SIGQUIT)
+}
