@@ -87,20 +87,13 @@ func (a *app) appAccount(w http.ResponseWriter, r *http.Request, u user) error {
 		return err
 	}
 	a.writeJSON(w, r, struct {
-		Name      string     `json:"name"`
-		Email     string     `json:"email"`
-		Connected bool       `json:"connected"`
-		Missing   []string   `json:"missing_scopes"`
-		Ends      *time.Time `json:"ends,omitempty"`
-	}{u.Name, u.Email, got.Connected, got.Missing, timeOrNil(got.Expiry)})
+		Name      string    `json:"name"`
+		Email     string    `json:"email"`
+		Connected bool      `json:"connected"`
+		Missing   []string  `json:"missing_scopes"`
+		Ends      time.Time `json:"ends,omitzero"`
+	}{u.Name, u.Email, got.Connected, got.Missing, got.Expiry})
 	return nil
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 // connectingPath and a subject are the return path of a sign-in that connect begins.

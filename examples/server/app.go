@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,7 +55,7 @@ type app struct {
 	store    grantStore
 	db       *database
 	folders  *folders
-	uploads  uploads
+	uploads  sync.Map      // bytes that Drive has, by user and upload
 	patience time.Duration // how long a person waits for a page
 	log      *slog.Logger
 	tracer   trace.Tracer
@@ -110,7 +111,7 @@ func newApp(c config) (*app, error) {
 	return a, nil
 }
 
-//go:embed pages
+//go:embed pages static
 var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
@@ -122,7 +123,8 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 func (a *app) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
-	mux.Handle("GET /static/", a.static())
+	mux.HandleFunc("GET /static/app.css", static)
+	mux.HandleFunc("GET /static/app.js", static)
 	mux.HandleFunc("GET /message", a.message)
 
 	mux.HandleFunc("GET /sign-in", func(w http.ResponseWriter, r *http.Request) { a.redirect.Start(w, r, "") })
@@ -175,17 +177,10 @@ func (a *app) withHeaders(next http.Handler) http.Handler {
 	})
 }
 
-func (a *app) static() http.Handler {
-	server := http.FileServerFS(files)
-	return http.StripPrefix("/static", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/app.css" && r.URL.Path != "/app.js" { // the templates are nobody's business
-			http.NotFound(w, r)
-			return
-		}
-		w.Header().Set("Cache-Control", "max-age=300")
-		r.URL.Path = "/pages" + r.URL.Path
-		server.ServeHTTP(w, r)
-	}))
+// static serves the style sheet and the script.
+func static(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "max-age=300")
+	http.ServeFileFS(w, r, files, r.URL.Path)
 }
 
 // forUser returns a handler for users who are signed in. An error of h is answered for

@@ -191,9 +191,9 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, u user) error {
 		return errForm
 	}
 	id := u.Subject + " " + fields["upload"]
-	defer a.uploads.end(id)
+	defer a.uploads.Delete(id)
 	_, err = folder.Put(r.Context(), filesPrefix+name, file, drive.PutOptions{
-		Size: size, Progress: func(p drive.Progress) { a.uploads.set(id, p.Done) },
+		Size: size, Progress: func(p drive.Progress) { a.uploads.Store(id, p.Done) },
 	})
 	if err != nil {
 		return err
@@ -208,36 +208,11 @@ func takeTime(w http.ResponseWriter) error {
 	return errors.Join(control.SetReadDeadline(until), control.SetWriteDeadline(until.Add(time.Minute)))
 }
 
-// uploads are how many bytes of each upload Drive has. They are in this process: where
-// there are several, send the requests of a user to the same one.
-type uploads struct {
-	mu   sync.Mutex
-	done map[string]int64
-}
-
-func (s *uploads) set(id string, done int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(map[string]int64)
-	}
-	s.done[id] = done
-}
-
-func (s *uploads) end(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.done, id)
-}
-
-func (s *uploads) get(id string) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.done[id]
-}
-
+// uploadProgress says how many bytes of an upload Drive has. That is in this process:
+// where there are several, send the requests of a user to the same one.
 func (a *app) uploadProgress(w http.ResponseWriter, r *http.Request, u user) error {
-	a.writeJSON(w, r, map[string]int64{"done": a.uploads.get(u.Subject + " " + r.FormValue("upload"))})
+	done, _ := a.uploads.Load(u.Subject + " " + r.FormValue("upload")) // none: it has not begun, or has ended
+	a.writeJSON(w, r, map[string]any{"done": done})
 	return nil
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -177,13 +176,25 @@ func TestWatched(t *testing.T) {
 	}
 }
 
+// A stopper is a log that ends a program when it says that it is open.
+type stopper func()
+
+func (stop stopper) Write(p []byte) (int, error) {
+	if strings.Contains(string(p), "open http") {
+		stop()
+	}
+	return len(p), nil
+}
+
 func TestRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
-	good := options{base: "http://localhost:8080", listen: "127.0.0.1:0", ops: "127.0.0.1:0", traceSpec: "none"}
-	if err := run(ctx, good, quiet); !errors.Is(err, context.Canceled) && err != nil {
+	quiet := slog.New(slog.NewTextHandler(stopper(stop), nil))
+	good := options{base: "http://localhost:8080", listen: "127.0.0.1:0", ops: "127.0.0.1:0", traceSpec: "stdout"}
+	if err := run(ctx, good, quiet); err != nil {
 		t.Error(err)
+	}
+	if ctx.Err() == nil {
+		t.Error("it has not said that it is open")
 	}
 	for name, change := range map[string]func(*options){
 		"a path":           func(o *options) { o.base += "/notes" },

@@ -206,7 +206,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s: Cache-Control %q", path, h.Get("Cache-Control"))
 		}
 	}
-	for _, path := range []string{"/static/", "/static/layout.html", "/static/../app.go"} {
+	for _, path := range []string{"/static/", "/static/layout.html", "/pages/layout.html", "/static/../app.go"} {
 		if got := w.get(path).status; !slices.Contains([]int{http.StatusNotFound, http.StatusMovedPermanently, http.StatusTemporaryRedirect}, got) {
 			t.Errorf("%s: status %d", path, got)
 		}

@@ -50,7 +50,6 @@ type world struct {
 	log     *safeBuffer
 	jar     http.CookieJar
 	subject string // of jane
-	chunks  chan struct{}
 }
 
 // faultyRows is a store whose faults a test injects.
@@ -80,15 +79,22 @@ func (s *safeBuffer) String() string {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	rows, db := openSQLite(t)
+	return newWorldOn(t, rows, db, func(*http.Request) {})
+}
+
+func openSQLite(t *testing.T) (*sqlstore.Store, *sql.DB) {
+	t.Helper()
 	rows, db, err := stores.SQLite(t.Context(), filepath.Join(t.TempDir(), "notes.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return newWorldOn(t, rows, db)
+	return rows, db
 }
 
-func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB) *world {
+// newWorldOn calls before with each request to Drive.
+func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*http.Request)) *world {
 	t.Helper()
 	w := &world{T: t, log: new(safeBuffer), spans: tracetest.NewSpanRecorder(), store: &tokenstoretest.Faulty{Store: rows}}
 	srv := httptest.NewUnstartedServer(nil)
@@ -100,11 +106,8 @@ func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB) *world {
 	w.subject = w.google.Accounts()[0].Subject
 	w.drive = drivetest.NewServer(drivetest.Options{Accounts: w.google})
 	t.Cleanup(w.drive.Close)
-	// Chunks of uploads wait while chunks is not nil, except the first.
 	gate := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if later := r.Header.Get("Content-Range"); w.chunks != nil && later != "" && !strings.HasPrefix(later, "bytes 0-") {
-			<-w.chunks
-		}
+		before(r)
 		w.drive.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(gate.Close)

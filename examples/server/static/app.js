@@ -39,7 +39,7 @@ upload?.addEventListener("submit", async (event) => {
   progress.max = file.size || 1;
   const ask = async () => {
     const response = await fetch("/files/progress?upload=" + encodeURIComponent(upload.elements.upload.value));
-    if (response.ok) progress.value = Math.max(progress.value, (await response.json()).done);
+    if (response.ok) progress.value = Math.max(progress.value, (await response.json()).done ?? 0);
   };
   const timer = setInterval(() => ask().catch(() => {}), 300);
   const response = await fetch(upload.action, { method: "POST", headers: asScript, body }).catch(() => Response.json({ code: "retry_later" }, { status: 503 }));
