@@ -39,11 +39,14 @@ type Config struct {
 	ClientSecretFunc func(context.Context) (string, error)
 
 	// DPoP, if set, is the key that new refresh tokens are bound to (RFC 9449): who
-	// steals one, and the client secret, cannot use it without the key. It must be on
-	// the curve P-256, and can be in a KMS or an HSM: it signs once for each token
-	// request, from many goroutines at once, and its time counts as that of the
-	// request. Give all replicas the same key, and keep it: without it the refresh
-	// tokens are lost, and every user has to consent again.
+	// steals one, and the client secret, cannot use it without the key. It is an
+	// *ecdsa.PrivateKey on the curve P-256, or a signer that has such a key in a KMS
+	// or an HSM: its Public returns an *ecdsa.PublicKey, and its Sign takes a SHA-256
+	// digest and returns a signature in ASN.1, as that of crypto/ecdsa does. It signs
+	// once for each request to the token endpoint, from many goroutines at once. Its
+	// time counts as that of the request; if it hangs, the request fails, and the
+	// goroutine that called it waits on. Give all replicas the same key, and keep it:
+	// without it the refresh tokens are lost, and every user has to consent again.
 	//
 	// Google takes proofs from web clients with a secret, at its token endpoint only:
 	// access tokens stay bearer tokens
@@ -53,8 +56,11 @@ type Config struct {
 	DPoP crypto.Signer
 
 	// DPoPKeys are further keys while they change. The first of DPoP and DPoPKeys is
-	// for new grants, all are for refresh tokens that are bound to them: put the new
-	// key first, and keep the old one until no kept refresh token needs it.
+	// for new grants, all are for refresh tokens that are bound to them. A refresh
+	// token stays bound to its key until its user consents again. To change the key,
+	// let the new one reach every replica in second place, then put it first, and keep
+	// the old one as long as a kept grant has its thumbprint (in tokenstore
+	// Grant.KeyThumbprint).
 	DPoPKeys []crypto.Signer
 
 	// DPoPNewID gives the second proof for a code, after Google has asked for a
@@ -164,7 +170,7 @@ func (c *Config) check() error {
 		return errors.New("exchange: Config has both ClientSecret and ClientSecretFunc")
 	}
 	// A stray newline from a file or a variable is the usual way to an
-	// an invalid_client.
+	// invalid_client.
 	for _, f := range []field{{"ClientID", c.ClientID}, {"ClientSecret", c.ClientSecret}} {
 		if strings.ContainsFunc(f.value, notVisible) {
 			return fmt.Errorf("exchange: Config.%s contains white space, or characters other than ASCII", f.name)

@@ -146,6 +146,11 @@ func TestProofRefusals(t *testing.T) {
 		"htm":               func(j *jwt) []string { j.payload["htm"] = "GET"; return []string{j.sign(t, key)} },
 		"htu with a query":  func(j *jwt) []string { j.payload["htu"] = srv.URL + "/token?a=b"; return []string{j.sign(t, key)} },
 		"htu of another":    func(j *jwt) []string { j.payload["htu"] = "https://example.com/token"; return []string{j.sign(t, key)} },
+		"crv":               func(j *jwt) []string { j.jwk["crv"] = "P-384"; return []string{j.sign(t, key)} },
+		"kty":               func(j *jwt) []string { j.jwk["kty"] = "OKP"; return []string{j.sign(t, key)} },
+		"x too short":       func(j *jwt) []string { j.jwk["x"] = j.jwk["x"].(string)[:42]; return []string{j.sign(t, key)} },
+		"two segments":      func(j *jwt) []string { p := j.sign(t, key); return []string{p[:strings.LastIndexByte(p, '.')]} },
+		"a signature cut":   func(j *jwt) []string { p := j.sign(t, key); return []string{p[:len(p)-2]} },
 		"iat too early": func(j *jwt) []string {
 			j.payload["iat"] = srv.Now().Add(-6 * time.Minute).Unix()
 			return []string{j.sign(t, key)}
@@ -161,21 +166,55 @@ func TestProofRefusals(t *testing.T) {
 			t.Errorf("%s: %d %v, want 400 invalid_dpop_proof", name, status, body)
 		}
 	}
-	srv.Advance(11 * time.Minute)
+	for _, off := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
+		j := good("off by " + off.String())
+		j.payload["iat"] = srv.Now().Add(off).Unix()
+		if status, body, _ := postProved(t, srv, form, j.sign(t, key)); status != 200 {
+			t.Errorf("iat %s off: %d %v", off, status, body)
+		}
+	}
+	srv.Advance(6 * time.Minute)
+	if status, body, next := postProved(t, srv, form, good("nonce before").sign(t, key)); status != 200 || next == nonce {
+		t.Errorf("the nonce before: %d %v, then the same nonce: %t", status, body, next == nonce)
+	}
+	j := good("used")
+	if status, body, _ := postProved(t, srv, form, j.sign(t, key)); body["error"] != "invalid_dpop_proof" {
+		t.Errorf("a jti used 6 minutes ago: %d %v", status, body)
+	}
+	srv.Advance(5 * time.Minute)
 	if status, body, nonce = postProved(t, srv, form, good("late").sign(t, key)); body["error"] != "use_dpop_nonce" {
 		t.Errorf("an expired nonce: %d %v", status, body)
 	}
 	if status, body, _ = postProved(t, srv, form, good("late").sign(t, key)); status != 200 {
 		t.Errorf("with the new nonce: %d %v", status, body)
 	}
+}
 
-	// An unbound refresh token.
-	unbound := credentials(srv, "grant_type", "authorization_code", "code", srv.AppCode(exchangetest.CodeRequest{ForceConsent: true}), "redirect_uri", "")
-	_, body, _ = postProved(t, srv, unbound)
-	form.Set("refresh_token", body["refresh_token"].(string))
-	for name, proofs := range map[string][]string{"with a proof": {good("unbound").sign(t, key)}, "without": nil} {
-		if status, body, _ := postProved(t, srv, form, proofs...); status != 200 {
-			t.Errorf("an unbound refresh token, %s: %d %v", name, status, body)
+func TestUnboundStaysUnbound(t *testing.T) {
+	srv := exchangetest.NewServer(exchangetest.Options{RotateRefreshTokens: true})
+	defer srv.Close()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := credentials(srv, "grant_type", "authorization_code", "code", srv.AppCode(exchangetest.CodeRequest{}), "redirect_uri", "")
+	_, body, _ := postProved(t, srv, form)
+	next := func(proofs ...string) (status int, nonce string) {
+		form := credentials(srv, "grant_type", "refresh_token", "refresh_token", body["refresh_token"].(string))
+		status, answer, nonce := postProved(t, srv, form, proofs...)
+		if status == 200 {
+			body = answer
 		}
+		return status, nonce
+	}
+	proof := newJWT(srv, key, "unbound")
+	_, proof.payload["nonce"] = next(proof.sign(t, key))
+	for name, proofs := range map[string][]string{"with a proof": {proof.sign(t, key)}, "without": nil} {
+		if status, _ := next(proofs...); status != 200 {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+	if status, _ := next(); status != 200 {
+		t.Errorf("after a refresh with a proof: %d", status)
 	}
 }
