@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/oauth2"
@@ -60,6 +61,10 @@ func TestBoundRefreshToken(t *testing.T) {
 		_, err := with(r).Token(t.Context(), jane)
 		if err == nil || errors.Is(err, tokenstore.ErrNeedsConsent) || errors.Is(err, errNoKey) != (name == "other keys") {
 			t.Errorf("%s: %v, want the failure of the Refresher", name, err)
+		}
+		e, ok := errors.AsType[*tokenstore.KeyError](err)
+		if ok != (name == "no keys") || ok && (e.Bound != "old" || e.HTTPStatus() != 500 || strings.Count(err.Error(), "tokenstore: ") != 1) {
+			t.Errorf("%s: %v, want a KeyError without keys only", name, err)
 		}
 		if now := b.kept(t); len(g.asked) != asked || now.Version != kept.Version {
 			t.Errorf("%s: %d requests, record %v", name, len(g.asked)-asked, now)

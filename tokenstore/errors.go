@@ -89,6 +89,22 @@ func (e *ConsentError) HTTPStatus() int { return http.StatusForbidden }
 // consent: see exchange.ProblemCode.
 func (e *ConsentError) ProblemCode() string { return "consent_required" }
 
+// A KeyError says that a refresh token is bound to a key, and that
+// [Config].Refresher is no [BoundRefresher], so that it cannot prove to have the
+// key. Nothing was sent, and the grant stays as it is. With a BoundRefresher that
+// does not have the key, the error is the Refresher's own: exchange.ErrKey.
+type KeyError struct {
+	Bound string // the thumbprint of the key (RFC 7638), as in [Grant].KeyThumbprint
+}
+
+// Error names the key.
+func (e *KeyError) Error() string {
+	return fmt.Sprintf("tokenstore: the refresh token is bound to the key %q, and Config.Refresher has no RefreshBound", e.Bound)
+}
+
+// HTTPStatus returns 500.
+func (e *KeyError) HTTPStatus() int { return http.StatusInternalServerError }
+
 // oauthError is what exchange.Error and its like say about themselves.
 type oauthError interface {
 	error

@@ -159,7 +159,7 @@ func (m *Manager) ask(ctx context.Context, refreshToken, keyThumbprint string) (
 		return r.RefreshBound(ctx, refreshToken, keyThumbprint)
 	}
 	if keyThumbprint != "" {
-		return nil, fmt.Errorf("the refresh token is bound to the key %q, and the Refresher has no RefreshBound", keyThumbprint)
+		return nil, &KeyError{Bound: keyThumbprint}
 	}
 	return m.config.Refresher.Refresh(ctx, refreshToken)
 }

@@ -33,7 +33,11 @@ type Refresher interface {
 // A BoundRefresher is a Refresher for refresh tokens that are bound to a key (RFC
 // 9449, DPoP); exchange's Client is one. The Manager calls RefreshBound in place of
 // Refresh, with [Grant].KeyThumbprint; empty: the refresh token is not bound.
-// Without the key it sends nothing, and returns an error without an OAuth code.
+// Without the key it sends nothing, and returns an error without an OAuth code;
+// exchange's Is ErrKey.
+//
+// A type that embeds a Refresher, to count its calls perhaps, hides RefreshBound:
+// then a bound refresh token is not sent, and the error is a [*KeyError].
 type BoundRefresher interface {
 	Refresher
 	RefreshBound(ctx context.Context, refreshToken, keyThumbprint string) (*oauth2.Token, error)
