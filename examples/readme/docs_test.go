@@ -124,12 +124,11 @@ func TestVersions(t *testing.T) {
 func TestEachRowHasATest(t *testing.T) {
 	for _, document := range []string{"docs/google.md", "docs/failures.md"} {
 		for line := range strings.Lines(read(t, document)) {
-			if !strings.HasPrefix(line, "| ") || strings.HasSuffix(line, "| test |\n") {
+			if !strings.HasPrefix(line, "| ") || strings.Contains(line, "| test |") {
 				continue
 			}
-			cells := strings.Split(line, " | ")
-			if !named.MatchString(cells[len(cells)-1]) {
-				t.Errorf("%s: no test in the last column of %s", document, line)
+			if !named.MatchString(line) {
+				t.Errorf("%s: no test in %s", document, line)
 			}
 		}
 	}
