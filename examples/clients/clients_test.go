@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
@@ -28,6 +29,15 @@ func start(t *testing.T, o exchangetest.Options) *exchangetest.Server {
 	srv := exchangetest.NewServer(o)
 	t.Cleanup(srv.Close)
 	return srv
+}
+
+// startAsGoogle is start for a client that is led to Google's own host names. It
+// returns the client's environment too.
+func startAsGoogle(t *testing.T, o exchangetest.Options) (srv *exchangetest.Server, env []string) {
+	t.Helper()
+	srv = start(t, o)
+	srv.URL = google
+	return srv, guests.AsGoogle(t, srv).Env()
 }
 
 // signIn sends jane through the pages that start at authURL, and returns what

@@ -29,7 +29,7 @@ func TestDPoPAsOpenIDClient(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "node", "dpop.mjs")
 	cmd.Dir = dir
 	var thumbprint string
-	if err := json.Unmarshal(talk(t, theirs, cmd), &thumbprint); err != nil || len(thumbprint) != 43 {
+	if err := json.Unmarshal(talk(t, theirs, cmd, appCode(theirs)), &thumbprint); err != nil || len(thumbprint) != 43 {
 		t.Fatalf("thumbprint %q, %v", thumbprint, err)
 	}
 

@@ -1,90 +1,18 @@
 package driveclients
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"io"
-	"math/big"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
+	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
-
-const apiHost = "www.googleapis.com"
-
-// serveAsGoogle serves handler under the name of Google's API, over TLS with a
-// certificate that certFile has, to a client that goes through the proxy. A client
-// whose endpoint cannot be set is tested so.
-func serveAsGoogle(t *testing.T, handler http.Handler) (proxyURL, certFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{apiHost}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	google := httptest.NewUnstartedServer(handler)
-	google.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{cert}, PrivateKey: key}}}
-	google.StartTLS()
-	t.Cleanup(google.Close)
-
-	proxy := httptest.NewServer(tunnelTo(google.Listener.Addr().String()))
-	t.Cleanup(proxy.Close)
-	certFile = filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return proxy.URL, certFile
-}
-
-// tunnelTo is a proxy that connects to addr whoever asks for Google's API, and
-// nobody who asks for anything else.
-func tunnelTo(addr string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != apiHost+":443" {
-			http.Error(w, "not a host of this test", http.StatusForbidden)
-			return
-		}
-		server, err := net.Dial("tcp", addr)
-		if err != nil {
-			http.Error(w, "no connection", http.StatusBadGateway)
-			return
-		}
-		w.WriteHeader(http.StatusOK)
-		client, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			server.Close()
-			return
-		}
-		go func() {
-			io.Copy(server, buffered)
-			server.Close()
-		}()
-		io.Copy(client, server)
-		client.Close()
-	})
-}
 
 // rclone, in the version that Debian has, on the app-data folder. It sends chunks by
 // POST and expects a real 308. Its endpoint cannot be set, so it takes the fake for
@@ -95,10 +23,10 @@ func TestRclone(t *testing.T) {
 		needs.Skip(t, "rclone is not installed: apt-get install rclone")
 	}
 	srv := start(t, drivetest.Options{MoveWithin: true})
-	proxy, cert := serveAsGoogle(t, srv)
+	google := guests.AsGoogle(t, srv)
 	dir := t.TempDir()
 	common := []string{
-		"--config", filepath.Join(dir, "rclone.conf"), "--ca-cert", cert, "--retries", "1",
+		"--config", filepath.Join(dir, "rclone.conf"), "--ca-cert", google.CertFile, "--retries", "1",
 		"--drive-scope", "drive.appfolder", "--drive-root-folder-id", "appDataFolder",
 		"--drive-token", `{"access_token":"token","token_type":"Bearer","expiry":"2199-01-01T00:00:00Z"}`,
 		"--drive-use-trash=false", "--drive-chunk-size", "256Ki", "--drive-upload-cutoff", "256Ki",
@@ -106,7 +34,7 @@ func TestRclone(t *testing.T) {
 	rclone := func(args ...string) string {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), program, append(common, args...)...)
-		cmd.Env = []string{"HOME=" + dir, "HTTPS_PROXY=" + proxy}
+		cmd.Env = []string{"HOME=" + dir, "HTTPS_PROXY=http://" + google.Proxy}
 		output, err := cmd.Output()
 		if err != nil {
 			if e, ok := errors.AsType[*exec.ExitError](err); ok {

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
-	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
 
@@ -93,10 +92,7 @@ func TestDjango(t *testing.T) {
 }
 
 func TestRuby(t *testing.T) {
-	const ruby = "/usr/bin/ruby"
-	if err := exec.CommandContext(t.Context(), ruby, "-e", "require 'googleauth'").Run(); err != nil {
-		needs.Skip(t, "googleauth for Ruby is not installed: apt-get install ruby-googleauth")
-	}
+	ruby := guests.Ruby(t)
 	w := newWorld(t, exchangetest.Options{})
 	w.library(exec.CommandContext(t.Context(), ruby, "testdata/ruby/file_token_store.rb"))
 	w.wantLines([]string{"1 skipped: no refresh token is kept", "1 taken"}, from("googleauth-ruby"))

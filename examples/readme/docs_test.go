@@ -13,7 +13,7 @@ import (
 // documents are those that point to files and tests of the repository.
 var documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "findings/README.md",
 	"docs/design.md", "docs/google.md", "docs/failures.md", "docs/proxies.md", "docs/fakegoogle.md",
-	"docs/production.md", "docs/speed.md"}
+	"docs/production.md", "docs/speed.md", "docs/clients.md"}
 
 func read(t *testing.T, document string) string {
 	t.Helper()
@@ -44,7 +44,7 @@ var named = regexp.MustCompile("`(?:([a-z0-9/]+)\\.)?((?:Test|Fuzz)\\w+)`")
 func TestNamedTests(t *testing.T) {
 	tests := map[string][]string{}                   // by folder
 	for document, folder := range map[string]string{ // of names without a package
-		"docs/google.md": "", "docs/failures.md": "", "docs/proxies.md": "examples/proxies",
+		"docs/google.md": "", "docs/failures.md": "", "docs/proxies.md": "examples/proxies", "docs/clients.md": "examples/clients",
 	} {
 		names := named.FindAllStringSubmatch(read(t, document), -1)
 		if len(names) == 0 {
@@ -119,10 +119,10 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestEachRowHasATest checks that no fact and no failure is listed without the
+// TestEachRowHasATest checks that no fact, failure or client is listed without the
 // test that holds it.
 func TestEachRowHasATest(t *testing.T) {
-	for _, document := range []string{"docs/google.md", "docs/failures.md"} {
+	for _, document := range []string{"docs/google.md", "docs/failures.md", "docs/clients.md"} {
 		for line := range strings.Lines(read(t, document)) {
 			if !strings.HasPrefix(line, "| ") || strings.Contains(line, "| test |") {
 				continue

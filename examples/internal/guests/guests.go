@@ -65,3 +65,13 @@ func Python(tb testing.TB, modules, packages string) (interpreter string) {
 	}
 	return python
 }
+
+// Ruby returns Debian's own interpreter, which can load googleauth.
+func Ruby(tb testing.TB) (interpreter string) {
+	tb.Helper()
+	const ruby = "/usr/bin/ruby"
+	if err := exec.CommandContext(tb.Context(), ruby, "-e", "require 'googleauth'").Run(); err != nil {
+		needs.Skip(tb, "googleauth for Ruby is not installed: apt-get install ruby-googleauth")
+	}
+	return ruby
+}

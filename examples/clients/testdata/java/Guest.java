@@ -43,6 +43,7 @@ public class Guest {
       ended = e.getDetails().getError();
     }
     System.out.println("result " + json.toString(Map.of(
+        "subject", user.getPayload().getSubject(),
         "email", user.getPayload().getEmail(),
         "scopes", List.of(granted.getScope().split(" ")),
         "refreshed", !renewed.equals(granted.getAccessToken()),

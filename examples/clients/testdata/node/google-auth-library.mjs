@@ -38,6 +38,7 @@ app.setCredentials({ refresh_token: granted.refresh_token });
 const ended = await app.getAccessToken().then(() => 'still good', (e) => errorCode(e.response?.data?.error ?? e));
 
 result({
+  subject: ticket.getPayload().sub,
   email: ticket.getPayload().email,
   scopes: granted.scope.split(' '),
   refreshed: renewed !== granted.access_token,

@@ -34,6 +34,7 @@ const ended = await client.refreshTokenGrant(config, granted.refresh_token)
   .then(() => 'still good', (e) => errorCode(e.error ?? e));
 
 result({
+  subject: tokens.claims().sub,
   email: tokens.claims().email,
   scopes: granted.scope.split(' '),
   refreshed: renewed.access_token !== granted.access_token,

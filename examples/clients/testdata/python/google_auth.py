@@ -62,6 +62,7 @@ except google.auth.exceptions.RefreshError as error:
     ended = json.loads(error.args[1])["error"]
 
 print("result", json.dumps({
+    "subject": claims["sub"],
     "email": claims["email"],
     "scopes": list(granted["scope"]),
     "refreshed": renewed != granted["access_token"],
