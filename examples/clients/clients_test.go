@@ -15,7 +15,8 @@ import (
 func TestMain(m *testing.M) { needs.Main(m) }
 
 const (
-	callback = "http://localhost:8080/callback"
+	origin   = "http://localhost:8080"
+	callback = origin + "/callback"
 	jane     = "jane.doe@gmail.com"
 	appdata  = "https://www.googleapis.com/auth/drive.appdata"
 	google   = "https://accounts.google.com" // reached through Server.Client

@@ -23,4 +23,17 @@ func TestNode(t *testing.T) {
 		srv := start(t, exchangetest.Options{OwnIssuer: true})
 		run(t, srv, node(t, "openid-client.mjs"))
 	})
+	t.Run("Auth.js", func(t *testing.T) {
+		srv, env := startAsGoogle(t, withRedirectURI(origin+"/api/auth/callback/google", nil))
+		signsIn(t, srv, node(t, "authjs.mjs"), env, false,
+			"GET /.well-known/openid-configuration", "POST /token")
+	})
+	t.Run("better-auth", func(t *testing.T) {
+		srv, env := startAsGoogle(t, withRedirectURI(origin+"/api/auth/callback/google", nil))
+		signsIn(t, srv, node(t, "better-auth.mjs"), env, true, "POST /token")
+	})
+	t.Run("arctic", func(t *testing.T) {
+		srv, env := startAsGoogle(t, exchangetest.Options{})
+		signsIn(t, srv, node(t, "arctic.mjs"), env, true, "POST /token", "POST /revoke")
+	})
 }

@@ -32,7 +32,7 @@ func withRedirectURI(uri string, claims map[string]any) exchangetest.Options {
 
 func TestDjangoAllauth(t *testing.T) {
 	interpreter := guests.Python(t, "allauth", "python3-django-allauth")
-	srv, env := startAsGoogle(t, withRedirectURI("http://localhost:8080/google/login/callback/", nil))
+	srv, env := startAsGoogle(t, withRedirectURI(origin+"/google/login/callback/", nil))
 	signsIn(t, srv, python(t.Context(), interpreter, "django_allauth.py"), env, false,
 		"POST /o/oauth2/token", "GET /oauth2/v1/userinfo")
 }
@@ -42,13 +42,13 @@ func TestDjangoAllauth(t *testing.T) {
 func TestPythonSocialAuth(t *testing.T) {
 	interpreter := guests.Python(t, "social_django, jose", "python3-social-django python3-jose")
 	t.Run("google-oauth2", func(t *testing.T) {
-		srv, env := startAsGoogle(t, withRedirectURI("http://localhost:8080/complete/google-oauth2/", nil))
+		srv, env := startAsGoogle(t, withRedirectURI(origin+"/complete/google-oauth2/", nil))
 		env = append(env, "BACKEND=social_core.backends.google.GoogleOAuth2")
 		signsIn(t, srv, python(t.Context(), interpreter, "social_auth.py"), env, true,
 			"POST /o/oauth2/token", "GET /oauth2/v3/userinfo")
 	})
 	t.Run("google-openidconnect", func(t *testing.T) {
-		srv, env := startAsGoogle(t, withRedirectURI("http://localhost:8080/complete/google-openidconnect/",
+		srv, env := startAsGoogle(t, withRedirectURI(origin+"/complete/google-openidconnect/",
 			map[string]any{"iss": "accounts.google.com"}))
 		env = append(env, "BACKEND=social_core.backends.google_openidconnect.GoogleOpenIdConnect")
 		signsIn(t, srv, python(t.Context(), interpreter, "social_auth.py"), env, true,

@@ -54,7 +54,15 @@ func AsGoogle(tb testing.TB, handler http.Handler) *Google {
 
 	proxy := httptest.NewServer(tunnelTo(google.Listener.Addr().String()))
 	tb.Cleanup(proxy.Close)
-	certFile := filepath.Join(tb.TempDir(), "google.pem")
+	dir, err := os.MkdirTemp("", "google-") // TempDir has no folder that servers, run as another user, can read
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	certFile := filepath.Join(dir, "google.pem")
 	if err := os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
 		tb.Fatal(err)
 	}
