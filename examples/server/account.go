@@ -151,7 +151,7 @@ func (a *app) deleteEverything(w http.ResponseWriter, r *http.Request, u user) e
 // as there is access to it; then the access; and at the end the user, with the mark. It
 // can be repeated after any step.
 func (a *app) finishDeletion(ctx context.Context, subject string) error {
-	folder, err := a.folders.of(subject)
+	folder, err := a.folders.ofSubject(subject)
 	if err != nil {
 		return err
 	}

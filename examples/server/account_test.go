@@ -32,7 +32,11 @@ func TestAccessRemovedAtGoogle(t *testing.T) {
 	w.app.grants.Invalidate(w.subject, "")
 	w.must(w.get("/files"), http.StatusForbidden, "Google asks for your consent again")
 	w.must(w.get("/account"), http.StatusOK, "Not connected any more")
+	w.must(w.get("/connect"), http.StatusSeeOther, "prompt=consent")
 	w.must(w.redirect("/connect", exchangetest.Choice{}), http.StatusSeeOther, "/account")
+	if to := w.get("/connect?feature=calendar").to; strings.Contains(to, "prompt=") {
+		t.Errorf("consent is forced although a refresh token is kept: %s", to)
+	}
 	w.must(w.get("/files"), http.StatusOK, "There are no files yet")
 }
 
@@ -73,6 +77,7 @@ func TestDeleteGoesOn(t *testing.T) {
 	w.drive.Inject(drivetest.Fault{Op: drivetest.OpDelete, Status: 403, Reason: "dailyLimitExceeded"})
 	w.must(w.post("/delete", nil), http.StatusSeeOther, "/account")
 	w.must(w.get("/account"), http.StatusOK, "Your data is being deleted")
+	w.must(w.upload("b.txt", "b"), http.StatusConflict, "Your data is being deleted")
 	if len(w.google.Grants()) != 1 {
 		t.Error("the access was ended before the files were deleted")
 	}

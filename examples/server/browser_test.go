@@ -240,7 +240,7 @@ func takePictures(v visitor) {
 	v.MustSee("p", "Connected")
 	shoot("account")
 	for _, name := range []string{"holiday.mp4", "a letter to the editor.pdf"} {
-		folder, err := v.app.folders.of(v.subject)
+		folder, err := v.app.folders.ofSubject(v.subject)
 		if err != nil {
 			v.Fatal(err)
 		}

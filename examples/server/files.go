@@ -50,7 +50,16 @@ func newFolders(grants *tokenstore.Manager, endpoint string, observe func(drive.
 	}}
 }
 
-func (f *folders) of(subject string) (*drive.AppFolder, error) {
+// of returns the folder of a user, but for one who is being deleted: nothing may be put
+// into it any more.
+func (f *folders) of(u user) (*drive.AppFolder, error) {
+	if u.Deleting {
+		return nil, errDeleting
+	}
+	return f.ofSubject(u.Subject)
+}
+
+func (f *folders) ofSubject(subject string) (*drive.AppFolder, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if folder, ok := f.kept[subject]; ok {
@@ -96,7 +105,7 @@ func (a *app) readFiles(r *http.Request, u user) (page filesPage, err error) {
 	if page.Connected = got.grants(drive.Scope); err != nil || !page.Connected {
 		return page, err
 	}
-	folder, err := a.folders.of(u.Subject)
+	folder, err := a.folders.of(u)
 	if err != nil {
 		return page, err
 	}
@@ -132,7 +141,7 @@ func (a *app) saveSettings(w http.ResponseWriter, r *http.Request, u user) error
 	if revision == "" || wanted.WeekStart != "monday" && wanted.WeekStart != "sunday" {
 		return errForm
 	}
-	folder, err := a.folders.of(u.Subject)
+	folder, err := a.folders.of(u)
 	if err != nil {
 		return err
 	}
@@ -159,7 +168,7 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := takeTime(w); err != nil {
 		return err
 	}
-	folder, err := a.folders.of(u.Subject)
+	folder, err := a.folders.of(u)
 	if err != nil {
 		return err
 	}
@@ -222,7 +231,7 @@ func (a *app) download(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := takeTime(w); err != nil {
 		return err
 	}
-	folder, err := a.folders.of(u.Subject)
+	folder, err := a.folders.of(u)
 	if err != nil {
 		return err
 	}
@@ -240,7 +249,7 @@ func (a *app) download(w http.ResponseWriter, r *http.Request, u user) error {
 }
 
 func (a *app) deleteFile(w http.ResponseWriter, r *http.Request, u user) error {
-	folder, err := a.folders.of(u.Subject)
+	folder, err := a.folders.of(u)
 	if err != nil {
 		return err
 	}

@@ -62,46 +62,59 @@ var (
 
 func (d *database) create(ctx context.Context) error {
 	for _, statement := range schema {
-		if _, err := d.ExecContext(ctx, statement); err != nil {
+		if err := d.exec(ctx, statement); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// A session is what a browser or an app shows from its sign-in on.
+type session struct {
+	ID   string
+	Ends time.Time
+}
+
 // startSession keeps what Google says about a user, and starts a session. It has a new
 // ID, which nobody can have planted in the browser, and the session that the request
 // belongs to ends.
-func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (id string, ends time.Time, err error) {
+func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (session, error) {
+	now := d.now()
+	s := session{rand.Text(), now.Add(sessionTime)}
+	return s, d.inTransaction(ctx, func(tx *sql.Tx) error {
+		var locked, deleting bool
+		err := tx.QueryRowContext(ctx, `INSERT INTO app_users (subject, email, name, locked, locked_at, deleting)
+			VALUES ($1, $2, $3, FALSE, 0, FALSE)
+			ON CONFLICT (subject) DO UPDATE SET email = excluded.email, name = excluded.name
+			RETURNING locked, deleting`, p.Subject, p.Email, p.Name).Scan(&locked, &deleting)
+		switch {
+		case err != nil:
+			return err
+		case locked:
+			return errLocked
+		case deleting:
+			return errDeleting
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r))); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO app_sessions (id_hash, subject, opened, ends) VALUES ($1, $2, $3, $4)`,
+			hash(s.ID), p.Subject, now.Unix(), s.Ends.Unix())
+		return err
+	})
+}
+
+// inTransaction commits what do has done if it returns no error.
+func (d *database) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := d.BeginTx(ctx, nil)
 	if err != nil {
-		return "", time.Time{}, err
+		return err
 	}
 	defer tx.Rollback()
-	var locked, deleting bool
-	err = tx.QueryRowContext(ctx, `INSERT INTO app_users (subject, email, name, locked, locked_at, deleting)
-		VALUES ($1, $2, $3, FALSE, 0, FALSE)
-		ON CONFLICT (subject) DO UPDATE SET email = excluded.email, name = excluded.name
-		RETURNING locked, deleting`, p.Subject, p.Email, p.Name).Scan(&locked, &deleting)
-	switch {
-	case err != nil:
-		return "", time.Time{}, err
-	case locked:
-		return "", time.Time{}, errLocked
-	case deleting:
-		return "", time.Time{}, errDeleting
+	if err := do(tx); err != nil {
+		return err
 	}
-	id, now := rand.Text(), d.now()
-	ends = now.Add(sessionTime)
-	if _, err = tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r))); err != nil {
-		return "", time.Time{}, err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO app_sessions (id_hash, subject, opened, ends) VALUES ($1, $2, $3, $4)`,
-		hash(id), p.Subject, now.Unix(), ends.Unix())
-	if err != nil {
-		return "", time.Time{}, err
-	}
-	return id, ends, tx.Commit()
+	return tx.Commit()
 }
 
 // userOf returns the user of the session that a request belongs to, or errSignedOut.
@@ -119,34 +132,35 @@ func (d *database) userOf(ctx context.Context, r *http.Request) (u user, err err
 	return u, err
 }
 
-func (d *database) endSession(ctx context.Context, r *http.Request) error {
-	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r)))
+func (d *database) exec(ctx context.Context, query string, args ...any) error {
+	_, err := d.ExecContext(ctx, query, args...)
 	return err
+}
+
+func (d *database) endSession(ctx context.Context, r *http.Request) error {
+	return d.exec(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r)))
 }
 
 // endSessions ends those of a user that were open at that time, by Google's clock.
 func (d *database) endSessions(ctx context.Context, subject string, at time.Time) error {
-	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE subject = $1 AND opened < $2`, subject, at.Add(clockSkew).Unix())
-	return err
+	return d.exec(ctx, `DELETE FROM app_sessions WHERE subject = $1 AND opened < $2`, subject, at.Add(clockSkew).Unix())
 }
 
 func (d *database) deleteExpired(ctx context.Context) error {
-	_, err := d.ExecContext(ctx, `DELETE FROM app_sessions WHERE ends <= $1`, d.now().Unix())
-	return err
+	return d.exec(ctx, `DELETE FROM app_sessions WHERE ends <= $1`, d.now().Unix())
 }
 
-// lock lets a user not sign in, or in again, unless there was a younger event.
+// lock keeps a user from signing in, or no longer does, unless a later event has said
+// something else.
 func (d *database) lock(ctx context.Context, subject string, locked bool, at time.Time) error {
-	_, err := d.ExecContext(ctx, `UPDATE app_users SET locked = $2, locked_at = $3 WHERE subject = $1 AND locked_at <= $3`,
+	return d.exec(ctx, `UPDATE app_users SET locked = $2, locked_at = $3 WHERE subject = $1 AND locked_at <= $3`,
 		subject, locked, at.Unix())
-	return err
 }
 
 // markDeleting notes that a user has to be deleted, so that it goes on if the process
 // ends in the middle.
 func (d *database) markDeleting(ctx context.Context, subject string) error {
-	_, err := d.ExecContext(ctx, `UPDATE app_users SET deleting = TRUE WHERE subject = $1`, subject)
-	return err
+	return d.exec(ctx, `UPDATE app_users SET deleting = TRUE WHERE subject = $1`, subject)
 }
 
 // deleting returns the users who have to be deleted.
@@ -168,17 +182,13 @@ func (d *database) deleting(ctx context.Context) (subjects []string, err error) 
 
 // deleteUser deletes a user's rows in one step: a sign-in comes before or after.
 func (d *database) deleteUser(ctx context.Context, subject string) error {
-	tx, err := d.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	for _, statement := range []string{`DELETE FROM app_sessions WHERE subject = $1`, `DELETE FROM app_users WHERE subject = $1`} {
-		if _, err := tx.ExecContext(ctx, statement, subject); err != nil {
-			return err
+	return d.inTransaction(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE subject = $1`, subject)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `DELETE FROM app_users WHERE subject = $1`, subject)
 		}
-	}
-	return tx.Commit()
+		return err
+	})
 }
 
 func hash(id string) string {

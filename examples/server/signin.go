@@ -44,25 +44,25 @@ func (a *app) home(w http.ResponseWriter, r *http.Request) {
 // signIn verifies an ID token, keeps the tokens that have come with it, and starts a
 // session. The button brings no tokens: it says who the user is, and nothing more. If
 // only is not empty, no other user may sign in.
-func (a *app) signIn(r *http.Request, rawIDToken string, t *exchange.Tokens, only string, check idtoken.Check) (p *idtoken.Profile, session string, ends time.Time, err error) {
+func (a *app) signIn(r *http.Request, rawIDToken string, t *exchange.Tokens, only string, check idtoken.Check) (p *idtoken.Profile, s session, err error) {
 	ctx := r.Context()
 	if p, err = a.verifier.Verify(ctx, rawIDToken, check); err != nil {
-		return nil, "", time.Time{}, err
+		return nil, session{}, err
 	}
 	if only != "" && only != p.Subject {
-		return nil, "", time.Time{}, exchange.ErrAccount
+		return nil, session{}, exchange.ErrAccount
 	}
 	if t != nil {
 		if _, err = a.grants.SignIn(ctx, p.Subject, &t.Token); err != nil {
-			return p, "", time.Time{}, err
+			return p, session{}, err
 		}
 	}
-	session, ends, err = a.db.startSession(ctx, r, p)
+	s, err = a.db.startSession(ctx, r, p)
 	if errors.Is(err, errDeleting) && t != nil {
 		// The deletion may have passed the grant already, and must not leave a new one behind.
 		err = errors.Join(err, a.grants.Disconnect(context.WithoutCancel(ctx), p.Subject))
 	}
-	return p, session, ends, err
+	return p, s, err
 }
 
 // cameBack ends a redirect. Google shows its consent screen by itself to users who have
@@ -73,7 +73,7 @@ func (a *app) cameBack(w http.ResponseWriter, r *http.Request, t *exchange.Token
 	if !connecting {
 		only = ""
 	}
-	p, session, _, err := a.signIn(r, t.IDToken, t, only, idtoken.AccessToken(t.AccessToken))
+	p, s, err := a.signIn(r, t.IDToken, t, only, idtoken.AccessToken(t.AccessToken))
 	switch {
 	case errors.Is(err, tokenstore.ErrNeedsConsent):
 		a.redirect.StartWith(w, r, returnPath, exchange.AuthParams{Scopes: firstScopes, ForceConsent: true, LoginHint: p.Subject})
@@ -81,19 +81,19 @@ func (a *app) cameBack(w http.ResponseWriter, r *http.Request, t *exchange.Token
 		a.logFailure(r, err)
 		http.Redirect(w, r, "/message?about="+problemCode(err), http.StatusSeeOther) // away from the address with the code
 	default:
-		a.db.setCookie(w, "session", session, sessionTime)
+		a.db.setCookie(w, "session", s.ID, sessionTime)
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 	}
 }
 
 // popupSignedIn answers the script of the page, which has sent the code of a popup.
 func (a *app) popupSignedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
-	_, session, _, err := a.signIn(r, t.IDToken, t, "", idtoken.AccessToken(t.AccessToken))
+	_, s, err := a.signIn(r, t.IDToken, t, "", idtoken.AccessToken(t.AccessToken))
 	if err != nil { // of ErrNeedsConsent the script learns as consent_required
 		a.client.Fail(w, r, err)
 		return
 	}
-	a.db.setCookie(w, "session", session, sessionTime)
+	a.db.setCookie(w, "session", s.ID, sessionTime)
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -101,27 +101,27 @@ func (a *app) popupSignedIn(w http.ResponseWriter, r *http.Request, t *exchange.
 // browser that the page was shown to.
 func (a *app) buttonSignedIn(w http.ResponseWriter, r *http.Request) {
 	raw, err := idtoken.CredentialFromRequest(w, r)
-	var session string
+	var s session
 	if err == nil {
 		var nonce string
 		if c, err := r.Cookie(a.db.cookieName("nonce")); err == nil {
 			nonce = c.Value
 		}
-		_, session, _, err = a.signIn(r, raw, nil, "", idtoken.Nonce(nonce))
+		_, s, err = a.signIn(r, raw, nil, "", idtoken.Nonce(nonce))
 	}
 	if err != nil {
 		a.client.Fail(w, r, err)
 		return
 	}
 	a.db.setCookie(w, "nonce", "", 0)
-	a.db.setCookie(w, "session", session, sessionTime)
+	a.db.setCookie(w, "session", s.ID, sessionTime)
 	http.Redirect(w, r, "/account", http.StatusSeeOther)
 }
 
 // appSignedIn answers an app that has sent its serverAuthCode. The app sends the session
 // from then on, as Authorization: Bearer.
 func (a *app) appSignedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens) {
-	p, session, ends, err := a.signIn(r, t.IDToken, t, "", idtoken.AccessToken(t.AccessToken))
+	p, s, err := a.signIn(r, t.IDToken, t, "", idtoken.AccessToken(t.AccessToken))
 	if err != nil {
 		a.client.Fail(w, r, err)
 		return
@@ -131,14 +131,13 @@ func (a *app) appSignedIn(w http.ResponseWriter, r *http.Request, t *exchange.To
 		Ends    time.Time `json:"ends"`
 		Name    string    `json:"name"`
 		Missing []string  `json:"missing_scopes"`
-	}{session, ends, p.Name, t.Missing(firstScopes...)})
+	}{s.ID, s.Ends, p.Name, t.Missing(firstScopes...)})
 }
 
-func (a *app) signOut(w http.ResponseWriter, r *http.Request, u user) error {
+func (a *app) signOut(w http.ResponseWriter, r *http.Request, _ user) error {
 	if err := a.db.endSession(r.Context(), r); err != nil {
 		return err
 	}
-	a.folders.forget(u.Subject)
 	a.db.setCookie(w, "session", "", 0)
 	http.Redirect(w, r, "/", http.StatusSeeOther) // the grant stays: jobs go on, and the user may come back
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -171,6 +172,16 @@ func TestSessions(t *testing.T) {
 	w.must(w.get("/account"), http.StatusSeeOther, "/")
 	if err := w.app.tidy(t.Context()); err != nil || w.count("app_sessions") != 0 {
 		t.Errorf("%d sessions after all have ended, %v", w.count("app_sessions"), err)
+	}
+}
+
+// With https, other hosts of the domain cannot set the cookie.
+func TestCookie(t *testing.T) {
+	rec := httptest.NewRecorder()
+	(&database{https: true}).setCookie(rec, "session", "x", time.Minute)
+	const want = "__Host-session=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
+	if got := rec.Header().Get("Set-Cookie"); got != want {
+		t.Errorf("cookie %q, want %q", got, want)
 	}
 }
 
