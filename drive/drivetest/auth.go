@@ -10,7 +10,12 @@ import (
 // grants holds the scopes of an access token.
 type grants []string
 
-func (g grants) appData() bool { return slices.Contains(g, Scope) }
+// appData reports whether the scopes open the folder. Google lists its scope under two
+// names (https://developers.google.com/workspace/drive/api/guides/api-specific-auth);
+// rclone asks for the second.
+func (g grants) appData() bool {
+	return slices.Contains(g, Scope) || slices.Contains(g, "https://www.googleapis.com/auth/drive.appfolder")
+}
 
 // drive reports whether the token opens some of the user's own files.
 func (g grants) drive() bool {

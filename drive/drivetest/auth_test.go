@@ -63,7 +63,7 @@ func TestScopes(t *testing.T) {
 	}{
 		{"appdata", "drive.appdata", list, 200, ""},
 		{"third-party scope", "userinfo.email", list, 403, "insufficientPermissions"},
-		{"former name of the scope", "drive.appfolder", list, 403, "insufficientPermissions"},
+		{"second name of the scope", "drive.appfolder", list, 200, ""},
 		{"drive does not open the folder", "drive", list, 403, "insufficientScopes"},
 		{"drive.file does not", "drive.file", list, 403, "insufficientScopes"},
 		{"appdata does not open the drive", "drive.appdata", inDrive, 403, "insufficientScopes"},

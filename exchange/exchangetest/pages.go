@@ -66,7 +66,7 @@ func scopeText(name string) string {
 		return "See your primary Google Account email address"
 	case "userinfo.profile":
 		return "See your personal info, including any personal info you've made publicly available"
-	case "drive.appdata":
+	case "drive.appdata", "drive.appfolder":
 		return "See, create, and delete its own configuration data in your Google Drive"
 	case "drive.file":
 		return "See, edit, create, and delete only the specific Google Drive files you use with this app"

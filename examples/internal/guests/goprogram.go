@@ -22,18 +22,10 @@ import (
 // in the user's cache. It skips the test on a machine without a way to the modules.
 func GoProgram(tb testing.TB, name, pkg string) (path string) {
 	tb.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		tb.Fatal(err)
-	}
 	// The release of Go is not part of the key: the client is tested, and compiling it
 	// takes a minute.
-	dir := filepath.Join(cache, "googlesignin-clients", fmt.Sprintf("%s-%s-%x", runtime.GOOS, runtime.GOARCH, folderHash(tb, "testdata/go")))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		tb.Fatal(err)
-	}
-	unlock := lock(tb, filepath.Join(dir, "lock")) // another run of the tests may be building
-	defer unlock()
+	dir := cacheDir(tb, fmt.Sprintf("%s-%s-%x", runtime.GOOS, runtime.GOARCH, folderHash(tb, "testdata/go")))
+	defer Lock(tb, "build")()
 	path = filepath.Join(dir, name)
 	if _, err := os.Stat(path); err == nil {
 		return path
@@ -70,10 +62,11 @@ func folderHash(tb testing.TB, folder string) []byte {
 	return hash.Sum(nil)[:8]
 }
 
-// lock waits for a lock among processes.
-func lock(tb testing.TB, path string) (unlock func()) {
+// Lock waits until no other process has the lock of that name. The tests of several
+// checkouts, or with several releases of Go, may run at the same time.
+func Lock(tb testing.TB, name string) (unlock func()) {
 	tb.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(cacheDir(tb, "."), name+".lock"), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -81,4 +74,18 @@ func lock(tb testing.TB, path string) (unlock func()) {
 		tb.Fatal(err)
 	}
 	return func() { f.Close() }
+}
+
+// cacheDir returns a folder below the user's cache.
+func cacheDir(tb testing.TB, name string) string {
+	tb.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir := filepath.Join(cache, "googlesignin-clients", name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		tb.Fatal(err)
+	}
+	return dir
 }
