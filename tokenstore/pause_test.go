@@ -3,6 +3,7 @@ package tokenstore_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -162,4 +163,12 @@ func TestFailuresForNow(t *testing.T) {
 		}
 		time.Sleep(2 * time.Hour)
 	})
+}
+
+// A test of a user makes a PausedError by itself.
+func TestPausedErrorMadeByHand(t *testing.T) {
+	err := error(&tokenstore.PausedError{Until: time.Unix(1790000000, 0)})
+	if errors.Is(err, tokenstore.ErrNeedsConsent) || !strings.Contains(err.Error(), "14:13:20 UTC") {
+		t.Error(err)
+	}
 }

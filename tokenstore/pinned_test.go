@@ -4,7 +4,9 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,5 +77,37 @@ func TestSealedRecordsArePinned(t *testing.T) {
 				t.Errorf("a sealed form has %d bytes, in the golden file %d", len(now.RefreshToken), len(raw.RefreshToken))
 			}
 		})
+	}
+}
+
+// Log searches and alerts have these messages in them, so none is renamed or removed.
+func TestEventsArePinned(t *testing.T) {
+	want := []string{"disconnected", "imported", "lease_failed", "narrowed", "not_revoked", "refresh_failed",
+		"refresh_not_noted", "refreshed", "refused", "replayed", "revoked", "rotated", "signed_in", "unsaved"}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var logged, documented []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, match := range regexp.MustCompile(`"tokenstore\.(\w+)"`).FindAllSubmatch(source, -1) {
+			logged = append(logged, string(match[1]))
+		}
+		for _, match := range regexp.MustCompile(`(?m)^\t//\ttokenstore\.(\w+) +(?:debug|info|warn|error)\b`).FindAllSubmatch(source, -1) {
+			documented = append(documented, string(match[1]))
+		}
+	}
+	for what, got := range map[string][]string{"logged": logged, "documented": documented} {
+		slices.Sort(got)
+		if got = slices.Compact(got); !slices.Equal(got, want) {
+			t.Errorf("%s are %q, want %q", what, got, want)
+		}
 	}
 }

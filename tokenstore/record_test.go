@@ -46,6 +46,23 @@ func TestRecordIsPinned(t *testing.T) {
 	}
 }
 
+// The fields that are not in fullRecord.
+func TestLastFieldsArePinned(t *testing.T) {
+	const pinned = "01" + "020a312f2f72656672657368" + "1f080770726f66696c65" + "20036a6b74"
+	want := tokenstore.Grant{RefreshToken: "1//refresh", Lost: []string{"profile"}, KeyThumbprint: "jkt"}
+	if got, err := want.MarshalBinary(); err != nil || hex.EncodeToString(got) != pinned {
+		t.Errorf("MarshalBinary = %x, %v\nwant %s", got, err, pinned)
+	}
+	record, err := hex.DecodeString(pinned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got tokenstore.Grant
+	if err := got.UnmarshalBinary(record); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("UnmarshalBinary = %v, %v", got, err)
+	}
+}
+
 func TestRecordRoundTrip(t *testing.T) {
 	local := fullGrant
 	local.CreatedAt = local.CreatedAt.In(time.FixedZone("", 3600))

@@ -3,7 +3,10 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,6 +18,8 @@ import (
 
 // The examples module, which may have a Redis client, runs the scripts on real
 // servers.
+
+var update = flag.Bool("update", false, "write testdata anew")
 
 var jane = tokenstore.Key{ClientID: "client {1}.apps.googleusercontent.com", Subject: "jane/{2}"}
 
@@ -74,6 +79,36 @@ func TestKeys(t *testing.T) {
 	want := [][]string{{grant}, whole, whole, {lease}, {lease}}
 	if fmt.Sprint(calls) != fmt.Sprint(want) {
 		t.Errorf("keys are\n%q\nwant\n%q", calls, want)
+	}
+}
+
+// TestHashIsPinned pins the fields of a grant's hash, which the scripts that are kept
+// in testdata read and write, and the members of the sorted sets.
+func TestHashIsPinned(t *testing.T) {
+	version := regexp.MustCompile(`^[A-Z2-7]{26}$`)
+	var got strings.Builder
+	store := open(t, func(_ context.Context, script string, keys, args []string) (any, error) {
+		fmt.Fprintf(&got, "%s\n%q\n", script, keys)
+		for _, arg := range args {
+			fmt.Fprintf(&got, "%q\n", version.ReplaceAllString(arg, "VERSION"))
+		}
+		return int64(1), nil
+	})
+	store.Load(t.Context(), jane)
+	store.Save(t.Context(), jane, tokenstore.Grant{RefreshToken: "1//jane", Version: "OLD"})
+	store.Delete(t.Context(), jane, "OLD")
+	file := filepath.Join("testdata", "scripts.golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.String() != string(want) {
+		t.Errorf("%s has changed (write it with -update); it is now\n%s", file, got.String())
 	}
 }
 
