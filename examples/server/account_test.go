@@ -90,12 +90,16 @@ func TestDeleteGoesOn(t *testing.T) {
 		t.Errorf("%d files, %d grants, %d users", len(files), w.count("google_grants"), w.count("app_users"))
 	}
 
+	next, err := newApp(w.config) // another process
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.newBrowser()
-	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusConflict, "")
+	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusConflict, `"deleting"`)
 	if n := w.count("google_grants"); n != 0 {
 		t.Errorf("%d grants after a sign-in that was refused", n)
 	}
-	if err := w.app.tidy(t.Context()); err != nil {
+	if err := next.tidy(t.Context()); err != nil {
 		t.Error(err)
 	}
 	w.mustBeGone()
@@ -154,7 +158,12 @@ func TestFiles(t *testing.T) {
 	w.must(w.do("POST", "/files", "text/plain", "x"), http.StatusBadRequest, "This did not work")
 	w.must(w.do("POST", "/files", "multipart/form-data; boundary=x", "--x--"), http.StatusBadRequest, "This did not work")
 	w.drive.SetQuota(10)
-	w.must(w.upload("b", strings.Repeat("x", 11)), http.StatusInsufficientStorage, "Your Drive is full")
+	w.must(w.upload("b", strings.Repeat("x", 3<<20)), http.StatusInsufficientStorage, "Your Drive is full")
+	w.must(w.upload("b", "x", asPage...), http.StatusSeeOther, "/files")
+	w.must(w.upload("b", strings.Repeat("x", 11), asPage...), http.StatusInsufficientStorage, `"drive_full"`)
+	w.drive.SetQuota(0)
+	w.app.maxFile = 1 << 20
+	w.must(w.upload("b", strings.Repeat("x", 3<<20)), http.StatusRequestEntityTooLarge, "This file is too large")
 }
 
 // A person who waits is told so after a while, and nothing is lost.

@@ -57,6 +57,7 @@ type app struct {
 	folders  *folders
 	uploads  sync.Map      // bytes that Drive has, by user and upload
 	patience time.Duration // how long a person waits for a page
+	maxFile  int64         // bytes of an upload
 	log      *slog.Logger
 	tracer   trace.Tracer
 	registry *prometheus.Registry
@@ -66,7 +67,7 @@ type app struct {
 // newApp puts the packages together. It makes no request and opens nothing.
 func newApp(c config) (*app, error) {
 	a := &app{
-		base: c.Base, google: c.Google, store: c.Grants, log: c.Log, patience: 20 * time.Second,
+		base: c.Base, google: c.Google, store: c.Grants, log: c.Log, patience: 20 * time.Second, maxFile: 100 << 20,
 		db: &database{DB: c.DB, now: c.Google.now, https: c.Base.Scheme == "https"},
 	}
 	a.watch(c.Traces)
@@ -192,9 +193,6 @@ func (a *app) forUser(within time.Duration, h func(w http.ResponseWriter, r *htt
 		u, err := a.db.userOf(ctx, r)
 		if err == nil {
 			err = h(w, r.WithContext(ctx), u)
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = errors.Join(errSlow, err)
 		}
 		if err != nil {
 			a.client.Fail(w, r, err) // calls logFailure and answerFailure

@@ -21,7 +21,6 @@ import (
 )
 
 const (
-	maxUpload    = 100 << 20
 	uploadTime   = 15 * time.Minute
 	settingsName = "settings.json"
 	filesPrefix  = "files/" // of the names of the user's own files
@@ -89,6 +88,7 @@ type filesPage struct {
 	Conflict  bool   // they were changed elsewhere
 	Files     []*drive.File
 	Upload    string // ID of the next upload
+	Max       int64  // bytes of a file
 }
 
 func (a *app) showFiles(w http.ResponseWriter, r *http.Request, u user) error {
@@ -127,7 +127,7 @@ func (a *app) readFiles(r *http.Request, u user) (page filesPage, err error) {
 		shown.Name = strings.TrimPrefix(file.Name, filesPrefix)
 		page.Files = append(page.Files, &shown)
 	}
-	page.Upload = rand.Text()
+	page.Upload, page.Max = rand.Text(), a.maxFile
 	return page, nil
 }
 
@@ -168,11 +168,12 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := takeTime(w); err != nil {
 		return err
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, a.maxFile+1<<20) // the form has more than the file
+	defer io.Copy(io.Discard, r.Body)                        // a browser that is still sending would not see why it has failed
 	folder, err := a.folders.of(u)
 	if err != nil {
 		return err
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxUpload)
 	form, err := r.MultipartReader()
 	if err != nil {
 		return errForm

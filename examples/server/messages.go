@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -20,8 +21,11 @@ func (e *refusal) Error() string       { return e.text }
 func (e *refusal) HTTPStatus() int     { return e.status }
 func (e *refusal) ProblemCode() string { return e.code }
 
-// errSlow is for what did not end in time.
-var errSlow = &refusal{"it took too long", http.StatusServiceUnavailable, "retry_later"}
+var (
+	errSlow      = &refusal{"Google did not answer in time", http.StatusServiceUnavailable, "retry_later"}
+	errDriveFull = &refusal{"there is no room", http.StatusInsufficientStorage, "drive_full"}
+	errTooLarge  = &refusal{"the file is too large", http.StatusRequestEntityTooLarge, "upload_large"}
+)
 
 // A message tells a person what has happened, and what to do.
 type message struct{ Title, Text, Link, To string }
@@ -72,28 +76,28 @@ func (a *app) logFailure(r *http.Request, err error) {
 
 // answerFailure answers a script and an app with a code, and a person with a page.
 func (a *app) answerFailure(w http.ResponseWriter, r *http.Request, err error) {
-	status, code := exchange.HTTPStatus(err), problemCode(err)
+	err = explained(err)
 	switch {
 	case r.Header.Get("X-Requested-With") != "" || r.Header.Get("Authorization") != "":
 		exchange.WriteProblem(w, r, err)
-	case code == "not_signed_in" && r.Method == http.MethodGet:
+	case errors.Is(err, errSignedOut) && r.Method == http.MethodGet:
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	default:
-		a.showMessage(w, r, status, code, "")
+		a.showMessage(w, r, err, "")
 	}
 }
 
-// problemCode tells a person more than exchange.ProblemCode tells an app.
-func problemCode(err error) string {
-	switch status := exchange.HTTPStatus(err); status {
-	case http.StatusInsufficientStorage:
-		return "drive_full"
-	case http.StatusRequestEntityTooLarge:
-		return "upload_large"
-	case http.StatusBadGateway:
-		return "retry_later"
+// explained adds what a person should know to errors that say little to an app.
+func explained(err error) error {
+	switch status := exchange.HTTPStatus(err); {
+	case status == http.StatusInsufficientStorage:
+		return errors.Join(errDriveFull, err)
+	case status == http.StatusRequestEntityTooLarge:
+		return errors.Join(errTooLarge, err)
+	case status == http.StatusBadGateway, errors.Is(err, context.DeadlineExceeded):
+		return errors.Join(errSlow, err)
 	}
-	return exchange.ProblemCode(err)
+	return err
 }
 
 // redirectFailed answers the browser after a sign-in by redirect that has failed. In
@@ -108,19 +112,22 @@ func (a *app) redirectFailed(w http.ResponseWriter, r *http.Request, err error, 
 	if errUser == nil {
 		to = "/account"
 	}
-	a.showMessage(w, r, exchange.HTTPStatus(err), problemCode(err), to)
+	a.showMessage(w, r, err, to)
 }
 
-func (a *app) showMessage(w http.ResponseWriter, r *http.Request, status int, code, to string) {
+// showMessage shows what err means, and leads to a page, if that is not empty, or else to
+// where the message says.
+func (a *app) showMessage(w http.ResponseWriter, r *http.Request, err error, to string) {
+	code := exchange.ProblemCode(err)
 	m, ok := messages[code]
 	if !ok {
 		m = messages["server_error"]
 	}
-	m.To = cmp.Or(to, m.To)
 	if code == "retry_later" && to == "" && r.Method == http.MethodGet {
-		m.To = (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
+		to = (&url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}).String()
 	}
-	if err := a.show(w, status, "message.html", m.Title, user{}, m); err != nil {
+	m.To = cmp.Or(to, m.To)
+	if err := a.show(w, exchange.HTTPStatus(err), "message.html", m.Title, user{}, m); err != nil {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	}
 }

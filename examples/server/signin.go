@@ -79,7 +79,7 @@ func (a *app) cameBack(w http.ResponseWriter, r *http.Request, t *exchange.Token
 		a.redirect.StartWith(w, r, returnPath, exchange.AuthParams{Scopes: firstScopes, ForceConsent: true, LoginHint: p.Subject})
 	case err != nil:
 		a.logFailure(r, err)
-		http.Redirect(w, r, "/message?about="+problemCode(err), http.StatusSeeOther) // away from the address with the code
+		http.Redirect(w, r, "/message?about="+exchange.ProblemCode(explained(err)), http.StatusSeeOther) // away from the address with the code
 	default:
 		a.db.setCookie(w, "session", s.ID, sessionTime)
 		http.Redirect(w, r, "/account", http.StatusSeeOther)

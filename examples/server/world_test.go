@@ -42,6 +42,7 @@ func TestMain(m *testing.M) { needs.Main(m) }
 type world struct {
 	*testing.T
 	app     *app
+	config  config // of app
 	URL     string
 	google  *exchangetest.Server
 	drive   *drivetest.Server
@@ -115,14 +116,14 @@ func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*htt
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := config{
+	w.config = config{
 		Base: base, DB: db, Grants: faultyRows{w.store, rows.Check}, Key: bytes.Repeat([]byte("k"), 32),
 		Google: fakeAt(w.google, gate.URL, strings.Replace(w.drive.Endpoint(), w.drive.URL, gate.URL, 1)),
 		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Traces: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)),
 	}
-	c.Google.client.Retry = exchange.Retry{Total: -1}
-	if w.app, err = newApp(c); err != nil {
+	w.config.Google.client.Retry = exchange.Retry{Total: -1}
+	if w.app, err = newApp(w.config); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.app.db.create(t.Context()); err != nil {
@@ -267,7 +268,7 @@ func decode[T any](w *world, a answer) (v T) {
 }
 
 // upload posts a file as the page's form does.
-func (w *world) upload(name, content string) answer {
+func (w *world) upload(name, content string, header ...string) answer {
 	w.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
@@ -279,7 +280,7 @@ func (w *world) upload(name, content string) answer {
 	}
 	io.WriteString(file, content)
 	form.Close()
-	return w.do("POST", "/files", form.FormDataContentType(), body.String())
+	return w.do("POST", "/files", form.FormDataContentType(), body.String(), header...)
 }
 
 // count returns the number of rows of a table.

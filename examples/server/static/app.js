@@ -30,6 +30,7 @@ const upload = document.getElementById("upload");
 upload?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const [file] = upload.elements.file.files;
+  if (file.size > upload.dataset.max) return location.assign("/message?about=upload_large");
   const bar = document.getElementById("bar");
   const progress = bar.querySelector("progress");
   upload.elements.size.value = file.size;
