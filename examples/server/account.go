@@ -124,7 +124,7 @@ func (a *app) disconnect(w http.ResponseWriter, r *http.Request, u user) error {
 	return nil
 }
 
-// confirmDelete says what is deleted, and what cannot be reached.
+// confirmDelete shows what will be deleted, and whether the files cannot be reached.
 func (a *app) confirmDelete(w http.ResponseWriter, r *http.Request, u user) error {
 	got, err := a.accessOf(r.Context(), u)
 	if err != nil {
@@ -147,9 +147,9 @@ func (a *app) deleteEverything(w http.ResponseWriter, r *http.Request, u user) e
 	return nil
 }
 
-// finishDeletion deletes all of a user who is marked: first what is in Drive, as long
-// as there is access to it; then the access; and at the end the user, with the mark. It
-// can be repeated after any step.
+// finishDeletion deletes a user who is marked: first the files in Drive, if there is access
+// to them; then the access; and at the end the user, with the mark. It can be repeated
+// after any step.
 func (a *app) finishDeletion(ctx context.Context, subject string) error {
 	folder, err := a.folders.ofSubject(subject)
 	if err != nil {
@@ -166,7 +166,8 @@ func (a *app) finishDeletion(ctx context.Context, subject string) error {
 	return a.db.deleteUser(ctx, subject)
 }
 
-// tidyUp deletes what has to go, every minute until ctx ends. Several replicas may do so.
+// tidyUp finishes deletions and removes old sessions, every minute until ctx ends. Several
+// replicas may do so.
 func (a *app) tidyUp(ctx context.Context) {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()

@@ -26,7 +26,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// A config is what an app is made of.
+// A config describes an app.
 type config struct {
 	Base   *url.URL // where browsers find the site
 	Google google
@@ -173,6 +173,8 @@ func (a *app) withHeaders(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store") // or a proxy may show one user's page to another
 		if a.base.Scheme == "https" {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
+		} else {
+			h.Set("Referrer-Policy", "no-referrer-when-downgrade") // or Google's button does not work on localhost
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -200,7 +202,7 @@ func (a *app) forUser(within time.Duration, h func(w http.ResponseWriter, r *htt
 	})
 }
 
-// A view is what every page shows.
+// A view is the data of a page.
 type view struct {
 	Title    string
 	Page     string // name of the template

@@ -7,8 +7,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
 )
 
-// handleEvent does what Google asks for when it reports something about an account
-// (Cross-Account Protection). All of it may be done twice, and late: a session or a
+// handleEvent acts on a report about an account, as Google asks (Cross-Account
+// Protection). All of it may be done twice, and late: a session or a
 // grant that is younger than the event stays. After an error Google sends the event
 // again. examples/risc registers the address at Google.
 func (a *app) handleEvent(ctx context.Context, event risc.Event) error {

@@ -26,7 +26,7 @@ const (
 	filesPrefix  = "files/" // of the names of the user's own files
 )
 
-// settings are what the user can choose, one document in Drive.
+// settings are the choices of a user, kept as one document in Drive.
 type settings struct {
 	Greeting  string `json:"greeting"`
 	WeekStart string `json:"week_start"`
@@ -80,7 +80,7 @@ func (f *folders) forget(subject string) {
 	delete(f.kept, subject)
 }
 
-// A filesPage is what the page about settings and files shows.
+// A filesPage is the data of the page about settings and files.
 type filesPage struct {
 	Connected bool
 	Settings  settings
@@ -226,8 +226,8 @@ func (a *app) uploadProgress(w http.ResponseWriter, r *http.Request, u user) err
 	return nil
 }
 
-// download sends a file to be saved: what users have uploaded is never shown as a page
-// of this site.
+// download sends a file to be saved. A file is never shown as a page of this site: a user
+// may have been tricked into uploading it.
 func (a *app) download(w http.ResponseWriter, r *http.Request, u user) error {
 	if err := takeTime(w); err != nil {
 		return err

@@ -70,7 +70,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then lets requests end and saves what is pending.
+// run serves until ctx ends. Then it waits for requests, and saves pending grants.
 func run(ctx context.Context, o options, log *slog.Logger) (err error) {
 	base, err := url.Parse(strings.TrimSuffix(o.base, "/"))
 	if err != nil || base.Host == "" || base.Path+base.RawQuery+base.Fragment != "" {
@@ -161,7 +161,7 @@ func (a *app) serve(ctx context.Context, public, ops net.Listener) error {
 	return errors.Join(err, a.close(), probes.Close())
 }
 
-// close saves what the store did not take before: a refresh token that only this
+// close saves grants that the store did not take before: a refresh token that only this
 // process knows would be lost. The server must have stopped.
 func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)

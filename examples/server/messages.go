@@ -87,7 +87,7 @@ func (a *app) answerFailure(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// explained adds what a person should know to errors that say little to an app.
+// explained joins errors that an app can do little about with one that has a message.
 func explained(err error) error {
 	switch status := exchange.HTTPStatus(err); {
 	case status == http.StatusInsufficientStorage:

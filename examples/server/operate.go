@@ -24,8 +24,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// operations are for those who run the program: whether it lives, whether it can sign
-// users in until ctx ends, and its metrics.
+// operations are the pages for the people who run the program: whether it lives, whether
+// it can sign users in, until ctx ends, and its metrics.
 func (a *app) operations(ctx context.Context) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintln(w, "ok") })
@@ -49,7 +49,7 @@ func (a *app) ready(running, ctx context.Context) error {
 	return errors.Join(running.Err(), a.store.Check(ctx), a.verifier.Prefetch(ctx))
 }
 
-// watch makes the metrics of the site, and where its spans go.
+// watch creates the metrics of the site, and the tracer of its spans.
 func (a *app) watch(traces trace.TracerProvider) {
 	a.tracer = traces.Tracer("server")
 	a.registry = prometheus.NewRegistry()
@@ -59,7 +59,7 @@ func (a *app) watch(traces trace.TracerProvider) {
 	a.registry.MustRegister(a.requests, collectors.NewGoCollector())
 }
 
-// watchGrants makes metrics of what the Manager counts.
+// watchGrants exports the counters of the Manager.
 func (a *app) watchGrants() {
 	count := func(name, help string, value func(tokenstore.Stats) uint64) {
 		a.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help},
@@ -74,8 +74,8 @@ func (a *app) watchGrants() {
 	}, func() float64 { return float64(a.grants.Stats().Unsaved) }))
 }
 
-// openTraces returns where spans go. A program in production has an exporter for its
-// collector in place of standard output.
+// openTraces returns a provider of tracers, and a function that writes the last spans. A
+// program in production has an exporter for its collector in place of standard output.
 func openTraces(to string) (trace.TracerProvider, func(), error) {
 	switch to {
 	case "none":

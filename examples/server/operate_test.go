@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,7 +146,7 @@ func TestWatched(t *testing.T) {
 		}
 		seen += span.Name()
 		for _, a := range span.Attributes() {
-			seen += " " + a.Value.Emit()
+			seen += " " + a.Value.String()
 		}
 	}
 	for _, want := range []string{"GET " + callbackPath, "POST /files", "POST 127.0.0.1", "PUT 127.0.0.1"} {
@@ -186,16 +187,36 @@ func (stop stopper) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestRun(t *testing.T) {
+// mustRun runs the program until it is open.
+func mustRun(t *testing.T, o options) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	quiet := slog.New(slog.NewTextHandler(stopper(stop), nil))
-	good := options{base: "http://localhost:8080", listen: "127.0.0.1:0", ops: "127.0.0.1:0", traceSpec: "stdout"}
-	if err := run(ctx, good, quiet); err != nil {
-		t.Error(err)
+	defer stop()
+	o.listen, o.ops = "127.0.0.1:0", "127.0.0.1:0"
+	if err := run(ctx, o, slog.New(slog.NewTextHandler(stopper(stop), nil))); err != nil || ctx.Err() == nil {
+		t.Errorf("it has ended by itself: %v", err)
 	}
-	if ctx.Err() == nil {
-		t.Error("it has not said that it is open")
+}
+
+// clientSecretFile is the file of a client, as Google's console offers it.
+func clientSecretFile(t *testing.T) string {
+	t.Helper()
+	google := exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{
+		RedirectURIs: []string{"http://localhost:8080" + callbackPath},
+	}}})
+	defer google.Close()
+	path := filepath.Join(t.TempDir(), "client_secret.json")
+	if err := os.WriteFile(path, google.ClientSecretJSON(), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	return path
+}
+
+func TestRun(t *testing.T) {
+	good := options{base: "http://localhost:8080", traceSpec: "stdout"}
+	mustRun(t, good)
+	mustRun(t, options{base: "http://localhost:8080", clientSecret: clientSecretFile(t), traceSpec: "none",
+		store: filepath.Join(t.TempDir(), "notes.db"), key: filepath.Join(t.TempDir(), "key")})
 	for name, change := range map[string]func(*options){
 		"a path":           func(o *options) { o.base += "/notes" },
 		"no host":          func(o *options) { o.base = "localhost" },
@@ -206,7 +227,7 @@ func TestRun(t *testing.T) {
 	} {
 		o := good
 		change(&o)
-		if run(ctx, o, quiet) == nil {
+		if run(t.Context(), o, slog.New(slog.DiscardHandler)) == nil {
 			t.Errorf("%s is no error", name)
 		}
 	}

@@ -14,7 +14,9 @@ import (
 
 // All statements of this program, at PostgreSQL.
 func TestPostgreSQL(t *testing.T) {
-	rows, db, err := stores.PostgreSQL(t.Context(), servers.PostgreSQL(t).DSN)
+	address := servers.PostgreSQL(t).DSN
+	mustRun(t, options{base: "http://localhost:8080", store: address, traceSpec: "none"})
+	rows, db, err := stores.PostgreSQL(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}

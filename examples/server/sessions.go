@@ -40,7 +40,7 @@ type database struct {
 	https bool
 }
 
-// A user is somebody who has signed in.
+// A user has signed in at least once.
 type user struct {
 	Subject, Email, Name string
 	Deleting             bool // has asked to be deleted, which goes on
@@ -69,14 +69,14 @@ func (d *database) create(ctx context.Context) error {
 	return nil
 }
 
-// A session is what a browser or an app shows from its sign-in on.
+// A session begins when a browser or an app signs in.
 type session struct {
 	ID   string
 	Ends time.Time
 }
 
-// startSession keeps what Google says about a user, and starts a session. It has a new
-// ID, which nobody can have planted in the browser, and the session that the request
+// startSession saves the name and the address of a user, and starts a session. It has a
+// new ID, which nobody can have planted in the browser. The session that the request
 // belongs to ends.
 func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (session, error) {
 	now := d.now()
@@ -104,7 +104,7 @@ func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken
 	})
 }
 
-// inTransaction commits what do has done if it returns no error.
+// inTransaction commits the statements of do if it returns no error.
 func (d *database) inTransaction(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := d.BeginTx(ctx, nil)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// identity is what tells who the user is; firstScopes are asked for at the first sign-in.
+// identity are the scopes that tell who the user is; firstScopes are asked for at the first
+// sign-in.
 var (
 	identity    = []string{"openid", "email", "profile"}
 	firstScopes = append(slices.Clip(identity), drive.Scope)
