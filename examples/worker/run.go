@@ -148,6 +148,8 @@ func newQueue(pool *pgxpool.Pool, grants *tokenstore.Manager, c config) (*river.
 	round := river.NewPeriodicJob(begin(c.every), func() (river.JobArgs, *river.InsertOpts) {
 		return Round{Period: now().Add(time.Second).UTC().Truncate(c.every)}, nil
 	}, &river.PeriodicJobOpts{RunOnStart: true})
+	// By default River is told of new jobs by the database (LISTEN), and looks for them
+	// every second as well, so it works again soon after a restart of the database.
 	return river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues:               map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.workers}},
 		Workers:              workers,

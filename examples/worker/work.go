@@ -18,16 +18,20 @@ import (
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
-// once makes the queue take a job only once, as long as it remembers that.
-var once = river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true}}
+// once is embedded by jobs that the queue takes only once for the same arguments.
+type once struct{}
+
+func (once) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{UniqueOpts: river.UniqueOpts{ByArgs: true}}
+}
 
 // A Round is the job that inserts the visits of a period.
 type Round struct {
+	once
 	Period time.Time `json:"period"` // when it begins
 }
 
-func (Round) Kind() string                 { return "round" }
-func (Round) InsertOpts() river.InsertOpts { return once }
+func (Round) Kind() string { return "round" }
 
 type roundWorker struct {
 	river.WorkerDefaults[Round]
@@ -60,12 +64,12 @@ func (w *roundWorker) Work(ctx context.Context, job *river.Job[Round]) error {
 // A Visit is the work for one user in one period. A job has no token in it: rows of
 // the queue are read by people and copied into backups.
 type Visit struct {
+	once
 	Subject string    `json:"subject"`
 	Period  time.Time `json:"period"`
 }
 
-func (Visit) Kind() string                 { return "visit" }
-func (Visit) InsertOpts() river.InsertOpts { return once }
+func (Visit) Kind() string { return "visit" }
 
 type visitWorker struct {
 	river.WorkerDefaults[Visit]
