@@ -1,5 +1,3 @@
-//go:build unix
-
 package guests
 
 import (
@@ -10,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
@@ -24,8 +21,8 @@ func GoProgram(tb testing.TB, name, pkg string) (path string) {
 	tb.Helper()
 	// The release of Go is not part of the key: the client is tested, and compiling it
 	// takes a minute.
-	dir := cacheDir(tb, fmt.Sprintf("%s-%s-%x", runtime.GOOS, runtime.GOARCH, folderHash(tb, "testdata/go")))
-	defer Lock(tb, "build")()
+	dir := filepath.Join(cacheDir(tb), fmt.Sprintf("go-%s-%s-%x", runtime.GOOS, runtime.GOARCH, folderHash(tb, "testdata/go")))
+	defer Lock(tb, "go")()
 	path = filepath.Join(dir, name)
 	if _, err := os.Stat(path); err == nil {
 		return path
@@ -60,32 +57,4 @@ func folderHash(tb testing.TB, folder string) []byte {
 		tb.Fatal(err)
 	}
 	return hash.Sum(nil)[:8]
-}
-
-// Lock waits until no other process has the lock of that name. The tests of several
-// checkouts, or with several releases of Go, may run at the same time.
-func Lock(tb testing.TB, name string) (unlock func()) {
-	tb.Helper()
-	f, err := os.OpenFile(filepath.Join(cacheDir(tb, "."), name+".lock"), os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		tb.Fatal(err)
-	}
-	return func() { f.Close() }
-}
-
-// cacheDir returns a folder below the user's cache.
-func cacheDir(tb testing.TB, name string) string {
-	tb.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	dir := filepath.Join(cache, "googlesignin-clients", name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		tb.Fatal(err)
-	}
-	return dir
 }

@@ -3,9 +3,12 @@
 package guests
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,8 +16,8 @@ import (
 )
 
 // NPM returns a copy of testdata/node with the packages of its
-// package-lock.json. It skips the test on a machine without npm, or without a
-// way to the packages.
+// package-lock.json, which are installed once into the user's cache. It skips the
+// test on a machine without npm, or without a way to the packages.
 func NPM(tb testing.TB) (dir string) {
 	tb.Helper()
 	npm, err := exec.LookPath("npm")
@@ -25,10 +28,27 @@ func NPM(tb testing.TB) (dir string) {
 	if err := os.CopyFS(dir, os.DirFS("testdata/node")); err != nil {
 		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(tb.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		needs.Skip(tb, fmt.Sprintf("npm ci in testdata/node: %v\n%s", err, out))
+	lockfile, err := os.ReadFile("testdata/node/package-lock.json")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	modules := filepath.Join(cacheDir(tb), fmt.Sprintf("node_modules-%x", sha256.Sum256(lockfile)), "node_modules")
+	defer Lock(tb, "npm")()
+	if _, err := os.Stat(modules); err != nil {
+		cmd := exec.CommandContext(tb.Context(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
+		cmd.Dir = filepath.Join(cacheDir(tb), "unfinished")
+		if err := errors.Join(os.RemoveAll(cmd.Dir), os.CopyFS(cmd.Dir, os.DirFS("testdata/node"))); err != nil {
+			tb.Fatal(err)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			needs.Skip(tb, fmt.Sprintf("npm ci in testdata/node: %v\n%s", err, out))
+		}
+		if err := os.Rename(cmd.Dir, filepath.Dir(modules)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		tb.Fatal(err)
 	}
 	return dir
 }

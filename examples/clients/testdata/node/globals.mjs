@@ -3,3 +3,6 @@ import { webcrypto } from 'node:crypto';
 
 globalThis.crypto ??= webcrypto;
 globalThis.CryptoKey ??= (await webcrypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])).constructor;
+Headers.prototype.getSetCookie ??= function () {
+  return this.get('set-cookie')?.split(/, (?=[^;,]+=)/) ?? [];
+};
