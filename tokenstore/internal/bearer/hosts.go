@@ -84,7 +84,9 @@ func (h Hosts) contain(u *url.URL) bool {
 		if allowed == withPort || allowed == name {
 			return true
 		}
-		return !isAddress(allowed) && strings.HasSuffix(name, "."+allowed)
+		// What follows a colon is a port or part of an IPv6 address, whose zone may be
+		// any text: neither is the end of a name.
+		return !isAddress(allowed) && !strings.Contains(name, ":") && strings.HasSuffix(name, "."+allowed)
 	})
 }
 
