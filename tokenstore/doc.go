@@ -1,6 +1,5 @@
-// Package tokenstore keeps the refresh tokens of users who signed in with
-// Google, and turns them into access tokens from then on, also when the user is
-// away.
+// Package tokenstore keeps the refresh tokens of users who signed in with Google,
+// and turns them into access tokens from then on, also when the user is away.
 //
 // A [Manager] stands between the sign-in and the API calls:
 //

@@ -134,7 +134,7 @@ func (m *Manager) notSaved(u *user, w *write, err error) error {
 	if _, needed := errors.AsType[saveError](err); needed && w.kind == refusalWrite && u.nextWrite() == w {
 		return fmt.Errorf("%w: %w", needsConsent(u.subject, w.reason), err)
 	}
-	return failedForNow("saving the "+w.kind.String()+" of", u.subject, err)
+	return failedForNow("saving the "+string(w.kind)+" of", u.subject, err)
 }
 
 // takeAlong saves the pending writes of one other user, now that the store takes

@@ -281,11 +281,7 @@ func (m *Manager) failedToRefresh(u *user, err error) error {
 // passing reports whether a failure with that OAuth error code may pass by itself:
 // one without a code is that of a connection or a server.
 func passing(code string) bool {
-	switch code {
-	case "", "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"", "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded"}, code)
 }
 
 // succeeded ends the failures in a row, and the pause.

@@ -86,21 +86,19 @@ type Store interface {
 	// nothing is written and the error wraps [ErrConflict].
 	Save(ctx context.Context, key Key, g Grant) (version string, err error)
 
-	// Delete removes the grant if it still has that version, or whatever is
-	// there for [AnyVersion]. That nothing is there is no error; that it has
-	// another version is one that wraps [ErrConflict]. An empty version
-	// matches no grant.
+	// Delete removes the grant if it still has that version, or whatever is there
+	// for [AnyVersion]. That nothing is there is no error; that it has another
+	// version is one that wraps [ErrConflict]. An empty version matches no grant.
 	Delete(ctx context.Context, key Key, version string) error
 }
 
 // A Lister is a [Store] that can list its keys.
 type Lister interface {
-	// Keys yields the keys greater than after, in the order of [Key.Compare];
-	// the zero Key is before all others. after is a place in that order and
-	// need not be a valid Key. It reads page by page and survives
-	// concurrent change: a key that is there throughout is yielded once,
-	// one that comes or goes meanwhile at most once. An error ends it, and is
-	// yielded with the zero Key.
+	// Keys yields the keys greater than after, in the order of [Key.Compare]; the
+	// zero Key is before all others. after is a place in that order and need not be
+	// a valid Key. It reads page by page and survives concurrent change: a key that
+	// is there throughout is yielded once, one that comes or goes meanwhile at most
+	// once. An error ends it, and is yielded with the zero Key.
 	Keys(ctx context.Context, after Key) iter.Seq2[Key, error]
 }
 
@@ -125,10 +123,7 @@ type Leaser interface {
 // bytes of UTF-8 without control characters, compared byte by byte. Every Leaser
 // refuses another one before anything else.
 func ValidatePurpose(purpose string) error {
-	if purpose == "" {
-		return nil
-	}
-	if why := refusePart(purpose); why != "" {
+	if why := refusePart(purpose); why != "" && purpose != "" {
 		return fmt.Errorf("the lease's purpose is %s", why)
 	}
 	return nil

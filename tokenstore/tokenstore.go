@@ -21,11 +21,10 @@ import (
 // A Refresher gets an access token for a refresh token; exchange's Client is
 // one. It retries by itself where that may help.
 //
-// The Manager reads from the error what Google said: from an
-// OAuthError() (code, subtype string) method in its chain, else from an
-// [*oauth2.RetrieveError]. The code invalid_grant, and nothing else, means that
-// the refresh token is refused for good. A new refresh token in the response
-// replaces the one sent.
+// The Manager reads from the error what Google said: from an OAuthError() (code,
+// subtype string) method in its chain, else from an [*oauth2.RetrieveError]. The
+// code invalid_grant, and nothing else, means that the refresh token is refused for
+// good. A new refresh token in the response replaces the one sent.
 type Refresher interface {
 	Refresh(ctx context.Context, refreshToken string) (*oauth2.Token, error)
 }

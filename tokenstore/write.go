@@ -30,18 +30,14 @@ type write struct {
 	late   bool   // the store has failed it, so that it need not be the newest any more
 }
 
-type writeKind int
+type writeKind string
 
 const (
-	signInWrite   writeKind = iota // a new refresh token, from a sign-in
-	rotationWrite                  // a new refresh token in place of the one sent
-	refusalWrite                   // the refresh token sent is refused
-	refreshWrite                   // the refresh token sent works
+	signInWrite   writeKind = "sign-in"  // a new refresh token, from a sign-in
+	rotationWrite writeKind = "rotation" // a new refresh token in place of the one sent
+	refusalWrite  writeKind = "refusal"  // the refresh token sent is refused
+	refreshWrite  writeKind = "refresh"  // the refresh token sent works
 )
-
-func (k writeKind) String() string {
-	return [...]string{"sign-in", "rotation", "refusal", "refresh"}[k]
-}
 
 // A lineage is a sign-in, and through all rotations what came of it.
 type lineage struct {
@@ -118,7 +114,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g 
 	}
 	w.sealed = errors.Is(err, ErrSealed)
 	m.remember(u, w)
-	m.event(ctx, slog.LevelError, "tokenstore.unsaved", u.subject, slog.String("what", w.kind.String()), errorAttr(err))
+	m.event(ctx, slog.LevelError, "tokenstore.unsaved", u.subject, slog.String("what", string(w.kind)), errorAttr(err))
 	return Grant{}, err
 }
 
@@ -389,10 +385,8 @@ func (m *Manager) lost(u *user, w *write, g Grant) []string {
 
 // reportLost logs the scopes that a record has lost.
 func (m *Manager) reportLost(ctx context.Context, u *user, before, after Grant) {
-	if after.Scopes == nil {
-		return // not known yet
-	}
-	if lost := scope.Missing(before.Lost, after.Lost); lost != nil || before.Scopes == nil && after.Lost != nil {
+	known := after.Scopes != nil
+	if lost := scope.Missing(before.Lost, after.Lost); known && (lost != nil || before.Scopes == nil && after.Lost != nil) {
 		m.event(ctx, slog.LevelWarn, "tokenstore.narrowed", u.subject, slog.Any("lost", after.Lost))
 	}
 }

@@ -48,7 +48,8 @@
 //
 //   - PostgreSQL behind PgBouncer in transaction mode has no prepared statements
 //     of one connection. Set default_query_exec_mode to exec, cache_describe or
-//     simple_protocol in pgx, or binary_parameters=yes in lib/pq.
+//     simple_protocol in pgx, or binary_parameters=yes in lib/pq. That also needs
+//     ignore_startup_parameters=extra_float_digits in PgBouncer 1.18.
 //   - github.com/go-sql-driver/mysql needs two round trips a statement, one with
 //     interpolateParams=true.
 //   - A Galera cluster in which the program uses several nodes needs
