@@ -56,7 +56,7 @@ func TestRedis(t *testing.T) {
 			open := emptied(goRedis(t, server), server)
 			tokenstoretest.Run(t, func(t *testing.T) tokenstore.Store { return seal(t, open(t)) })
 		},
-		"Rueidis": func(t *testing.T, server *servers.Server) { runRueidis(t, server) },
+		"Rueidis": func(t *testing.T, server *servers.Server) { runRueidis(t, rueidis.ClientOption{}, server) },
 		"ACL":     redisACL,
 		"Others":  redisCases,
 	} {
@@ -130,14 +130,35 @@ func redisCases(t *testing.T, server *servers.Server) {
 	})
 }
 
-// redisACL checks that the commands of the package's documentation are enough.
-func redisACL(t *testing.T, server *servers.Server) {
-	admin := goRedis(t, server)
-	if err := admin.Do(t.Context(), "ACL", "SETUSER", "myapp", "on", ">password", "~google-grants:*", "-@all",
-		"+eval", "+evalsha", "+hmget", "+hset", "+del", "+zadd", "+zrem", "+zrangebylex", "+set", "+get", "+info", "+@connection").Err(); err != nil {
+const appUser, appPassword = "myapp", "password"
+
+// restrict makes a user with the rights that the package's documentation lists.
+func restrict(t *testing.T, server *servers.Server, more ...string) {
+	t.Helper()
+	rights := "on >" + appPassword + " ~google-grants:* -@all +eval +evalsha" +
+		" +hmget +hset +del +zadd +zrem +zrangebylex +set +get +info +@connection"
+	args := []any{"ACL", "SETUSER", appUser}
+	for _, right := range append(strings.Fields(rights), more...) {
+		args = append(args, right)
+	}
+	if err := goRedis(t, server).Do(t.Context(), args...).Err(); err != nil {
 		t.Fatal(err)
 	}
-	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, Username: "myapp", Password: "password"})
+}
+
+// restrictAll is restrict for the nodes of a cluster.
+func restrictAll(t *testing.T, nodes []*servers.Server) {
+	t.Helper()
+	for _, node := range nodes {
+		restrict(t, node, "+cluster|slots", "+cluster|shards", "+command")
+	}
+}
+
+// redisACL checks that the rights of the package's documentation are enough.
+func redisACL(t *testing.T, server *servers.Server) {
+	admin := goRedis(t, server)
+	restrict(t, server)
+	rdb := redis.NewClient(&redis.Options{Addr: server.Addr, Username: appUser, Password: appPassword})
 	t.Cleanup(func() { rdb.Close() })
 	store := openRedis(t, rdb)
 	if err := store.Check(t.Context()); err != nil {
@@ -150,7 +171,7 @@ func redisACL(t *testing.T, server *servers.Server) {
 		flush(t, server)
 		return store
 	})
-	if err := admin.Do(t.Context(), "ACL", "SETUSER", "myapp", "-set").Err(); err != nil {
+	if err := admin.Do(t.Context(), "ACL", "SETUSER", appUser, "-set").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "redisstore: checking the server") {
@@ -196,8 +217,9 @@ func redisRetries(t *testing.T, rdb *redis.Client) {
 }
 
 // runRueidis checks the other client, with one server or with a cluster.
-func runRueidis(t *testing.T, nodes ...*servers.Server) {
-	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{nodes[0].Addr}, DisableCache: true})
+func runRueidis(t *testing.T, options rueidis.ClientOption, nodes ...*servers.Server) {
+	options.InitAddress, options.DisableCache = []string{nodes[0].Addr}, true
+	client, err := rueidis.NewClient(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,18 +234,22 @@ func runRueidis(t *testing.T, nodes ...*servers.Server) {
 	})
 }
 
+// TestRedisCluster uses a user with no more rights than needed.
 func TestRedisCluster(t *testing.T) {
 	t.Parallel()
 	t.Run("GoRedis", func(t *testing.T) {
 		t.Parallel()
 		nodes := servers.RedisCluster(t)
-		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})
+		restrictAll(t, nodes)
+		rdb := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}, Username: appUser, Password: appPassword})
 		t.Cleanup(func() { rdb.Close() })
 		tokenstoretest.Run(t, emptied(rdb, nodes...))
 	})
 	t.Run("Rueidis", func(t *testing.T) {
 		t.Parallel()
-		runRueidis(t, servers.RedisCluster(t)...)
+		nodes := servers.RedisCluster(t)
+		restrictAll(t, nodes)
+		runRueidis(t, rueidis.ClientOption{Username: appUser, Password: appPassword}, nodes...)
 	})
 }
 

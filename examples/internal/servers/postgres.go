@@ -29,20 +29,21 @@ func PostgreSQL(tb testing.TB) *Server {
 			"-c", "fsync=off", "-c", "max_connections=400"}
 		s.stopSig = syscall.SIGINT // "fast": does not wait for clients to leave
 		s.DSN = "postgres://postgres@" + s.Addr + "/postgres?sslmode=disable"
-		s.ready = ping("pgx", s.DSN)
+		s.ready = ping("pgx", s.DSN, "")
 		return nil
 	})
 }
 
-// ping opens a connection of its own each time.
-func ping(driver, dsn string) func() error {
+// ping opens a connection of its own each time, and runs the query on it.
+func ping(driver, dsn, query string) func() error {
 	return func() error {
 		db, err := sql.Open(driver, dsn)
 		if err != nil {
 			return err
 		}
 		defer db.Close()
-		return db.Ping()
+		_, err = db.Exec(query)
+		return err
 	}
 }
 

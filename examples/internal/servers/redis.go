@@ -34,12 +34,9 @@ func RedisCluster(tb testing.TB) []*Server {
 	const nodes, slots = 3, 16384
 	var cluster []*Server
 	for n := range nodes {
-		bus, err := freePort()
-		if err != nil {
-			tb.Fatal(err)
-		}
+		bus := freePortFor(tb)
 		s := Redis(tb, "--cluster-enabled", "yes", "--cluster-port", bus)
-		err = redisDo(s.Addr, func(ctx context.Context, rdb *redis.Client) error {
+		err := redisDo(s.Addr, func(ctx context.Context, rdb *redis.Client) error {
 			if n > 0 {
 				first, port, _ := net.SplitHostPort(cluster[0].Addr)
 				if err := rdb.Do(ctx, "CLUSTER", "MEET", first, port, cluster[0].bus).Err(); err != nil {

@@ -24,8 +24,9 @@ import (
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
-// startTimeout is how long a server may take until it answers.
-const startTimeout = 60 * time.Second
+// startTimeout is how long a server may take until it answers. A node that joins a
+// Galera cluster runs shell scripts first, which on a busy machine take a minute.
+const startTimeout = 3 * time.Minute
 
 // A Server is one running database. Stop, Kill and Start are for tests of what
 // happens when it goes away and comes back; it keeps its port and its folder.
@@ -232,6 +233,15 @@ func freePort() (port string, err error) {
 		}
 	}
 	return "", err
+}
+
+func freePortFor(tb testing.TB) string {
+	tb.Helper()
+	port, err := freePort()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return port
 }
 
 // program finds one of the programs named, or skips the test.
