@@ -119,6 +119,41 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestClientVersions checks that docs/clients.md has the versions of the clients that
+// are pinned.
+func TestClientVersions(t *testing.T) {
+	const node, program, driveNode, here = "clients/testdata/node/package-lock.json", "clients/testdata/go/go.mod",
+		"driveclients/testdata/node/package-lock.json", "go.mod"
+	rows := read(t, "docs/clients.md")
+	for _, client := range []struct{ row, file, name string }{
+		{"oauth2-proxy", program, "github.com/oauth2-proxy/oauth2-proxy/v7"},
+		{"goth", program, "github.com/markbates/goth"},
+		{"dex", program, "github.com/dexidp/dex"},
+		{"Auth.js", node, "@auth/core"},
+		{"better-auth", node, "better-auth"},
+		{"arctic", node, "arctic"},
+		{"google-auth-library", node, "google-auth-library"},
+		{"openid-client", node, "openid-client"},
+		{"x/oauth2", here, "golang.org/x/oauth2"},
+		{"x/oauth2", here, "github.com/coreos/go-oidc/v3"},
+		{"zitadel/oidc", here, "github.com/zitadel/oidc/v3"},
+		{"cloud.google.com/go/auth", here, "cloud.google.com/go/auth"},
+		{"drive/v3", here, "google.golang.org/api"},
+		{"@googleapis/drive", driveNode, "@googleapis/drive"},
+	} {
+		used := regexp.MustCompile(`(?:\s|node_modules/)` + regexp.QuoteMeta(client.name) + `(?: v|": \{\s+"version": ")(?:0\.0\.0-)?([^\s"]+)`).
+			FindStringSubmatch(read(t, "examples/"+client.file))
+		if used == nil {
+			t.Errorf("%s has no version of %s", client.file, client.name)
+			continue
+		}
+		row := regexp.MustCompile(`(?m)^\| ` + regexp.QuoteMeta(client.row) + `[ |(].*$`).FindString(rows)
+		if !strings.Contains(row, " "+used[1]) {
+			t.Errorf("docs/clients.md: the tests run %s %s, not %q", client.name, used[1], row)
+		}
+	}
+}
+
 // TestEachRowHasATest checks that no fact, failure or client is listed without the
 // test that holds it.
 func TestEachRowHasATest(t *testing.T) {
