@@ -166,33 +166,45 @@ func (t *tap) take() []*answer {
 	return all
 }
 
-// send makes one request.
-func (r *run) send(ctx context.Context, method, address string, header http.Header, body string) (*answer, error) {
+// send makes one request. After an error in the step it makes none.
+func (r *run) send(ctx context.Context, method, address string, header http.Header, body string) *answer {
+	if r.err != nil {
+		return &answer{}
+	}
 	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
-		return nil, errors.New("an address of Google's cannot be read")
+		r.fail(errors.New("an address of Google's cannot be read"))
+		return &answer{}
 	}
 	maps.Copy(req.Header, header)
 	r.tap.take()
 	resp, err := r.http.Do(req)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if err != nil {
-		return nil, errors.New("no whole answer came") // the cause has addresses in it
+	switch {
+	case ctx.Err() != nil:
+		r.fail(ctx.Err())
+		return &answer{}
+	case err != nil:
+		r.fail(errors.New("no whole answer came")) // the cause has addresses in it
+		return &answer{}
 	}
 	resp.Body.Close()
-	return last(r.tap.take()), nil
+	return last(r.tap.take())
 }
 
-func last(all []*answer) *answer { return all[len(all)-1] }
+// last returns the last of some answers, or an empty one.
+func last(all []*answer) *answer {
+	if len(all) == 0 {
+		return &answer{}
+	}
+	return all[len(all)-1]
+}
 
 // get asks with an access token, or without one if it is empty.
-func (r *run) get(ctx context.Context, address, token string) (*answer, error) {
+func (r *run) get(ctx context.Context, address, token string) *answer {
 	return r.send(ctx, http.MethodGet, address, bearer(token), "")
 }
 
-func (r *run) post(ctx context.Context, address string, form url.Values) (*answer, error) {
+func (r *run) post(ctx context.Context, address string, form url.Values) *answer {
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	return r.send(ctx, http.MethodPost, address, header, form.Encode())
 }

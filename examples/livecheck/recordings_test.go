@@ -97,6 +97,37 @@ func TestReadRecording(t *testing.T) {
 	}
 }
 
+func TestCompare(t *testing.T) {
+	t.Parallel()
+	one := &Recording{Steps: []StepRecord{
+		{Step: "a", Facts: []Fact{{Name: "same", Value: "x"}, {Name: "other", Value: "x"}, {Name: "gone", Value: "x"}}},
+		{Step: "b", Failed: "lost", Facts: []Fact{{Name: "same", Value: "x"}}},
+		{Step: "only here", Facts: []Fact{{Name: "same", Value: "x"}}},
+	}}
+	two := &Recording{Steps: []StepRecord{
+		{Step: "a", Facts: []Fact{{Name: "same", Value: "x"}, {Name: "other", Value: "y"}, {Name: "new", Value: "y"}}},
+		{Step: "b", Facts: []Fact{{Name: "same", Value: "x"}, {Name: "not come to", Value: "y"}}},
+	}}
+	for _, c := range []struct {
+		a, b *Recording
+		want []Difference
+	}{
+		{one, two, []Difference{
+			{Step: "a", Fact: "other", A: "x", B: "y"}, {Step: "a", Fact: "new", A: unseen, B: "y"}, {Step: "a", Fact: "gone", A: "x", B: unseen},
+			{Step: "b", Fact: "it comes to its end", A: "no: lost", B: "yes"},
+		}},
+		{two, one, []Difference{
+			{Step: "a", Fact: "other", A: "y", B: "x"}, {Step: "a", Fact: "gone", A: unseen, B: "x"}, {Step: "a", Fact: "new", A: "y", B: unseen},
+			{Step: "b", Fact: "it comes to its end", A: "yes", B: "no: lost"},
+		}},
+		{one, one, nil},
+	} {
+		if got := compare(c.a, c.b); !slices.Equal(got, c.want) {
+			t.Errorf("differences\n %+v, want\n %+v", got, c.want)
+		}
+	}
+}
+
 // A row of docs/google.md is a behaviour, and the steps that look at it.
 type row struct {
 	what  string

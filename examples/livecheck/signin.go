@@ -48,45 +48,45 @@ const (
 	rowBound    = "A web client may bind its refresh tokens"
 	rowNonce    = "`use_dpop_nonce` redeems nothing"
 	rowProof    = "The proof's `jti` at the exchange must be that hash"
+	rowWrong    = "A wrong secret is 401"
+	rowKeys     = "Keys change without notice"
+	rowAuthTime = "`auth_time` and `amr` come on request only"
+	rowUnticked = "Unticking a scope later takes"
 	rowUnbound  = "A refresh token from before works without a proof"
 )
 
 // ofTheAccount are claims that depend on the account, and not on Google.
 var ofTheAccount = []string{"name", "given_name", "family_name", "picture", "hd", "locale", "profile"}
 
-func (r *run) discovery(ctx context.Context) error {
-	doc, err := r.get(ctx, discovery, "")
-	if err != nil {
-		return err
-	}
+func (r *run) discovery(ctx context.Context) {
+	doc := r.get(ctx, discovery, "")
 	fields := doc.fields()
-	r.see("issuer", either(doc.text("issuer"), "https://accounts.google.com", "accounts.google.com"), rowIssuer)
+	r.see("issuer", issuer(doc.text("issuer")), rowIssuer)
 	announced, _ := fields["authorization_response_iss_parameter_supported"].(bool)
 	r.see("iss of callbacks is announced", yes(announced), rowIssuer)
-	var ways []string
+	ways := map[string]bool{}
 	all, _ := fields["token_endpoint_auth_methods_supported"].([]any)
 	for _, way := range all {
 		name, _ := way.(string)
-		ways = append(ways, word(name))
+		ways[name] = true
 	}
-	slices.Sort(ways)
-	r.see("ways to send the secret", strings.Join(ways, ", "), rowSecret)
+	r.see("ways to send the secret", names(ways), rowSecret)
 
-	keys, err := r.get(ctx, certsURL, "")
-	if err != nil {
-		return err
-	}
-	const row = "Keys change without notice"
+	keys := r.get(ctx, certsURL, "")
 	var set struct{ Keys []map[string]any }
 	if json.Unmarshal(keys.body, &set) != nil || len(set.Keys) == 0 {
-		return errors.New("there are no keys")
+		r.fail(errors.New("there are no keys"))
+		return
 	}
-	r.see("members of a key", names(set.Keys[0]), row)
-	r.see("Cache-Control of the keys has max-age", yes(strings.Contains(keys.header.Get("Cache-Control"), "max-age=")), row)
-	return nil
+	r.see("members of a key", names(set.Keys[0]), rowKeys)
+	r.see("Cache-Control of the keys has max-age", yes(strings.Contains(keys.header.Get("Cache-Control"), "max-age=")), rowKeys)
 }
 
-func (r *run) errorPages(ctx context.Context) error {
+func issuer(s string) string {
+	return either(s, "https://accounts.google.com", "accounts.google.com")
+}
+
+func (r *run) errorPages(ctx context.Context) {
 	for _, p := range []struct {
 		name, row string
 		edit      func(url.Values)
@@ -101,43 +101,29 @@ func (r *run) errorPages(ctx context.Context) error {
 	} {
 		req, err := r.oauth.NewAuthRequest(r.google.redirectURI, exchange.AuthParams{Scopes: []string{"openid"}})
 		if err != nil {
-			return err
+			r.fail(err)
+			return
 		}
-		address, err := (&visit{edit: p.edit}).address(req.URL)
-		if err != nil {
-			return err
-		}
-		page, err := r.get(ctx, address, "") // without a browser's cookies: such errors come first
-		if err != nil {
-			return err
-		}
+		v := visit{edit: p.edit}
+		page := r.get(ctx, v.address(req.URL), "") // without a browser's cookies: such errors come first
 		r.see("error shown for "+p.name, page.pageError(), p.row)
 	}
-	return nil
 }
 
 var signInScopes = []string{"openid", "email", "profile"}
 
-func (r *run) denial(ctx context.Context) error {
-	back, _, err := r.comesBack(ctx, "the browser comes back", rowUntick, visit{
+func (r *run) denial(ctx context.Context) {
+	back, _ := r.comesBack(ctx, "the browser comes back", rowUntick, visit{
 		do:     "choose the account for this check, and then Cancel on the page that asks for access.",
 		choice: exchangetest.Choice{Deny: true}, fails: true,
 		params: exchange.AuthParams{Scopes: append(signInScopes, appData), ForceConsent: true, SelectAccount: true},
 	})
-	if err != nil {
-		return err
-	}
 	r.see("members of the callback", names(back), rowIssuer)
 	r.see("iss", issuer(back.Get("iss")), rowIssuer)
-	return nil
 }
 
-func issuer(s string) string {
-	return either(s, "https://accounts.google.com", "accounts.google.com")
-}
-
-func (r *run) signIn(ctx context.Context) error {
-	back, req, err := r.visit(ctx, visit{
+func (r *run) signIn(ctx context.Context) {
+	back, req := r.visit(ctx, visit{
 		do:     "choose the same account, untick the files that you use with this app (drive.file), leave its own configuration data (drive.appdata) ticked, and continue.",
 		choice: exchangetest.Choice{Declined: []string{someFile}},
 		params: exchange.AuthParams{
@@ -151,28 +137,23 @@ func (r *run) signIn(ctx context.Context) error {
 			return ""
 		},
 	})
-	if err != nil {
-		return err
-	}
 	r.see("members of the callback", names(back, "hd"), rowIssuer)
 	r.see("iss", issuer(back.Get("iss")), rowIssuer)
 	r.see("scopes in the callback", scopes(back.Get("scope")), rowUntick)
 	r.see("code", length(back.Get("code"), "4/", 256), rowSizes)
 
-	refused, err := r.redeem(ctx, back, req, "client_secret", "GOCSPX-not-the-secret")
-	if err != nil {
-		return err
-	}
-	r.see("a wrong secret", refused.outcome(), "A wrong secret is 401")
+	refused := r.redeem(ctx, back, req, "client_secret", "GOCSPX-not-the-secret")
+	r.see("a wrong secret", refused.outcome(), rowWrong)
 	r.see("members of an error", refused.members(), rowErrors)
 
-	tokens, raw, err := r.exchange(ctx, r.oauth, back, req)
-	if err != nil {
-		return err
+	tokens, raw := r.exchange(ctx, back, req)
+	if r.err != nil {
+		return
 	}
 	profile, err := r.verifier.Verify(ctx, tokens.IDToken, idtoken.Nonce(req.Nonce), idtoken.AccessToken(tokens.AccessToken))
 	if err != nil {
-		return err
+		r.fail(err)
+		return
 	}
 	r.subject, r.access, r.raw = profile.Subject, tokens.AccessToken, raw
 	r.see("members of the answer", raw.members(), rowMembers)
@@ -183,7 +164,6 @@ func (r *run) signIn(ctx context.Context) error {
 	r.see("order of the scopes", order(raw.text("scope")), rowNames)
 	r.see("access token", length(tokens.AccessToken, "ya29.", 2048), rowSizes)
 	r.see("refresh token", length(tokens.RefreshToken, "1//", 512), rowSizes)
-	return nil
 }
 
 // part decodes one segment of an ID token, 0 being its header.
@@ -199,10 +179,7 @@ func part(token string, i int) map[string]any {
 	return (&answer{body: b}).fields()
 }
 
-func (r *run) idToken(context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
+func (r *run) idToken(context.Context) {
 	token := r.raw.text("id_token")
 	header, claims := part(token, 0), part(token, 1)
 	str := func(name string) string { s, _ := claims[name].(string); return s }
@@ -213,72 +190,36 @@ func (r *run) idToken(context.Context) error {
 	r.see("aud and azp are the client", yes(str("aud") == r.google.client.ClientID && str("azp") == str("aud")), rowIDClaims)
 	r.see("exp less iat", lifetime(number("exp")-number("iat")), rowIDClaims)
 	r.see("email_verified", kind(claims["email_verified"]), rowVerified)
-	return nil
 }
 
-func (r *run) refresh(ctx context.Context) error {
-	token, err := r.first()
-	if err != nil || r.raw == nil {
-		return errNoSignIn
-	}
-	r.tap.take()
-	renewed, err := r.oauth.Refresh(ctx, token)
-	if err != nil {
-		return err
-	}
-	raw, err := r.tokens(last(r.tap.take()), nil)
-	if err != nil {
-		return err
-	}
-	r.access = renewed.AccessToken
+func (r *run) refresh(ctx context.Context) {
+	token := r.first()
+	raw := r.renew(ctx, tokenURL, token, "", "")
 	r.see("members of the answer", raw.members("refresh_token_expires_in"), rowRefresh)
 	r.see("scopes in the answer", scopes(raw.text("scope")), rowNames)
 	r.see("expires_in", lifetime(raw.fields()["expires_in"]), rowMembers)
-	again := raw.text("id_token")
-	claims := part(again, 1)
+	claims := part(raw.text("id_token"), 1)
 	r.see("claims of the ID token", names(claims, ofTheAccount...), rowIDAgain)
 	r.see("profile in the ID token", profileLeft(part(r.raw.text("id_token"), 1), claims), rowIDAgain)
-	_, err = r.verifier.Verify(ctx, again, idtoken.AccessToken(renewed.AccessToken))
+	_, err := r.verifier.Verify(ctx, raw.text("id_token"), idtoken.AccessToken(raw.text("access_token")))
 	r.see("at_hash is the new access token's", yes(err == nil), rowIDAgain)
 
-	narrow, err := r.renew(ctx, tokenURL, token, "scope", "openid")
-	if err != nil {
-		return err
-	}
+	narrow := r.renew(ctx, tokenURL, token, "scope", "openid")
 	r.see("for fewer scopes", narrow.outcome(), rowRefresh)
 	r.see("scopes in the answer for fewer", scopes(narrow.text("scope")), rowRefresh)
-	for _, address := range []string{oauth2API + "v3/token", oauth2API + "v4/token", "https://accounts.google.com/o/oauth2/token"} {
-		a, err := r.renew(ctx, address, token, "", "")
-		if err != nil {
-			return err
-		}
-		u, _ := url.Parse(address)
-		r.see("at "+u.Path, a.outcome(), "The token endpoint is also at")
+	for _, a := range []struct{ host, path string }{
+		{"https://www.googleapis.com", "/oauth2/v3/token"}, {"https://www.googleapis.com", "/oauth2/v4/token"},
+		{"https://accounts.google.com", "/o/oauth2/token"},
+	} {
+		r.see("at "+a.path, r.renew(ctx, a.host+a.path, token, "", "").outcome(), "The token endpoint is also at")
 	}
-	return r.refreshRefused(ctx, token)
-}
-
-func (r *run) refreshRefused(ctx context.Context, token string) error {
-	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
-	basic := &http.Request{Header: header}
+	basic := &http.Request{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}
 	basic.SetBasicAuth(url.QueryEscape(r.google.client.ClientID), url.QueryEscape(r.google.client.ClientSecret))
 	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
-	a, err := r.tokens(r.send(ctx, http.MethodPost, tokenURL, header, form.Encode()))
-	if err != nil {
-		return err
-	}
-	r.see("the secret by HTTP Basic", a.outcome(), rowSecret)
-	for _, c := range []struct{ name, parameter, value, row string }{
-		{"a wrong secret", "client_secret", "GOCSPX-not-the-secret", "A wrong secret is 401"},
-		{"a refresh token that is none", "refresh_token", "1//0livecheck-not-a-token", rowErrors},
-		{"scopes that were not granted", "scope", someFile, rowErrors},
-	} {
-		if a, err = r.renew(ctx, tokenURL, token, c.parameter, c.value); err != nil {
-			return err
-		}
-		r.see(c.name, a.outcome(), c.row)
-	}
-	return nil
+	r.see("the secret by HTTP Basic", r.keep(r.send(ctx, http.MethodPost, tokenURL, basic.Header, form.Encode())).outcome(), rowSecret)
+	r.see("a wrong secret", r.renew(ctx, tokenURL, token, "client_secret", "GOCSPX-not-the-secret").outcome(), rowWrong)
+	r.see("a refresh token that is none", r.renew(ctx, tokenURL, "1//0livecheck-not-a-token", "", "").outcome(), rowErrors)
+	r.see("scopes that were not granted", r.renew(ctx, tokenURL, token, "scope", someFile).outcome(), rowErrors)
 }
 
 // profileLeft returns how much of a first ID token's profile a second one has.
@@ -292,76 +233,47 @@ func profileLeft(first, second map[string]any) string {
 			}
 		}
 	}
-	switch {
-	case has == had:
+	switch has {
+	case had:
 		return "all"
-	case has == 0:
+	case 0:
 		return "none"
 	}
 	return "some"
 }
 
-func (r *run) userInfo(ctx context.Context) error {
-	if r.access == "" {
-		return errNoSignIn
+func (r *run) userInfo(ctx context.Context) {
+	today := r.get(ctx, userInfo, r.access)
+	r.see("members of today's", today.members(ofTheAccount...), rowUserInfo)
+	r.see("email_verified", kind(today.fields()["email_verified"]), rowVerified)
+	for _, v := range []struct{ version, row string }{{"v1", rowOldInfo}, {"v2", rowOldInfo}, {"v3", rowUserInfo}} {
+		a := r.get(ctx, oauth2API+v.version+"/userinfo", r.access)
+		r.see("members of /oauth2/"+v.version, a.members(ofTheAccount...), v.row)
 	}
-	for _, c := range []struct{ name, address, row string }{
-		{"today's", userInfo, rowUserInfo},
-		{"/oauth2/v3", oauth2API + "v3/userinfo", rowUserInfo},
-		{"/oauth2/v2", oauth2API + "v2/userinfo", rowOldInfo},
-		{"/oauth2/v1", oauth2API + "v1/userinfo", rowOldInfo},
-	} {
-		a, err := r.get(ctx, c.address, r.access)
-		if err != nil {
-			return err
-		}
-		r.see("members of "+c.name, a.members(ofTheAccount...), c.row)
-		if c.address == userInfo {
-			r.see("email_verified", kind(a.fields()["email_verified"]), rowVerified)
-		}
-	}
-	a, err := r.get(ctx, userInfo+"?access_token="+url.QueryEscape(r.access), "")
-	if err != nil {
-		return err
-	}
-	r.see("the token in the query", a.outcome(), rowInQuery)
-	if a, err = r.get(ctx, userInfo, "ya29.livecheck-not-a-token"); err != nil {
-		return err
-	}
-	r.see("a token that is none", a.outcome(), rowUserInfo)
-	r.see("WWW-Authenticate for it", present(a.header.Get("WWW-Authenticate") != ""), rowUserInfo)
-	return nil
+	r.see("the token in the query", r.get(ctx, userInfo+"?access_token="+url.QueryEscape(r.access), "").outcome(), rowInQuery)
+	refused := r.get(ctx, userInfo, "ya29.livecheck-not-a-token")
+	r.see("a token that is none", refused.outcome(), rowUserInfo)
+	r.see("WWW-Authenticate for it", present(refused.header.Get("WWW-Authenticate") != ""), rowUserInfo)
 }
 
-func (r *run) tokenInfo(ctx context.Context) error {
-	if r.access == "" {
-		return errNoSignIn
-	}
-	for _, c := range []struct{ name, query, row string }{
-		{"an access token", tokenInfo + "?access_token=" + url.QueryEscape(r.access), rowInfo},
-		{"an ID token", tokenInfo + "?id_token=" + url.QueryEscape(r.raw.text("id_token")), rowInfo},
-		{"an access token, at /oauth2/v2", oauth2API + "v2/tokeninfo?access_token=" + url.QueryEscape(r.access), rowOldInfo},
-		{"an access token, at /oauth2/v1", oauth2API + "v1/tokeninfo?access_token=" + url.QueryEscape(r.access), rowOldInfo},
+func (r *run) tokenInfo(ctx context.Context) {
+	access := "?access_token=" + url.QueryEscape(r.access)
+	for _, of := range []struct{ name, query string }{
+		{"an access token", access}, {"an ID token", "?id_token=" + url.QueryEscape(r.raw.text("id_token"))},
 	} {
-		a, err := r.get(ctx, c.query, "")
-		if err != nil {
-			return err
+		a := r.get(ctx, tokenInfo+of.query, "")
+		strings := true
+		for _, v := range a.fields() {
+			strings = strings && kind(v) == "a string"
 		}
-		r.see("members for "+c.name, a.members(ofTheAccount...), c.row)
-		if c.row == rowInfo {
-			strings := true
-			for _, v := range a.fields() {
-				strings = strings && kind(v) == "a string"
-			}
-			r.see("all are strings for "+c.name, yes(strings), c.row)
-		}
+		r.see("members for "+of.name, a.members(ofTheAccount...), rowInfo)
+		r.see("all are strings for "+of.name, yes(strings), rowInfo)
 	}
-	a, err := r.get(ctx, tokenInfo+"?access_token=ya29.livecheck-not-a-token", "")
-	if err != nil {
-		return err
+	for _, version := range []string{"v1", "v2"} {
+		a := r.get(ctx, oauth2API+version+"/tokeninfo"+access, "")
+		r.see("members for an access token, at /oauth2/"+version, a.members(ofTheAccount...), rowOldInfo)
 	}
-	r.see("a token that is none", a.outcome(), rowInfo)
-	return nil
+	r.see("a token that is none", r.get(ctx, tokenInfo+"?access_token=ya29.livecheck-not-a-token", "").outcome(), rowInfo)
 }
 
 // silent is a visit for scopes that are granted already, by the person who is known.
@@ -378,172 +290,79 @@ func (r *run) consent(do string, scopes ...string) visit {
 
 const allow = "allow all that the page asks for."
 
-func (r *run) secondSignIn(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
-	back, _, raw, err := r.signedIn(ctx, r.silent(append(signInScopes, appData)...))
-	if err != nil {
-		return err
-	}
+func (r *run) secondSignIn(ctx context.Context) {
+	back, raw := r.signedIn(ctx, r.silent(append(signInScopes, appData)...))
 	r.see("prompt in the callback", either(back.Get("prompt"), "none", "consent"), rowConsent)
 	r.see("members of the answer", raw.members(), rowConsent)
-	return nil
 }
 
-func (r *run) authClaims(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
+func (r *run) authClaims(ctx context.Context) {
 	v := r.silent(signInScopes...)
 	v.params.AuthTime, v.params.Methods = true, true
-	_, tokens, _, err := r.signedIn(ctx, v)
-	if err != nil {
-		return err
-	}
-	const row = "`auth_time` and `amr` come on request only"
-	claims := part(tokens.IDToken, 1)
-	r.see("auth_time", kind(claims["auth_time"]), row)
-	r.see("amr", kind(claims["amr"]), row)
-	return nil
+	_, raw := r.signedIn(ctx, v)
+	claims := part(raw.text("id_token"), 1)
+	r.see("auth_time", kind(claims["auth_time"]), rowAuthTime)
+	r.see("amr", kind(claims["amr"]), rowAuthTime)
 }
 
-func (r *run) driveOnly(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
-	_, _, raw, err := r.signedIn(ctx, r.silent(appData))
-	if err != nil {
-		return err
-	}
+func (r *run) driveOnly(ctx context.Context) {
+	_, raw := r.signedIn(ctx, r.silent(appData))
 	r.see("members of the answer", raw.members(), rowOnly)
 	r.see("scopes in the answer", scopes(raw.text("scope")), rowOnly)
-	return nil
 }
 
-func (r *run) codeTwice(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
-	back, req, err := r.visit(ctx, r.silent(signInScopes...))
-	if err != nil {
-		return err
-	}
-	first, err := r.redeem(ctx, back, req, "", "")
-	if err != nil {
-		return err
-	}
-	second, err := r.redeem(ctx, back, req, "", "")
-	if err != nil {
-		return err
-	}
+func (r *run) codeTwice(ctx context.Context) {
+	back, req := r.visit(ctx, r.silent(signInScopes...))
+	first := r.redeem(ctx, back, req, "", "")
 	r.see("for the first time", first.outcome(), rowCodeOnce)
-	r.see("for the second time", second.outcome(), rowCodeOnce)
-	info, err := r.get(ctx, userInfo, first.text("access_token"))
-	if err != nil {
-		return err
-	}
+	r.see("for the second time", r.redeem(ctx, back, req, "", "").outcome(), rowCodeOnce)
+	info := r.get(ctx, userInfo, first.text("access_token"))
 	r.see("the first access token after it", info.outcome(), "A code that is used twice ends the tokens")
-	return nil
 }
 
 // spoiled redeems a code with one thing wrong, and then as it should be.
-func (r *run) spoiled(ctx context.Context, name, row, parameter, value string) error {
-	back, req, err := r.visit(ctx, r.silent(signInScopes...))
-	if err != nil {
-		return err
-	}
-	a, err := r.redeem(ctx, back, req, parameter, value)
-	if err != nil {
-		return err
-	}
-	r.see(name, a.outcome(), row)
-	if a, err = r.redeem(ctx, back, req, "", ""); err != nil {
-		return err
-	}
-	r.see("the code after "+name, a.outcome(), rowSpent)
-	return nil
+func (r *run) spoiled(ctx context.Context, name, row, parameter, value string) {
+	back, req := r.visit(ctx, r.silent(signInScopes...))
+	r.see(name, r.redeem(ctx, back, req, parameter, value).outcome(), row)
+	r.see("the code after "+name, r.redeem(ctx, back, req, "", "").outcome(), rowSpent)
 }
 
-func (r *run) wrongRedirect(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
-	for _, c := range []struct{ name, value string }{
-		{"another redirect URI", "https://example.com/livecheck"},
-		{"postmessage", string(exchange.Popup)},
-		{"an empty redirect URI", string(exchange.App)},
-	} {
-		if err := r.spoiled(ctx, c.name, rowCodeOnce, "redirect_uri", c.value); err != nil {
-			return err
-		}
-	}
-	return nil
+func (r *run) wrongRedirect(ctx context.Context) {
+	r.spoiled(ctx, "another redirect URI", rowCodeOnce, "redirect_uri", "https://example.com/livecheck")
+	r.spoiled(ctx, "postmessage", rowCodeOnce, "redirect_uri", string(exchange.Popup))
+	r.spoiled(ctx, "an empty redirect URI", rowCodeOnce, "redirect_uri", string(exchange.App))
 }
 
-func (r *run) wrongVerifier(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
-	if err := r.spoiled(ctx, "another verifier", rowPKCE, "code_verifier", rand.Text()+rand.Text()); err != nil {
-		return err
-	}
-	return r.spoiled(ctx, "no verifier", rowPKCE, "code_verifier", "")
+func (r *run) wrongVerifier(ctx context.Context) {
+	r.spoiled(ctx, "another verifier", rowPKCE, "code_verifier", rand.Text()+rand.Text())
+	r.spoiled(ctx, "no verifier", rowPKCE, "code_verifier", "")
 }
 
-func (r *run) narrowerConsent(ctx context.Context) error {
-	wide, err := r.first()
-	if err != nil || r.raw == nil {
-		return errNoSignIn
-	}
-	_, _, raw, err := r.signedIn(ctx, r.consent(allow, "openid"))
-	if err != nil {
-		return err
-	}
+func (r *run) narrowerConsent(ctx context.Context) {
+	_, raw := r.signedIn(ctx, r.consent(allow, "openid"))
 	r.see("refresh token", present(raw.text("refresh_token") != ""), rowConsent)
 	r.see("scopes in the answer", scopes(raw.text("scope")), rowNarrower)
-	a, err := r.renew(ctx, tokenURL, wide, "", "")
-	if err != nil {
-		return err
-	}
-	r.see("the wider refresh token after it", a.outcome(), rowNarrower)
-	r.see("its scopes", scopes(a.text("scope")), rowNarrower)
-
+	wide := r.renew(ctx, tokenURL, r.first(), "", "")
+	r.see("the wider refresh token after it", wide.outcome(), rowNarrower)
+	r.see("its scopes", scopes(wide.text("scope")), rowNarrower)
 	v := r.consent(allow, "openid")
 	v.params.OnlyTheseScopes = false
-	if _, _, raw, err = r.signedIn(ctx, v); err != nil {
-		return err
-	}
+	_, raw = r.signedIn(ctx, v)
 	r.see("scopes with include_granted_scopes", scopes(raw.text("scope")), rowNarrower)
-	return nil
 }
 
-func (r *run) untickedLater(ctx context.Context) error {
-	wide, err := r.first()
-	if err != nil || r.raw == nil {
-		return errNoSignIn
-	}
-	const row = "Unticking a scope later takes"
-	v := r.consent("untick the app's own configuration data (drive.appdata) if there is a box, and continue.", append(signInScopes, appData, someFile)...)
+func (r *run) untickedLater(ctx context.Context) {
+	const do = "untick the app's own configuration data (drive.appdata) if there is a box, and continue."
+	v := r.consent(do, append(signInScopes, appData, someFile)...)
 	v.choice.Declined = []string{appData}
-	_, _, raw, err := r.signedIn(ctx, v)
-	if err != nil {
-		return err
-	}
-	r.see("scopes in the answer", scopes(raw.text("scope")), row)
-	a, err := r.renew(ctx, tokenURL, wide, "", "")
-	if err != nil {
-		return err
-	}
-	r.see("the earlier refresh token", a.outcome(), row)
-	r.see("its scopes", scopes(a.text("scope")), row)
-	return nil
+	_, raw := r.signedIn(ctx, v)
+	r.see("scopes in the answer", scopes(raw.text("scope")), rowUnticked)
+	earlier := r.renew(ctx, tokenURL, r.first(), "", "")
+	r.see("the earlier refresh token", earlier.outcome(), rowUnticked)
+	r.see("its scopes", scopes(earlier.text("scope")), rowUnticked)
 }
 
-func (r *run) approvalPrompt(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
+func (r *run) approvalPrompt(ctx context.Context) {
 	for _, c := range []struct{ name, page, do string }{
 		{"the old address", oldAuthURL, allow},
 		{"today's address", authURL, ""},
@@ -551,124 +370,81 @@ func (r *run) approvalPrompt(ctx context.Context) error {
 		v := r.silent(signInScopes...)
 		v.page, v.do = c.page, c.do
 		v.edit = func(q url.Values) { q.Set("approval_prompt", "force") }
-		back, req, err := r.comesBack(ctx, "the browser comes back from "+c.name, rowApproval, v)
-		if err != nil {
-			return err
+		back, req := r.comesBack(ctx, "the browser comes back from "+c.name, rowApproval, v)
+		if back.Get("code") != "" {
+			_, raw := r.exchange(ctx, back, req)
+			r.see("refresh token by "+c.name, present(raw.text("refresh_token") != ""), rowApproval)
 		}
-		if back.Get("code") == "" {
-			continue
-		}
-		tokens, _, err := r.exchange(ctx, r.oauth, back, req)
-		if err != nil {
-			return err
-		}
-		r.see("refresh token by "+c.name, present(tokens.RefreshToken != ""), rowApproval)
 	}
-	return nil
 }
 
-func (r *run) dpop(ctx context.Context) error {
-	unbound, err := r.first()
-	if err != nil || r.raw == nil {
-		return errNoSignIn
-	}
+// dpop makes proofs by package exchange. What its client gets for them are the facts.
+func (r *run) dpop(ctx context.Context) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return err
+		r.fail(err)
+		return
 	}
-	client, err := r.newClient(func(cfg *exchange.Config) { cfg.DPoP = key })
+	client, err := r.newClient(key)
 	if err != nil {
-		return err
+		r.fail(err)
+		return
 	}
-	back, req, err := r.visit(ctx, r.consent(allow, signInScopes...))
-	if err != nil {
-		return err
+	back, req := r.visit(ctx, r.consent(allow, signInScopes...))
+	if r.err != nil {
+		return
 	}
 	r.tap.take()
 	tokens, err := client.ExchangeCallback(ctx, back, req)
 	answers := r.tap.take()
 	r.see("an exchange with a proof", outcomes(answers), rowNonce)
 	if err != nil {
-		return err
+		r.fail(err)
+		return
 	}
-	r.keep(tokens)
-	r.see("token_type", either(last(answers).text("token_type"), "Bearer", "DPoP"), rowBound)
-	_, err = client.Refresh(ctx, tokens.RefreshToken)
+	raw := r.keep(last(answers))
+	r.see("token_type", either(raw.text("token_type"), "Bearer", "DPoP"), rowBound)
+	if _, err := client.Refresh(ctx, tokens.RefreshToken); err != nil {
+		r.fail(err)
+	}
 	r.see("a refresh with a proof", outcomes(r.tap.take()), rowNonce)
-	if err != nil {
-		return err
-	}
-	a, err := r.renew(ctx, tokenURL, tokens.RefreshToken, "", "")
-	if err != nil {
-		return err
-	}
-	r.see("a refresh without a proof", a.outcome(), rowProof)
-	if _, err = client.Refresh(ctx, unbound); err != nil {
-		return err
+	r.see("a refresh without a proof", r.renew(ctx, tokenURL, tokens.RefreshToken, "", "").outcome(), rowProof)
+	if _, err := client.Refresh(ctx, r.first()); err != nil {
+		r.fail(err)
 	}
 	r.see("an unbound refresh token with a proof", last(r.tap.take()).outcome(), rowProof)
-	if a, err = r.renew(ctx, tokenURL, unbound, "", ""); err != nil {
-		return err
-	}
-	r.see("and without one after it", a.outcome(), rowUnbound)
-	return nil
+	r.see("and without one after it", r.renew(ctx, tokenURL, r.first(), "", "").outcome(), rowUnbound)
 }
 
-func (r *run) revocation(ctx context.Context) error {
-	earlier, err := r.first()
-	if err != nil || r.raw == nil {
-		return errNoSignIn
+func (r *run) revocation(ctx context.Context) {
+	earlier := r.first()
+	r.deleteFiles(ctx) // the access ends now
+	if r.err != nil {
+		return
 	}
-	if err := r.deleteFiles(ctx); err != nil { // the access ends now
-		return err
-	}
-	a, err := r.post(ctx, revokeURL, url.Values{"token": {r.refreshes[len(r.refreshes)-1]}})
-	if err != nil {
-		return err
-	}
+	a := r.post(ctx, revokeURL, url.Values{"token": {r.refreshes[len(r.refreshes)-1]}})
 	r.granted = r.granted && a.status != http.StatusOK
 	r.see("a refresh token", a.outcome(), rowRevoke)
-	for _, c := range []struct {
-		name string
-		ask  func() (*answer, error)
-	}{
-		{"a refresh after it, with an earlier refresh token", func() (*answer, error) { return r.renew(ctx, tokenURL, earlier, "", "") }},
-		{"the access token after it", func() (*answer, error) { return r.get(ctx, userInfo, r.access) }},
-	} {
-		a, err := r.refused(ctx, c.ask)
-		if err != nil {
-			return err
-		}
-		r.see(c.name, a.outcome(), rowRevoke)
-	}
-	if a, err = r.post(ctx, revokeURL, url.Values{"token": {earlier}}); err != nil {
-		return err
-	}
-	r.see("the same once more", a.outcome(), "Revoking an ended token")
-	return nil
+	a = r.refused(ctx, func() *answer { return r.renew(ctx, tokenURL, earlier, "", "") })
+	r.see("a refresh after it, with an earlier refresh token", a.outcome(), rowRevoke)
+	a = r.refused(ctx, func() *answer { return r.get(ctx, userInfo, r.access) })
+	r.see("the access token after it", a.outcome(), rowRevoke)
+	r.see("the same once more", r.post(ctx, revokeURL, url.Values{"token": {earlier}}).outcome(), "Revoking an ended token")
 }
 
 // refused asks until Google refuses, for a minute at most: a revocation may take a
 // while.
-func (r *run) refused(ctx context.Context, ask func() (*answer, error)) (*answer, error) {
-	for range 12 {
-		a, err := ask()
-		if err != nil || a.status >= 400 {
-			return a, err
-		}
-		if err := r.google.pause(ctx, 5*time.Second); err != nil {
-			return nil, err
-		}
+func (r *run) refused(ctx context.Context, ask func() *answer) *answer {
+	a := ask()
+	for i := 0; i < 12 && r.err == nil && a.status < 400; i++ {
+		r.pause(ctx, 5*time.Second)
+		a = ask()
 	}
-	return ask()
+	return a
 }
 
-func (r *run) silence(ctx context.Context) error {
-	if r.raw == nil {
-		return errNoSignIn
-	}
+func (r *run) silence(ctx context.Context) {
 	v := r.silent(signInScopes...)
 	v.params.Extra = url.Values{"prompt": {"none"}}
-	_, _, err := r.comesBack(ctx, "the browser comes back", "`prompt=none` comes back", v)
-	return err
+	r.comesBack(ctx, "the browser comes back", "`prompt=none` comes back", v)
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,12 +19,11 @@ import (
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
-// A step looks at some behaviours of Google's. What it sees are facts; its error is
-// why it cannot go on.
+// A step looks at some behaviours of Google's, and notes what it sees as facts.
 type step struct {
 	name string
 	what string // for the person
-	look func(*run, context.Context) error
+	look func(*run, context.Context)
 }
 
 // steps are in the order in which they are done: the first sign-in gives the tokens
@@ -60,7 +61,12 @@ var steps = []step{
 	{"silence", "prompt=none after that", (*run).silence},
 }
 
-// A run goes through the steps at one google.
+func indexOf(name string) int {
+	return slices.IndexFunc(steps, func(s step) bool { return s.name == name })
+}
+
+// A run goes through the steps at one google. It remembers the first error in a step:
+// after it no request is made and no fact is noted, so that the steps need not look.
 type run struct {
 	google   *google
 	out      io.Writer
@@ -71,11 +77,12 @@ type run struct {
 	steps    []step
 	record   *Recording
 	at       *StepRecord
-	secrets  []string // that no fact may have in it; see see
+	err      error    // in the step
+	secrets  []string // for withhold
 
 	// What the first sign-in leaves to later steps, and the run to its end.
 	subject   string
-	raw       *answer // the tokens, as they came
+	raw       *answer // the first tokens, as they came
 	access    string  // an access token for the folder
 	refreshes []string
 	granted   bool // the person has consented, and it is not taken back
@@ -99,17 +106,20 @@ func newRun(g *google, rec Recording, out io.Writer) (*run, error) {
 	return r, err
 }
 
-// newClient returns a client at Google's own addresses.
-func (r *run) newClient(change func(*exchange.Config)) (*exchange.Client, error) {
-	cfg := exchange.Config{
+// newClient returns a client at Google's own addresses. dpop may be nil.
+func (r *run) newClient(dpop crypto.Signer) (*exchange.Client, error) {
+	return exchange.New(exchange.Config{
 		ClientID: r.google.client.ClientID, ClientSecret: r.google.client.ClientSecret,
-		HTTPClient: r.http, Now: r.google.now,
+		HTTPClient: r.http, Now: r.google.now, DPoP: dpop,
 		Retry: exchange.Retry{Total: -1}, // each answer is a fact
+	})
+}
+
+// pause waits, or moves the fakes' clock.
+func (r *run) pause(ctx context.Context, d time.Duration) {
+	if err := r.google.pause(ctx, d); err != nil {
+		r.fail(err)
 	}
-	if change != nil {
-		change(&cfg)
-	}
-	return exchange.New(cfg)
 }
 
 // all does the steps. If ctx ends, those that are left are not done. At the end the
@@ -124,12 +134,24 @@ func (r *run) all(ctx context.Context) *Recording {
 		fmt.Fprintf(r.out, "%2d/%d %s: %s\n", i+1, len(r.steps), s.name, s.what)
 		r.record.Steps = append(r.record.Steps, StepRecord{Step: s.name})
 		r.at = &r.record.Steps[i]
-		if err := s.look(r, ctx); err != nil {
-			r.at.Failed = r.withhold(err.Error())
+		if r.err = nil; r.raw == nil && indexOf(s.name) > indexOf("sign-in") {
+			r.fail(errors.New("there are no tokens of the first sign-in"))
+		} else {
+			s.look(r, ctx)
+		}
+		if r.err != nil {
+			r.at.Failed = r.withhold(r.err.Error())
 			fmt.Fprintf(r.out, "    not finished: %s\n", r.at.Failed)
 		}
 	}
 	return r.record
+}
+
+// fail notes the error that ends the step.
+func (r *run) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
 }
 
 // see notes a fact. The row is how its row in docs/google.md begins.
@@ -141,8 +163,10 @@ func (r *run) glimpse(name, value, row string) {
 }
 
 func (r *run) note(f Fact) {
-	f.Value = r.withhold(f.Value)
-	r.at.Facts = append(r.at.Facts, f)
+	if r.err == nil {
+		f.Value = r.withhold(f.Value)
+		r.at.Facts = append(r.at.Facts, f)
+	}
 }
 
 // ip is an address in the text of a network's error.
@@ -176,49 +200,44 @@ type visit struct {
 const tries = 3
 
 // visit lets the person go to Google, again if they did something else there.
-func (r *run) visit(ctx context.Context, v visit) (url.Values, *exchange.AuthRequest, error) {
-	for try := 1; ; try++ {
+func (r *run) visit(ctx context.Context, v visit) (url.Values, *exchange.AuthRequest) {
+	for try := 1; r.err == nil; try++ {
 		req, err := r.oauth.NewAuthRequest(r.google.redirectURI, v.params)
 		if err != nil {
-			return nil, nil, err
+			r.fail(err)
+			break
 		}
 		r.secrets = append(r.secrets, req.State, req.Nonce, req.CodeVerifier)
-		address, err := v.address(req.URL)
+		back, err := r.google.person.visit(ctx, trip{v.address(req.URL), req.State, v.do, v.choice})
 		if err != nil {
-			return nil, nil, err
-		}
-		back, err := r.google.person.visit(ctx, trip{address, req.State, v.do, v.choice})
-		if err != nil {
-			return nil, nil, err
+			r.fail(err)
+			break
 		}
 		if back.Get("code") != "" {
 			r.granted, r.back, r.req = true, back, req
+			r.secrets = append(r.secrets, back.Get("code"))
 		}
-		r.secrets = append(r.secrets, back.Get("code"))
 		hint := v.hint(back)
 		switch {
-		case hint == "":
-			return back, req, nil
-		case try < tries:
-			fmt.Fprintf(r.out, "    %s Once more.\n", hint)
-		case back.Get("error") != "" && !v.fails && !v.any:
-			return nil, nil, fmt.Errorf("the browser came back with %s %d times", word(back.Get("error")), tries)
+		case hint == "", try == tries && (back.Get("error") == "" || v.fails): // so it is Google
+			return back, req
+		case try == tries:
+			r.fail(fmt.Errorf("the browser came back with %s %d times", word(back.Get("error")), tries))
 		default:
-			return back, req, nil // so it is Google
+			fmt.Fprintf(r.out, "    %s Once more.\n", hint)
 		}
 	}
+	return url.Values{}, new(exchange.AuthRequest)
 }
 
-func (v *visit) address(address string) (string, error) {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "", errors.New("the authorization address cannot be read")
-	}
-	query := u.Query()
+// address returns the address that the person goes to, for the one of package exchange.
+func (v *visit) address(address string) string {
+	_, parameters, _ := strings.Cut(address, "?")
+	query, _ := url.ParseQuery(parameters) // it has just been encoded
 	if v.edit != nil {
 		v.edit(query)
 	}
-	return cmp.Or(v.page, authURL) + "?" + query.Encode(), nil
+	return cmp.Or(v.page, authURL) + "?" + query.Encode()
 }
 
 func (v *visit) hint(back url.Values) string {
@@ -233,132 +252,118 @@ func (v *visit) hint(back url.Values) string {
 	return ""
 }
 
-// comesBack notes how the browser comes back, where that is the fact. An error is not
-// the step's.
-func (r *run) comesBack(ctx context.Context, name, row string, v visit) (url.Values, *exchange.AuthRequest, error) {
+// comesBack notes how the browser comes back, where that is the fact. An error shown is
+// not the step's.
+func (r *run) comesBack(ctx context.Context, name, row string, v visit) (url.Values, *exchange.AuthRequest) {
 	v.any = true
-	back, req, err := r.visit(ctx, v)
+	back, req := r.visit(ctx, v)
+	value := "with a code"
 	switch {
-	case errors.Is(err, errShown):
-		r.see(name, "no: Google shows an error", row)
-		return url.Values{}, nil, nil
-	case err != nil:
-		return nil, nil, err
+	case errors.Is(r.err, errShown):
+		r.err, value = nil, "no: Google shows an error"
 	case back.Get("error") != "":
-		r.see(name, "with the error "+word(back.Get("error")), row)
-	default:
-		r.see(name, "with a code", row)
+		value = "with the error " + word(back.Get("error"))
 	}
-	return back, req, nil
+	r.see(name, value, row)
+	return back, req
 }
 
-// signedIn is a visit and the exchange of its code, by package exchange.
-func (r *run) signedIn(ctx context.Context, v visit) (url.Values, *exchange.Tokens, *answer, error) {
-	back, req, err := r.visit(ctx, v)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	tokens, raw, err := r.exchange(ctx, r.oauth, back, req)
-	return back, tokens, raw, err
+// signedIn is a visit, and the exchange of its code.
+func (r *run) signedIn(ctx context.Context, v visit) (url.Values, *answer) {
+	back, req := r.visit(ctx, v)
+	_, raw := r.exchange(ctx, back, req)
+	return back, raw
 }
 
-func (r *run) exchange(ctx context.Context, client *exchange.Client, back url.Values, req *exchange.AuthRequest) (*exchange.Tokens, *answer, error) {
+// exchange redeems a code by package exchange, and returns the answer, too.
+func (r *run) exchange(ctx context.Context, back url.Values, req *exchange.AuthRequest) (*exchange.Tokens, *answer) {
+	if r.err != nil {
+		return new(exchange.Tokens), &answer{}
+	}
 	r.tap.take()
-	tokens, err := client.ExchangeCallback(ctx, back, req)
+	tokens, err := r.oauth.ExchangeCallback(ctx, back, req)
 	if err != nil {
-		return nil, nil, err
+		r.fail(err)
+		return new(exchange.Tokens), &answer{}
 	}
-	answers := r.tap.take()
-	r.keep(tokens)
+	raw := last(r.tap.take())
+	r.keep(raw)
 	if tokens.IDToken != "" {
 		profile, err := idtoken.ParseUnverified(tokens.IDToken)
 		if err != nil {
-			return nil, nil, errors.New("the ID token cannot be read")
+			r.fail(errors.New("the ID token cannot be read"))
+			return tokens, raw
 		}
 		r.secrets = append(r.secrets, profile.Subject, profile.Email, profile.Name, profile.Picture, profile.HostedDomain)
 		if r.subject != "" && profile.Subject != r.subject {
-			return nil, nil, errors.New("another account has signed in than at first")
+			r.fail(errors.New("another account has signed in than at first"))
 		}
 	}
-	return tokens, last(answers), nil
+	return tokens, raw
 }
 
-// keep remembers what is to be revoked in the end.
-func (r *run) keep(t *exchange.Tokens) {
-	r.secrets = append(r.secrets, t.AccessToken, t.RefreshToken, t.IDToken)
-	if t.RefreshToken != "" {
-		r.refreshes = append(r.refreshes, t.RefreshToken)
+// keep remembers the tokens in an answer: those to revoke in the end, and those that no
+// fact may have in it.
+func (r *run) keep(a *answer) *answer {
+	r.secrets = append(r.secrets, a.text("access_token"), a.text("refresh_token"), a.text("id_token"))
+	if token := a.text("refresh_token"); token != "" {
+		r.refreshes = append(r.refreshes, token)
 	}
+	return a
 }
 
-// redeem posts a code as it stands, but for one change.
-func (r *run) redeem(ctx context.Context, back url.Values, req *exchange.AuthRequest, name, value string) (*answer, error) {
-	form := url.Values{
+// ask posts a token request of this client, with one parameter changed.
+func (r *run) ask(ctx context.Context, address string, form url.Values, name, value string) *answer {
+	form.Set("client_id", r.google.client.ClientID)
+	form.Set("client_secret", r.google.client.ClientSecret)
+	if name != "" {
+		form.Set(name, value)
+	}
+	return r.keep(r.post(ctx, address, form))
+}
+
+// redeem posts a code as it stands, with one parameter changed.
+func (r *run) redeem(ctx context.Context, back url.Values, req *exchange.AuthRequest, name, value string) *answer {
+	return r.ask(ctx, tokenURL, url.Values{
 		"grant_type": {"authorization_code"}, "code": {back.Get("code")}, "redirect_uri": {req.RedirectURI},
 		"code_verifier": {req.CodeVerifier},
-		"client_id":     {r.google.client.ClientID}, "client_secret": {r.google.client.ClientSecret},
-	}
-	if name != "" {
-		form.Set(name, value)
-	}
-	return r.tokens(r.post(ctx, tokenURL, form))
+	}, name, value)
 }
 
-// tokens remembers the tokens in an answer.
-func (r *run) tokens(a *answer, err error) (*answer, error) {
-	if err == nil {
-		t := &exchange.Tokens{IDToken: a.text("id_token")}
-		t.AccessToken, t.RefreshToken = a.text("access_token"), a.text("refresh_token")
-		r.keep(t)
-	}
-	return a, err
+// renew posts a refresh token as it stands, with one parameter changed.
+func (r *run) renew(ctx context.Context, address, refreshToken, name, value string) *answer {
+	return r.ask(ctx, address, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refreshToken}}, name, value)
 }
-
-// renew posts a refresh token as it stands, with one parameter more.
-func (r *run) renew(ctx context.Context, address, refreshToken, name, value string) (*answer, error) {
-	form := url.Values{
-		"grant_type": {"refresh_token"}, "refresh_token": {refreshToken},
-		"client_id": {r.google.client.ClientID}, "client_secret": {r.google.client.ClientSecret},
-	}
-	if name != "" {
-		form.Set(name, value)
-	}
-	return r.tokens(r.post(ctx, address, form))
-}
-
-var errNoSignIn = errors.New("there are no tokens of the first sign-in")
 
 // first returns the refresh token of the first sign-in.
-func (r *run) first() (string, error) {
+func (r *run) first() string {
 	if len(r.refreshes) == 0 {
-		return "", errNoSignIn
+		r.fail(errors.New("there is no refresh token of the first sign-in"))
+		return ""
 	}
-	return r.refreshes[0], nil
+	return r.refreshes[0]
 }
 
 // cleanUp leaves the account as it was: no file, no grant.
 func (r *run) cleanUp(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if token, err := r.first(); err == nil && r.granted {
-		if a, err := r.renew(ctx, tokenURL, token, "", ""); err == nil && a.status == http.StatusOK {
+	if r.err = nil; r.granted && len(r.refreshes) > 0 {
+		if a := r.renew(ctx, tokenURL, r.first(), "", ""); a.status == http.StatusOK {
 			r.access = a.text("access_token") // the first one may have expired
 		}
-		if r.deleteFiles(ctx) != nil {
+		if r.deleteFiles(ctx); r.err != nil {
 			fmt.Fprintln(r.out, "Small files may be left in the hidden app data of the account: see Settings, Manage apps, at https://drive.google.com.")
 		}
 	}
-	if r.granted && len(r.refreshes) == 0 { // the last code may still be good
-		if t, _, err := r.exchange(ctx, r.oauth, r.back, r.req); err == nil {
-			r.refreshes = append(r.refreshes, t.AccessToken) // either kind of token will do
-		}
+	if r.err = nil; r.granted && len(r.refreshes) == 0 { // the last code may still be good
+		tokens, _ := r.exchange(ctx, r.back, r.req)
+		r.refreshes = append(r.refreshes, tokens.AccessToken) // either kind of token will do
 	}
 	for _, token := range r.refreshes {
-		if !r.granted {
-			break
+		if r.err = nil; r.granted {
+			r.granted = r.post(ctx, revokeURL, url.Values{"token": {token}}).status != http.StatusOK
 		}
-		a, err := r.post(ctx, revokeURL, url.Values{"token": {token}})
-		r.granted = err != nil || a.status != http.StatusOK
 	}
 	if r.granted {
 		fmt.Fprintf(r.out, "The access that you granted could not be revoked: remove it at %s.\n", connections)
