@@ -52,6 +52,11 @@ func (s *Server) AppCode(r CodeRequest) string {
 // PopupCode returns a one-time code as Google Identity Services gives it to a
 // web page (initCodeClient with ux_mode popup), to be redeemed with the
 // redirect_uri "postmessage". It panics where AppCode does.
+//
+// In public reports the popup always shows the consent screen, so that each code
+// brings a refresh token. Google does not document that, so here only the first code
+// of a user does, or one with ForceConsent. The popup of [Server.ScriptURL] does as
+// the reports say.
 func (s *Server) PopupCode(r CodeRequest) string {
 	return s.code(r, "postmessage")
 }

@@ -26,6 +26,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 )
 
 func main() {
@@ -103,7 +105,7 @@ func (c *config) listen() (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-listen %s: %w", c.address, err)
 	}
-	if !c.public && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+	if !c.public && !endpoint.IsLoopback(host) {
 		return nil, fmt.Errorf("-listen %s is not a loopback address: here nobody has to prove who they are, "+
 			"so whoever reaches it signs in as any user and reads every request; "+
 			"-public allows it, in a container or a network of your own", c.address)

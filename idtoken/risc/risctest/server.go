@@ -58,8 +58,8 @@ type Options struct {
 // those of https://developers.google.com/identity/protocols/risc#error_codes. The
 // bodies of successes are not documented: they have the members that requests have.
 //
-// It is also an [http.Handler]. Make one with [NewServer]; it is safe for concurrent
-// use.
+// It is also an [http.Handler], so that a test can put one in front of it that
+// fails. Make one with [NewServer]; it is safe for concurrent use.
 type Server struct {
 	// URL is the address of the server.
 	URL string
