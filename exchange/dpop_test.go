@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"encoding/asn1"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -127,6 +128,31 @@ func TestProof(t *testing.T) {
 		signature := []byte(segment(t, proofs[i], 2))
 		if len(signature) != 64 || !ecdsa.Verify(&k.key.PublicKey, digest[:], new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])) {
 			t.Error("the signature is not that of the key")
+		}
+	}
+}
+
+// RFC 9449 section 4.2: htu has no query.
+func TestProofAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://example.com/token":          "https://example.com/token",
+		"https://example.com/token?":         "https://example.com/token",
+		"https://example.com/token?a=b&c=d":  "https://example.com/token",
+		"http://127.0.0.1:8080/a%22b/to&ken": "http://127.0.0.1:8080/a%22b/to&ken",
+	} {
+		var payload struct{ HTU string }
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			if err := json.Unmarshal([]byte(segment(t, r.Header.Get("DPoP"), 1)), &payload); err != nil {
+				t.Error(err)
+			}
+			return says(200, tokenAnswer)(r)
+		})
+		c := newClient(t, g, withKey(newKMS(t)), func(cfg *exchange.Config) { cfg.Endpoint.TokenURL = address })
+		if _, err := c.Refresh(t.Context(), refreshToken); err != nil {
+			t.Fatal(err)
+		}
+		if payload.HTU != want {
+			t.Errorf("%s: htu %q, want %q", address, payload.HTU, want)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func (s *Server) Authorize(authURL string, c Choice) (callback *url.URL, err err
 	return url.Parse(to)
 }
 
+// walk returns the address to which the pages send the browser back.
 func (s *Server) walk(path, query string, c Choice) (string, error) {
 	a, no := s.parseAuth(path, query)
 	if no != nil {
@@ -72,9 +73,9 @@ func (s *Server) walk(path, query string, c Choice) (string, error) {
 	switch {
 	case no != nil:
 		return "", no
-	case next == giveUp:
+	case next == refuseInteraction:
 		return s.fail(a, "interaction_required"), nil
-	case next == turnAway:
+	case next == refusePolicy:
 		return s.fail(a, "policy_enforced"), nil
 	case c.User != "" && !u.isNamed(c.User):
 		return "", fmt.Errorf("no page on which to choose %s: it is %s who signs in", c.User, u.profile().Email)
@@ -146,7 +147,7 @@ func (s *Server) serveAccount(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveConsent takes what the user has ticked, and the button pressed.
+// serveConsent takes the scopes that the user has ticked, and the button pressed.
 func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	a, u, ok := s.page(w, r)
 	if !ok {
@@ -160,7 +161,7 @@ func (s *Server) serveConsent(w http.ResponseWriter, r *http.Request) {
 	declined := slices.DeleteFunc(slices.Clone(a.scopes), func(name string) bool {
 		return isIdentity(name) || slices.Contains(ticked, name)
 	})
-	s.leave(w, r, a, u, declined)
+	s.finishInBrowser(w, r, a, u, declined)
 }
 
 // page reads the fields that every form of the pages has. If it reports false, it
@@ -188,28 +189,28 @@ type step int
 const (
 	askAccount step = iota
 	askConsent
-	giveUp   // interaction_required: the app has said to ask nothing
-	turnAway // policy_enforced: the account is under Advanced Protection
-	goBack   // with a code
+	refuseInteraction // interaction_required: the app has said to ask nothing
+	refusePolicy      // policy_enforced: the account is under Advanced Protection
+	issueCode
 )
 
 // next returns the step after the user is known to be u. A nil u is not known yet.
 func (s *Server) next(a *authRequest, u *user) (step, *refusal) {
 	switch no := s.ledger.refusal(a.client, u); {
 	case no == errProtected:
-		return turnAway, nil
+		return refusePolicy, nil
 	case no != nil:
 		return 0, no
 	}
 	switch asks := u == nil || s.ledger.asksConsent(a.signIn(u, nil)); {
 	case asks && a.silent:
-		return giveUp, nil
+		return refuseInteraction, nil
 	case u == nil:
 		return askAccount, nil
 	case asks:
 		return askConsent, nil
 	}
-	return goBack, nil
+	return issueCode, nil
 }
 
 // proceed takes the next step with a browser.
@@ -218,22 +219,23 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, a *authRequest,
 	switch {
 	case no != nil:
 		showError(w, no)
-	case next == giveUp:
+	case next == refuseInteraction:
 		s.sendBack(w, r, a, s.fail(a, "interaction_required"))
-	case next == turnAway:
+	case next == refusePolicy:
 		s.sendBack(w, r, a, s.fail(a, "policy_enforced"))
 	case next == askAccount:
 		showAccounts(w, a, a.accounts(s.ledger.users))
 	case next == askConsent:
 		showConsent(w, a, u)
 	default:
-		s.leave(w, r, a, u, nil)
+		s.finishInBrowser(w, r, a, u, nil)
 	}
 }
 
-func (s *Server) leave(w http.ResponseWriter, r *http.Request, a *authRequest, u *user, declined []string) {
+// finishInBrowser ends the pages with a code or an ID token.
+func (s *Server) finishInBrowser(w http.ResponseWriter, r *http.Request, a *authRequest, u *user, declined []string) {
 	if a.isButton() {
-		s.leaveButton(w, r, a, u)
+		s.finishButton(w, r, a, u)
 		return
 	}
 	to, err := s.finish(a, u, declined)

@@ -33,7 +33,7 @@ func (s *Server) parseAuth(path, query string) (*authRequest, *refusal) {
 	if err != nil {
 		return nil, badRequest("invalid_request", "The query cannot be read.")
 	}
-	if no := single(q); no != nil {
+	if no := refuseRepeated(q); no != nil {
 		return nil, no
 	}
 	if isSelect(path) {
@@ -197,7 +197,7 @@ func (a *authRequest) parsePKCE(q url.Values) *refusal {
 	return oneOf(q, "code_challenge_method", "", "plain", "S256")
 }
 
-// signIn is what the request comes to for one user who declines some scopes.
+// signIn returns the sign-in of one user, who declines some of the scopes.
 func (a *authRequest) signIn(u *user, declined []string) signIn {
 	redirectURI := a.redirectURI
 	if a.isPopup() {
@@ -221,8 +221,8 @@ func (a *authRequest) accounts(all []*user) []*user {
 	})
 }
 
-// account returns the user who need not be asked which of them they are; nil if
-// there is none.
+// account returns the user who signs in without a choice of accounts; nil if there
+// is a choice.
 func (a *authRequest) account(all []*user) *user {
 	users := a.accounts(all)
 	switch {
@@ -234,8 +234,8 @@ func (a *authRequest) account(all []*user) *user {
 	return find(users, a.loginHint)
 }
 
-// choose returns the user who is chosen by name, or for lack of one by the
-// login_hint, or else as the first; nil if there is nobody to choose.
+// choose returns the user of that name. Without a name it returns the user of the
+// login_hint, else the first; nil if no user may be chosen.
 func (a *authRequest) choose(all []*user, name string) *user {
 	users := a.accounts(all)
 	if name != "" {

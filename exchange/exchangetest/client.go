@@ -21,7 +21,7 @@ type Client struct {
 	// one of project 123456789012.
 	ID string
 
-	// Name is what the pages call the app; default "Example App".
+	// Name is the name of the app on the pages; default "Example App".
 	Name string
 
 	// Secret has a default, except for an Installed client.

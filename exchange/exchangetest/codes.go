@@ -15,9 +15,9 @@ type CodeRequest struct {
 	Scopes   []string // asked for
 
 	// Declined are scopes that the user unticks on the consent screen; not
-	// openid, email or profile. This code's tokens are without them. What the
-	// user has granted before stays granted, and is not asked for again: whether
-	// Google would take it back is not known.
+	// openid, email or profile. This code's tokens are without them. Scopes
+	// that the user has granted before stay granted, and are not asked for again:
+	// whether Google would take them back is not known.
 	Declined []string
 
 	// ForceConsent shows the consent screen also to a user who has granted all

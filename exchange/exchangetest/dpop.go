@@ -22,10 +22,10 @@ type verifier struct {
 
 	mu     sync.Mutex
 	nonces map[string]*nonces   // by grant_type: Google keeps them apart
-	seen   map[string]time.Time // jti of the proofs at refreshes; to be forgotten then
+	seen   map[string]time.Time // by jti of the proofs at refreshes: when to forget them
 }
 
-// nonces are those that a proof may have.
+// nonces are the nonces that a proof may have.
 type nonces struct {
 	current, previous string
 	since             time.Time // when current was made
@@ -75,9 +75,9 @@ type proof struct {
 	thumbprint             string // of its key
 }
 
-// proven returns the thumbprint of the key that the request proves possession of;
-// empty: it has no proof.
-func (s *Server) proven(r *http.Request) (thumbprint string, no *refusal) {
+// provedKey returns the thumbprint of the key that the request proves possession
+// of, or "" if it has no proof.
+func (s *Server) provedKey(r *http.Request) (thumbprint string, no *refusal) {
 	headers := r.Header.Values("DPoP")
 	if len(headers) == 0 {
 		if s.options.RequireDPoP {
@@ -120,7 +120,7 @@ func (s *Server) mismatch(r *http.Request, p proof) string {
 	return ""
 }
 
-// accept checks what a proof can be used for only once, and only now.
+// accept checks the nonce of a proof, and that it was not used before.
 func (v *verifier) accept(grantType string, p proof) *refusal {
 	v.mu.Lock()
 	defer v.mu.Unlock()

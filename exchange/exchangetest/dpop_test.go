@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,6 +152,15 @@ func TestProofRefusals(t *testing.T) {
 		"x too short":       func(j *jwt) []string { j.jwk["x"] = j.jwk["x"].(string)[:42]; return []string{j.sign(t, key)} },
 		"two segments":      func(j *jwt) []string { p := j.sign(t, key); return []string{p[:strings.LastIndexByte(p, '.')]} },
 		"a signature cut":   func(j *jwt) []string { p := j.sign(t, key); return []string{p[:len(p)-2]} },
+		"a signature with a zero more": func(j *jwt) []string {
+			p := j.sign(t, key)
+			cut := strings.LastIndexByte(p, '.') + 1
+			signature, err := base64.RawURLEncoding.DecodeString(p[cut:])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return []string{p[:cut] + encode(slices.Insert(signature, 32, 0))}
+		},
 		"iat too early": func(j *jwt) []string {
 			j.payload["iat"] = srv.Now().Add(-6 * time.Minute).Unix()
 			return []string{j.sign(t, key)}
@@ -216,5 +226,38 @@ func TestUnboundStaysUnbound(t *testing.T) {
 	}
 	if status, _ := next(); status != 200 {
 		t.Errorf("after a refresh with a proof: %d", status)
+	}
+}
+
+func TestDPoPOptions(t *testing.T) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]exchangetest.Options{
+		"none":           {},
+		"RequireDPoP":    {RequireDPoP: true},
+		"RandomProofIDs": {RandomProofIDs: true},
+	} {
+		srv := exchangetest.NewServer(o)
+		defer srv.Close()
+		exchange := func(proofs ...string) (errorCode any, nonce string) {
+			code := srv.AppCode(exchangetest.CodeRequest{})
+			_, body, nonce := postProved(t, srv, credentials(srv, "grant_type", "authorization_code", "code", code, "redirect_uri", ""), proofs...)
+			return body["error"], nonce
+		}
+		if got, _ := exchange(); (got == "invalid_dpop_proof") != o.RequireDPoP {
+			t.Errorf("%s: without a proof: %v", name, got)
+		}
+		proof := newJWT(srv, key, "random")
+		proof.payload["nonce"] = "unknown"
+		got, nonce := exchange(proof.sign(t, key))
+		if (got == "use_dpop_nonce") != o.RandomProofIDs {
+			t.Errorf("%s: with a random jti and an unknown nonce: %v", name, got)
+		}
+		proof.payload["nonce"] = nonce
+		if got, _ := exchange(proof.sign(t, key)); (got == nil) != o.RandomProofIDs {
+			t.Errorf("%s: with a random jti: %v", name, got)
+		}
 	}
 }

@@ -96,7 +96,7 @@ type Server struct {
 	renaming sync.Mutex // the issuer, in Issuer
 	ledger   *ledger
 	routes   map[string]route
-	script   script
+	faults   faultQueue
 	log      requestLog
 	proofs   *verifier
 	ahead    atomic.Int64 // how far Advance has moved the clock

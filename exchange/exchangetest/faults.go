@@ -22,7 +22,7 @@ import (
 // A connection is closed by a panic with [http.ErrAbortHandler], as net/http
 // wants it. A test that calls ServeHTTP without a connection sees that panic.
 type Fault struct {
-	// Status, Header and Body are answered in place of what the request asks for.
+	// Status, Header and Body are answered in place of the response to the request.
 	// If Status is 0, 200 is used. The Content-Type is that of Google's JSON unless
 	// Header has another.
 	Status int
@@ -65,42 +65,43 @@ func ErrorFault(status int, code, description string) Fault {
 // fault affects the next request, and so on. Requests after the last fault are
 // answered as they should be.
 func (s *Server) Inject(e Endpoint, faults ...Fault) {
-	s.script.add(e, faults)
+	s.faults.add(e, faults)
 }
 
 // Script replaces the faults that wait for requests to an endpoint. Without faults
 // it removes them.
 func (s *Server) Script(e Endpoint, faults ...Fault) {
-	s.script.set(e, faults)
+	s.faults.set(e, faults)
 }
 
-type script struct {
+// A faultQueue holds the faults that wait for requests.
+type faultQueue struct {
 	mu     sync.Mutex
 	faults map[Endpoint][]Fault
 }
 
-func (q *script) set(e Endpoint, faults []Fault) {
+func (q *faultQueue) set(e Endpoint, faults []Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.faults, e)
 	q.append(e, faults)
 }
 
-func (q *script) add(e Endpoint, faults []Fault) {
+func (q *faultQueue) add(e Endpoint, faults []Fault) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.append(e, faults)
 }
 
 // append adds faults. The caller holds the lock.
-func (q *script) append(e Endpoint, faults []Fault) {
+func (q *faultQueue) append(e Endpoint, faults []Fault) {
 	if q.faults == nil {
 		q.faults = make(map[Endpoint][]Fault)
 	}
 	q.faults[e] = append(q.faults[e], faults...)
 }
 
-func (q *script) next(e Endpoint) Fault {
+func (q *faultQueue) next(e Endpoint) Fault {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.faults[e]) == 0 {

@@ -158,8 +158,8 @@ func (s *Server) answerPopup(w http.ResponseWriter, a *authRequest, answer url.V
 	})
 }
 
-// leaveButton ends the pages of the button with an ID token.
-func (s *Server) leaveButton(w http.ResponseWriter, r *http.Request, a *authRequest, u *user) {
+// finishButton ends the pages of the button with an ID token.
+func (s *Server) finishButton(w http.ResponseWriter, r *http.Request, a *authRequest, u *user) {
 	code, err := s.ledger.decide(a.signIn(u, nil))
 	if err != nil {
 		showError(w, badRequest("invalid_request", err.Error()))

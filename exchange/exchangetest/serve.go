@@ -76,10 +76,10 @@ func (s *Server) newRoutes() map[string]route {
 	}
 }
 
-// maxBody bounds what a request may send; the endpoints need a few KiB.
+// maxBody bounds the body of a request; the endpoints need a few KiB.
 const maxBody = 1 << 20
 
-// ServeHTTP answers as Google would, or as the script says.
+// ServeHTTP answers as Google would, or with the next fault.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, ok := s.routes[r.URL.Path]
 	if !ok {
@@ -91,7 +91,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "cannot read the request", http.StatusBadRequest)
 		return
 	}
-	fault := s.script.next(to.endpoint)
+	fault := s.faults.next(to.endpoint)
 	var response *recorder
 	if fault.Performed {
 		response = run(to.serve, r)
@@ -135,7 +135,7 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
 
-// cut breaks the connection after what has been written.
+// cut sends the response so far, and breaks the connection.
 func cut(w http.ResponseWriter) {
 	http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
@@ -199,4 +199,67 @@ func allow(w http.ResponseWriter, r *http.Request, methods ...string) bool {
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	return false
+}
+
+// serveDiscovery is https://accounts.google.com/.well-known/openid-configuration
+// with the server's own addresses.
+func (s *Server) serveDiscovery(w http.ResponseWriter, r *http.Request) {
+	if !allow(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	doc := map[string]any{
+		"issuer":                                s.issuerURL(),
+		"authorization_endpoint":                s.URL + authPath,
+		"token_endpoint":                        s.URL + tokenPath,
+		"revocation_endpoint":                   s.URL + revokePath,
+		"userinfo_endpoint":                     s.URL + userInfoPath,
+		"jwks_uri":                              s.CertsURL(),
+		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+		"scopes_supported":                      []string{"openid", "email", "profile"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+		"claims_supported": []string{
+			"aud", "email", "email_verified", "exp", "family_name", "given_name", "iat", "iss", "name", "picture", "sub",
+		},
+		"code_challenge_methods_supported": []string{"plain", "S256"},
+		"grant_types_supported":            []string{"authorization_code", "refresh_token"},
+	}
+	if !s.options.OmitIssuerSupport {
+		doc["authorization_response_iss_parameter_supported"] = true
+	}
+	writeJSON(w, http.StatusOK, doc)
+}
+
+// A rewriter sends requests for Google's sign-in hosts to the server.
+type rewriter struct {
+	server *Server
+	base   http.RoundTripper
+}
+
+var googleHosts = map[string]bool{
+	"accounts.google.com":          true,
+	"oauth2.googleapis.com":        true,
+	"openidconnect.googleapis.com": true,
+	"www.googleapis.com":           true,
+}
+
+func (t *rewriter) RoundTrip(r *http.Request) (*http.Response, error) {
+	if googleHosts[r.URL.Hostname()] {
+		to, err := url.Parse(t.server.URL)
+		if err != nil {
+			return nil, err
+		}
+		r = r.Clone(r.Context())
+		r.URL.Scheme, r.URL.Host = to.Scheme, to.Host
+	}
+	return t.base.RoundTrip(r)
+}
+
+// CloseIdleConnections is called by [http.Client.CloseIdleConnections].
+func (t *rewriter) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
 }

@@ -32,14 +32,14 @@ func (s *Server) grant(r *http.Request) (issued, *refusal) {
 	if !isForm(r) {
 		return issued{}, badRequest("invalid_request", "Invalid content type.")
 	}
-	if no := single(form); no != nil {
+	if no := refuseRepeated(form); no != nil {
 		return issued{}, no
 	}
 	c, no := s.clientOf(r)
 	if no != nil {
 		return issued{}, no
 	}
-	thumbprint, no := s.proven(r)
+	thumbprint, no := s.provedKey(r)
 	if no != nil {
 		return issued{}, no
 	}
@@ -61,8 +61,8 @@ func (s *Server) grant(r *http.Request) (issued, *refusal) {
 	}
 }
 
-// single refuses a parameter that comes twice (RFC 6749 section 3.2).
-func single(form url.Values) *refusal {
+// refuseRepeated refuses a parameter that comes twice (RFC 6749 section 3.2).
+func refuseRepeated(form url.Values) *refusal {
 	for name, values := range form {
 		if len(values) > 1 {
 			return badRequest("invalid_request", "OAuth 2 parameters can only have a single value: "+name)
@@ -89,8 +89,8 @@ func (s *Server) clientOf(r *http.Request) (*client, *refusal) {
 	return s.ledger.authenticate(id, secret)
 }
 
-// tokenResponse is the body of a success (RFC 6749 section 5.1), with what
-// Google adds.
+// tokenResponse is the body of a success (RFC 6749 section 5.1), with
+// the members that Google adds.
 func (s *Server) tokenResponse(t issued) any {
 	now := s.Now()
 	body := struct {
@@ -170,4 +170,24 @@ func (s *Server) signIDToken(user *user, claims map[string]any) string {
 		}
 	}
 	return s.issuer.Sign(claims)
+}
+
+// serveRevoke is https://oauth2.googleapis.com/revoke: the token in the query
+// or the body, by POST, or by GET as older SDKs do.
+func (s *Server) serveRevoke(w http.ResponseWriter, r *http.Request) {
+	if !allow(w, r, http.MethodPost, http.MethodGet) {
+		return
+	}
+	token := r.URL.Query().Get("token")
+	if token == "" {
+		token = r.PostForm.Get("token")
+	}
+	switch {
+	case token == "":
+		refuse(w, missingParameter("token"))
+	case !s.ledger.revoke(token):
+		refuse(w, badRequest("invalid_token", "Token expired or revoked"))
+	default:
+		writeJSON(w, http.StatusOK, struct{}{})
+	}
 }
