@@ -79,3 +79,34 @@ func TestBoundRefreshToken(t *testing.T) {
 		t.Errorf("a sign-in without a key is kept with the key %q", got)
 	}
 }
+
+// A sign-in that meets another one is checked at Google with its own key.
+func TestBoundSignInMeetsAnother(t *testing.T) {
+	g, s := newGoogle(), &hooked{Store: new(tokenstore.Memory)}
+	k := &keyed{google: g, keys: []string{"new"}}
+	with := func(c *tokenstore.Config) { c.Refresher = k }
+	b, other := join(t, g, s, with), join(t, g, s, with)
+	s.beforeSave = func(tokenstore.Grant) error {
+		s.beforeSave = nil
+		other.signIn(t, g.consent("openid"))
+		return nil
+	}
+	b.signIn(t, withExtra(g.consent("openid"), "dpop_jkt", "new"))
+	if got := b.kept(t).KeyThumbprint; got != "new" || !slices.Equal(k.used, []string{"new"}) {
+		t.Errorf("kept with the key %q, refreshed with %q", got, k.used)
+	}
+}
+
+func TestImportBound(t *testing.T) {
+	g := newGoogle()
+	k := &keyed{google: g, keys: []string{"old"}}
+	b := join(t, g, &hooked{Store: new(tokenstore.Memory)}, func(c *tokenstore.Config) { c.Refresher = k })
+	imported := tokenstore.Grant{RefreshToken: g.consent("").RefreshToken, KeyThumbprint: "old"}
+	if kept, err := b.Import(t.Context(), jane, imported); err != nil || !kept {
+		t.Fatal(kept, err)
+	}
+	b.token(t)
+	if got := b.kept(t).KeyThumbprint; got != "old" || !slices.Equal(k.used, []string{"old"}) {
+		t.Errorf("kept with the key %q, refreshed with %q", got, k.used)
+	}
+}

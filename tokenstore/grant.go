@@ -190,7 +190,7 @@ func (g *Grant) appendBinary(b []byte) ([]byte, error) {
 	b = tlv.AppendFlag(b, 27, g.told)
 	b = tlv.AppendFlag(b, 29, g.lineage.byGoogle)
 	b = tlv.AppendList(b, 31, g.Lost)
-	b = tlv.AppendString(b, 32, g.KeyThumbprint) // who ignores it loses the grant
+	b = tlv.AppendString(b, 32, g.KeyThumbprint) // even: a reader that does not know it must refuse the record
 	return append(b, g.unknown...), nil
 }
 

@@ -74,6 +74,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		"empty scope":  {Scopes: []string{"", "openid", ""}},
 		"12 KiB":       {RefreshToken: strings.Repeat("t", 12<<10)},
 		"not UTF-8":    {RefreshToken: "\xff\x00", Reason: "\n"},
+		"bound":        {RefreshToken: "1//refresh", KeyThumbprint: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"},
 		"with version": {RefreshToken: "1//refresh", Version: "v"},
 	} {
 		t.Run(name, func(t *testing.T) {
