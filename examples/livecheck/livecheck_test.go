@@ -210,6 +210,33 @@ func TestNeverConsents(t *testing.T) {
 	}
 }
 
+// TestErrorIsShown has a Google that does not send the browser back.
+func TestErrorIsShown(t *testing.T) {
+	t.Parallel()
+	f := start(t, exchangetest.Options{}, drivetest.Options{})
+	rec, out := lookAt(t, t.Context(), f, func(g *google, r *run) {
+		r.steps = these("sign-in", "second-sign-in", "approval-prompt")
+		willing := g.person
+		g.person = someone(func(ctx context.Context, p trip) (url.Values, error) {
+			if r.at.Step != "sign-in" {
+				return nil, errShown
+			}
+			return willing.visit(ctx, p)
+		})
+	})
+	wantDifferences(t, rec, "second-sign-in: it comes to its end",
+		"approval-prompt: the browser comes back from the old address", "approval-prompt: refresh token by the old address",
+		"approval-prompt: the browser comes back from today's address", "approval-prompt: refresh token by today's address")
+	if want := "not finished: the browser was not sent back: an error was shown"; strings.Count(out, want) != 1 {
+		t.Errorf("the output does not say %q:\n%s", want, out)
+	}
+	for _, fact := range rec.step("approval-prompt").Facts {
+		if fact.Value != "no: Google shows an error" {
+			t.Errorf("%s: %s", fact.Name, fact.Value)
+		}
+	}
+}
+
 func TestNobodyComes(t *testing.T) {
 	t.Parallel()
 	f := start(t, exchangetest.Options{}, drivetest.Options{})

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -150,5 +151,36 @@ func TestDeskRefuses(t *testing.T) {
 	b.get(t.Context(), d.url()+"livecheck?code=b&state=right")
 	if r := <-back; r.err != nil || r.back.Get("code") != "b" {
 		t.Errorf("the visit ends with %v, %v", r.back, r.err)
+	}
+}
+
+// TestDeskShowsAnError follows the link for an error of Google's.
+func TestDeskShowsAnError(t *testing.T) {
+	t.Parallel()
+	d, err := newDesk(t.Context(), "http://localhost:0/livecheck", time.Hour, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	b := &browser{t: t, http: &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	done := make(chan error, 1)
+	go func() {
+		_, err := d.visit(t.Context(), trip{address: "https://accounts.google.com/", state: "right"})
+		done <- err
+	}()
+	if _, to := b.get(t.Context(), d.url()); to != "https://accounts.google.com/" {
+		t.Errorf("where nothing is to be done, the page leads to %q", to)
+	}
+	page, _ := b.get(t.Context(), d.url()) // the person comes back by the back button
+	found := links.FindAllStringSubmatch(page, -1)
+	if len(found) != 2 {
+		t.Fatalf("the page has not two links: %s", page)
+	}
+	b.get(t.Context(), d.url()+html.UnescapeString(found[1][1]))
+	if err := <-done; !errors.Is(err, errShown) {
+		t.Errorf("the visit ends with %v", err)
 	}
 }

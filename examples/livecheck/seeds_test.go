@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,8 +243,11 @@ func TestSeeds(t *testing.T) {
 // into puts the seed between a run and the fakes. What is seeded in one step can reach
 // no other, so that the others need not be done.
 func (s *seed) into(g *google, r *run) {
-	if s.step != "" {
+	switch {
+	case s.step != "":
 		r.steps = these("sign-in", s.step)
+	case !s.files.LargeSingleRequests: // no other option reaches the uploads, which take long
+		r.steps = slices.DeleteFunc(slices.Clone(steps), func(s step) bool { return s.name == "uploads" })
 	}
 	base, willing := g.transport, g.person
 	g.transport = roundTripper(func(req *http.Request) (*http.Response, error) {
