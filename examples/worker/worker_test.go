@@ -156,7 +156,7 @@ func newWorld(t *testing.T, n int, scopes func(i int) []string) *world {
 	if w.client, err = exchange.New(w.google.Config()); err != nil {
 		t.Fatal(err)
 	}
-	if w.pool, err = pgxpool.New(t.Context(), w.database.DSN); err != nil {
+	if w.pool, err = connect(t.Context(), w.config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.pool.Close)
@@ -166,9 +166,15 @@ func newWorld(t *testing.T, n int, scopes func(i int) []string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := createTables(t.Context(), w.pool, rows); err != nil {
-		t.Fatal(err)
+	var starting sync.WaitGroup
+	for range 3 { // processes start at the same time
+		starting.Go(func() {
+			if err := createTables(t.Context(), w.pool, rows); err != nil {
+				t.Error(err)
+			}
+		})
 	}
+	starting.Wait()
 	w.store = &tokenstore.Sealed{Store: rows, Sealer: w.config.keyring}
 	w.signIn(scopes)
 	return w
