@@ -175,5 +175,17 @@ func TestGoogleIsSlow(t *testing.T) {
 	site := http.NewServeMux()
 	site.Handle("GET /files", short)
 	w.must(w.through(site, "/files"), http.StatusServiceUnavailable, "Google is slow")
+	w.drive.Script() // on a busy machine the time may have ended before
 	w.must(w.get("/files"), http.StatusOK, "There are no files yet")
+}
+
+// Of an upload that breaks off, nothing is kept.
+func TestUploadBreaksOff(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	for _, size := range []int{10, 3 << 20} {
+		body := "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"half\"\r\n\r\n" + strings.Repeat("x", size)
+		w.must(w.do("POST", "/files", "multipart/form-data; boundary=x", body), http.StatusBadRequest, "This did not work")
+		w.must(w.get("/files"), http.StatusOK, "There are no files yet")
+	}
 }

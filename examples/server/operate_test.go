@@ -158,7 +158,7 @@ func TestWatched(t *testing.T) {
 		t.Error("no request to Google is part of a request of a user")
 	}
 	for _, want := range []string{`http_request_seconds_count{route="POST /files",status="303"} 1`, `drive_request_seconds_count{op="upload.chunk"`,
-		"grants_sign_ins_total 1", "tokenstore.signed_in", `route="GET /files"`} {
+		"grants_sign_ins_total 1", "tokenstore.signed_in", `route="POST /disconnect"`} {
 		if !strings.Contains(seen, want) {
 			t.Errorf("nothing says %s", want)
 		}
