@@ -208,3 +208,11 @@ func (e *PausedError) Unwrap() error { return e.Err }
 // RetryAfter returns how long the pause still lasted when the error was returned,
 // for a Retry-After header.
 func (e *PausedError) RetryAfter() time.Duration { return e.after }
+
+// HTTPStatus returns what the failure says, or 503.
+func (e *PausedError) HTTPStatus() int {
+	if says, ok := errors.AsType[statusError](e.Err); ok {
+		return says.HTTPStatus()
+	}
+	return http.StatusServiceUnavailable
+}

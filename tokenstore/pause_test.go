@@ -168,7 +168,7 @@ func TestFailuresForNow(t *testing.T) {
 // A test of a user makes a PausedError by itself.
 func TestPausedErrorMadeByHand(t *testing.T) {
 	err := error(&tokenstore.PausedError{Until: time.Unix(1790000000, 0)})
-	if errors.Is(err, tokenstore.ErrNeedsConsent) || !strings.Contains(err.Error(), "14:13:20 UTC") {
-		t.Error(err)
+	if errors.Is(err, tokenstore.ErrNeedsConsent) || !strings.Contains(err.Error(), "14:13:20 UTC") || statusOf(err) != 503 {
+		t.Errorf("%v, with status %d", err, statusOf(err))
 	}
 }
