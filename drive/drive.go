@@ -126,8 +126,8 @@ import (
 // else of the user's Drive.
 const Scope = "https://www.googleapis.com/auth/drive.appdata"
 
-// DefaultEndpoint is where Google serves the Drive API.
-const DefaultEndpoint = "https://www.googleapis.com"
+// defaultEndpoint is where Google serves the Drive API.
+const defaultEndpoint = "https://www.googleapis.com"
 
 // alias is the application-data folder wherever Drive wants a file ID, and also
 // the name of the space that holds it.
@@ -148,8 +148,8 @@ type Config struct {
 	// upload session is in them, and may be all that it takes to write the document.
 	HTTPClient *http.Client
 
-	// Endpoint is the root of the API. If empty, [DefaultEndpoint] is used. It must be an
-	// https URL, or http on a loopback address.
+	// Endpoint is the root of the API. If empty, https://www.googleapis.com is used.
+	// It must be an https URL, or http on a loopback address.
 	Endpoint string
 
 	// Parallel is how many requests [AppFolder.DeleteAll] and [Each] have in flight at

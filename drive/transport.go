@@ -33,7 +33,7 @@ const userAgent = "googlesignin-drive (gzip)"
 // clients want, /drive/v3, is taken off.
 func parseEndpoint(s string) (*url.URL, error) {
 	if s == "" {
-		s = DefaultEndpoint
+		s = defaultEndpoint
 	}
 	u, err := url.Parse(strings.Clone(s))
 	if err != nil {

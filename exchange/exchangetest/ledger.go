@@ -11,6 +11,10 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
+// codeLifetime is the longest that RFC 6749 section 4.1.2 recommends. Google states
+// none.
+const codeLifetime = 10 * time.Minute
+
 // A ledger holds users, clients, consents, codes and tokens, and the rules by which
 // a consent becomes a code, a code becomes tokens, and tokens end. It knows nothing
 // of HTTP.
@@ -151,7 +155,7 @@ func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 		scopes:    scope.Set(granted...),
 		refreshes: s.client.Installed || s.offline && asked,
 		asked:     asked,
-		expiry:    l.now().Add(l.options.CodeLifetime),
+		expiry:    l.now().Add(codeLifetime),
 		authTime:  s.user.profile().SignedInAt,
 	}
 	if code.authTime.IsZero() {

@@ -35,10 +35,6 @@ type Options struct {
 	// Issuer, which has a URL of its own.
 	OwnIssuer bool
 
-	// CodeLifetime is how long a code can be redeemed; default 10 minutes, the
-	// longest that RFC 6749 section 4.1.2 recommends. Google states none.
-	CodeLifetime time.Duration
-
 	// AccessTokenLifetime is how long access tokens and ID tokens are good;
 	// default 1 hour.
 	AccessTokenLifetime time.Duration
@@ -143,9 +139,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.CodeLifetime == 0 {
-		o.CodeLifetime = 10 * time.Minute
 	}
 	if o.AccessTokenLifetime == 0 {
 		o.AccessTokenLifetime = time.Hour

@@ -62,9 +62,9 @@ func (i *Issuer) JWKS() []byte {
 	return mustJSON(set)
 }
 
-// CertsPEM returns the published keys as Google's /oauth2/v1/certs has them, for
+// certificates returns the published keys as Google's /oauth2/v1/certs has them, for
 // its older client libraries: a JSON object of PEM certificates by kid.
-func (i *Issuer) CertsPEM() []byte {
+func (i *Issuer) certificates() []byte {
 	certs := make(map[string]string)
 	for _, k := range i.published() {
 		certs[k.id] = k.certificate(i.now())
@@ -119,7 +119,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body := i.JWKS
 	if r.URL.Path == "/oauth2/v1/certs" {
-		body = i.CertsPEM
+		body = i.certificates
 	}
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.Header().Set("Cache-Control", "public, max-age=23474, must-revalidate, no-transform")

@@ -78,15 +78,14 @@ import (
 // again if the connection broke before the result came, as clients do.
 type Eval func(ctx context.Context, script string, keys, args []string) (any, error)
 
-// DefaultPrefix is the Prefix of a Config without one.
-const DefaultPrefix = "google-grants:"
+const defaultPrefix = "google-grants:"
 
 // Config configures a [Store].
 type Config struct {
 	// Eval runs a script on the server. Required.
 	Eval Eval
 	// Prefix begins the names of all keys. It must not contain braces. If empty,
-	// DefaultPrefix is used.
+	// "google-grants:" is used.
 	Prefix string
 }
 
@@ -114,7 +113,7 @@ func New(cfg Config) (*Store, error) {
 		return nil, errors.New("redisstore: Config.Prefix must not contain braces")
 	}
 	if cfg.Prefix == "" {
-		cfg.Prefix = DefaultPrefix
+		cfg.Prefix = defaultPrefix
 	}
 	return &Store{eval: cfg.Eval, prefix: cfg.Prefix}, nil
 }

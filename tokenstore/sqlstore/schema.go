@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Schema returns the statements that create [DefaultTable] and its table of
-// leases if they do not exist, for programs with their own migrations. It is
+// Schema returns the statements that create the table google_grants and its table
+// of leases if they do not exist, for programs with their own migrations. It is
 // empty for an unknown dialect.
 //
 // Between two statements, and nowhere else, there is an empty line. A driver that
@@ -17,7 +17,7 @@ func Schema(d Dialect) string {
 	if !d.known() {
 		return ""
 	}
-	return schemaText(d.schema(table{name: DefaultTable}))
+	return schemaText(d.schema(table{name: defaultTable}))
 }
 
 // Schema is like the function [Schema], for the Store's table and dialect.

@@ -92,8 +92,7 @@ var (
 	_ DB = (*sql.Conn)(nil)
 )
 
-// DefaultTable is the table of a Config without a Table.
-const DefaultTable = "google_grants"
+const defaultTable = "google_grants"
 
 // Config configures a [Store].
 type Config struct {
@@ -106,7 +105,7 @@ type Config struct {
 	// most 40 bytes each. It is always quoted, so an SQL keyword is allowed, and
 	// in PostgreSQL "Grants" and "grants" are two tables. It must not end in
 	// _leases, _token_hash or _prefix_hash, which this package appends to it. If
-	// empty, DefaultTable is used.
+	// empty, google_grants is used.
 	Table string
 }
 

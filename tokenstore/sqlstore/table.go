@@ -27,7 +27,7 @@ type table struct{ schema, name string }
 
 func parseTable(s string) (table, error) {
 	if s == "" {
-		return table{name: DefaultTable}, nil
+		return table{name: defaultTable}, nil
 	}
 	schema, name, qualified := strings.Cut(s, ".")
 	if !qualified {
