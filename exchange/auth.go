@@ -11,7 +11,7 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// AuthParams says what to ask the user for. Only Scopes is required.
+// AuthParams are the parameters of an authorization request. Only Scopes is required.
 // https://developers.google.com/identity/protocols/oauth2/web-server#creatingclient
 // explains the parameters.
 type AuthParams struct {
@@ -88,9 +88,8 @@ type AuthRequest struct {
 // NewAuthRequest returns the request for a browser that shall come back to
 // redirectURI, with a fresh state, nonce and PKCE verifier.
 //
-// Unless it is one of Config.RedirectURIs, if there are any, the error is
-// ErrRedirectMismatch. Other errors are mistakes in redirectURI
-// or p.
+// If Config has RedirectURIs and redirectURI is none of them, the error is
+// ErrRedirectMismatch. Other errors are mistakes in redirectURI or p.
 func (c *Client) NewAuthRequest(redirectURI string, p AuthParams) (*AuthRequest, error) {
 	if err := c.checkRedirect(redirectURI); err != nil {
 		return nil, err

@@ -101,8 +101,8 @@ type Config struct {
 	OnError func(*http.Request, error)
 
 	// Answer writes the answer of Handler and [Client.Fail] to a request that has
-	// failed. [HTTPStatus] and [ProblemCode] say what err means to an app; its text
-	// is for your log. If nil, [WriteProblem] is used.
+	// failed. [HTTPStatus] and [ProblemCode] are for the app; the text of err is for
+	// your log. If nil, [WriteProblem] is used.
 	Answer func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Now is the clock. Nil: time.Now.

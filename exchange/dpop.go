@@ -146,8 +146,8 @@ func (d *dpop) first() *dpopKey {
 	return d.keys[0]
 }
 
-// bound returns the key with that thumbprint, nil for none, or an error that Is
-// ErrKey.
+// bound returns the key with that thumbprint, or an error that Is ErrKey. It returns
+// nil if thumbprint is empty.
 func (d *dpop) bound(thumbprint string) (*dpopKey, error) {
 	if thumbprint == "" {
 		return nil, nil
@@ -200,8 +200,8 @@ func (d *dpop) learn(op string, h http.Header) (learned bool) {
 
 const maxNonce = 1024 // bytes; RFC 9449 has no limit
 
-// notNQCHAR reports whether RFC 9449 section 8.1 does not allow r in a nonce. What
-// it allows needs no escaping in JSON.
+// notNQCHAR reports whether RFC 9449 section 8.1 does not allow r in a nonce. The
+// other characters need no escaping in JSON.
 func notNQCHAR(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
 // proof returns a proof for one request with f. again says that it is the second

@@ -102,7 +102,7 @@ type Error struct {
 	ambiguous bool // a code may have been redeemed all the same
 }
 
-// Error says what failed, what that means, and what Google said.
+// Error names the operation, the meaning of its failure, and Google's error.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("exchange: ")
@@ -131,8 +131,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap returns what the failure means and, if there is one, its cause: a
-// transport's error or that of a context.
+// Unwrap returns the sentinel of the failure and its cause, if there is one: the
+// error of a transport or of a context.
 func (e *Error) Unwrap() []error {
 	if e.cause == nil {
 		return []error{e.means()}
@@ -218,8 +218,8 @@ func HTTPStatus(err error) int {
 	return http.StatusInternalServerError
 }
 
-// Hint says in a sentence or two what to do about the error. It is for the
-// people who run the backend, not for its users.
+// Hint returns a sentence or two of advice for the people who run the backend, not
+// for its users.
 func (e *Error) Hint() string {
 	if e.hint != "" {
 		return e.hint

@@ -2,14 +2,19 @@ package exchange_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
@@ -206,4 +211,55 @@ func ExampleClient_Refresh() {
 	// true <nil>
 	// exchange: refresh: invalid grant: HTTP 400 invalid_grant "Token has been expired or revoked."
 	// The refresh token is revoked or expired, or more than 100 newer ones were issued for this user and client: have the app get a code with consent.
+}
+
+// A kmsKey is a key in a key service (KMS): this process has its public half.
+type kmsKey struct {
+	public *ecdsa.PublicKey
+	sign   func(ctx context.Context, digest []byte) (der []byte, err error) // calls the service
+}
+
+func (k kmsKey) Public() crypto.PublicKey { return k.public }
+
+func (k kmsKey) Sign(_ io.Reader, digest []byte, _ crypto.SignerOpts) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return k.sign(ctx, digest)
+}
+
+// Refresh tokens are bound to a key that never leaves its service.
+func ExampleConfig_dPoP() {
+	google := exchangetest.NewServer(exchangetest.Options{RequireDPoP: true})
+	defer google.Close()
+	inService, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := google.Config()
+	cfg.DPoP = kmsKey{public: &inService.PublicKey, sign: func(_ context.Context, digest []byte) ([]byte, error) {
+		return ecdsa.SignASN1(rand.Reader, inService, digest)
+	}}
+	client, err := exchange.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tokens, err := client.Exchange(ctx, google.AppCode(exchangetest.CodeRequest{}), exchange.App)
+	if err != nil {
+		log.Fatal(err)
+	}
+	thumbprint, _ := tokens.Extra("dpop_jkt").(string) // tokenstore keeps it in the Grant
+	_, err = client.RefreshBound(ctx, tokens.RefreshToken, thumbprint)
+	fmt.Println("refreshed with the key:", err)
+
+	// A thief has the refresh token and the client secret.
+	cfg.DPoP = nil
+	thief, err := exchange.New(cfg)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = thief.Refresh(ctx, tokens.RefreshToken)
+	fmt.Println("refused without it:", err != nil)
+	// Output:
+	// refreshed with the key: <nil>
+	// refused without it: true
 }

@@ -134,9 +134,9 @@ func (c *Client) send(ctx context.Context, op string, address *url.URL, f form, 
 	return resp, nil
 }
 
-// do is not http.Client.Do, to which a redirect is a reason to send the code and
-// the secret to another address. With an error, answered reports whether there was
-// a response all the same.
+// do sends req and reads the response into into. http.Client.Do would follow a
+// redirect, and send the code and the secret to another address. With an error,
+// answered reports whether there was a response all the same.
 func (c *Client) do(req *http.Request, into *response) (body []byte, answered bool, err error) {
 	resp, err := c.roundTrip(req)
 	if err == nil && resp == nil { // a transport of a test, most likely

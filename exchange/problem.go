@@ -24,8 +24,8 @@ const (
 	problemServer       = "server_error"
 )
 
-// ProblemCode returns a stable code that says to an app, or to a page, what to do
-// about err. It is part of what [WriteProblem] writes.
+// ProblemCode returns a stable code, by which an app or a page knows what to do
+// about err. [WriteProblem] writes it.
 //
 //	code              err                                     what the app does
 //	bad_request       Is ErrBadRequest; or status 4xx         nothing: it has to be corrected

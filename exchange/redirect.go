@@ -31,7 +31,7 @@ type RedirectConfig struct {
 	// {new, old}, and ten minutes later {new}.
 	Keys [][]byte
 
-	// Params are what [Redirect.Start] asks the user for.
+	// Params are the parameters of the requests of [Redirect.Start].
 	Params AuthParams
 
 	// Home is the path of the page that signed-in users see first. It takes the
@@ -297,8 +297,8 @@ func failureName(err error) string {
 	return problemServer
 }
 
-// failureOf returns what the address of a failed sign-in says, or nil if the
-// query is that of a callback.
+// failureOf returns the sentinel that the address of a failed sign-in names, or nil
+// if the query is that of a callback.
 func failureOf(query url.Values) error {
 	if query.Has("state") {
 		return nil

