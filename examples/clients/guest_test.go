@@ -100,12 +100,9 @@ func signsIn(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env []string
 	wantSignedIn(t, srv, got, refreshed, requests...)
 }
 
-// talk runs a guest, sends jane through the pages where it asks for that, and returns
-// its result.
+// talk runs a guest that signs jane in to srv, and returns its result.
 func talk(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env ...string) (result []byte) {
 	t.Helper()
-	var errors bytes.Buffer
-	cmd.Stderr = &errors
 	client := srv.Clients()[0]
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Env = append(cmd.Env,
@@ -113,6 +110,17 @@ func talk(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env ...string) 
 		"CLIENT_ID="+client.ID, "CLIENT_SECRET="+client.Secret, "CLIENT_JSON="+string(srv.ClientSecretJSON()),
 		"CALLBACK="+client.RedirectURIs[0],
 	)
+	return converse(t, cmd, func(authURL string) string {
+		return client.RedirectURIs[0] + "?" + signIn(t, srv, authURL).Encode()
+	})
+}
+
+// converse runs a guest. authorize returns the address to which a browser is sent back
+// that begins at authURL.
+func converse(t *testing.T, cmd *exec.Cmd, authorize func(authURL string) string) (result []byte) {
+	t.Helper()
+	var errors bytes.Buffer
+	cmd.Stderr = &errors
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +137,7 @@ func talk(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env ...string) 
 		verb, rest, _ := strings.Cut(lines.Text(), " ")
 		switch verb {
 		case "authorize":
-			fmt.Fprintln(in, client.RedirectURIs[0]+"?"+signIn(t, srv, rest).Encode())
+			fmt.Fprintln(in, authorize(rest))
 		case "result":
 			result = []byte(rest)
 		default:

@@ -14,6 +14,7 @@ import (
 func TestRuby(t *testing.T) {
 	ruby := guests.Ruby(t)
 	srv, env := startAsGoogle(t, exchangetest.Options{})
+	env = append(env, "PATH=") // or it runs the gcloud of this machine, for each of its credentials
 	signsIn(t, srv, exec.CommandContext(t.Context(), ruby, "testdata/ruby/googleauth.rb"), env, true,
 		"POST /token", "GET /oauth2/v1/certs")
 }

@@ -94,7 +94,8 @@ func TestDjango(t *testing.T) {
 func TestRuby(t *testing.T) {
 	ruby := guests.Ruby(t)
 	w := newWorld(t, exchangetest.Options{})
-	w.library(exec.CommandContext(t.Context(), ruby, "testdata/ruby/file_token_store.rb"))
+	w.library(exec.CommandContext(t.Context(), ruby, "testdata/ruby/file_token_store.rb"),
+		"PATH=") // or it runs the gcloud of this machine, for each of its credentials
 	w.wantLines([]string{"1 skipped: no refresh token is kept", "1 taken"}, from("googleauth-ruby"))
 	w.wantKept(jane)
 }

@@ -23,10 +23,10 @@ import (
 // hosts are Google's for sign-in and Drive.
 var hosts = []string{"accounts.google.com", "oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"}
 
-// Google is a handler under the names of Google's hosts. Clients whose endpoints
+// Google is a server under the names of Google's hosts. Clients whose endpoints
 // cannot be set are tested with it as they are.
 type Google struct {
-	Proxy    string // host:port of a proxy that leads to the handler, and nowhere else
+	Proxy    string // host:port of a proxy that leads to the server, and nowhere else
 	CertFile string // PEM file with the certificate to trust
 }
 
@@ -52,8 +52,6 @@ func AsGoogle(tb testing.TB, handler http.Handler) *Google {
 	google.StartTLS()
 	tb.Cleanup(google.Close)
 
-	proxy := httptest.NewServer(tunnelTo(google.Listener.Addr().String()))
-	tb.Cleanup(proxy.Close)
 	dir, err := os.MkdirTemp("", "google-") // TempDir has no folder that servers, run as another user, can read
 	if err != nil {
 		tb.Fatal(err)
@@ -66,6 +64,14 @@ func AsGoogle(tb testing.TB, handler http.Handler) *Google {
 	if err := os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
 		tb.Fatal(err)
 	}
+	return LeadToGoogle(tb, google.Listener.Addr().String(), certFile)
+}
+
+// LeadToGoogle leads to a server at addr that has Google's host names in its
+// certificate, until the end of the test.
+func LeadToGoogle(tb testing.TB, addr, certFile string) *Google {
+	proxy := httptest.NewServer(tunnelTo(addr))
+	tb.Cleanup(proxy.Close)
 	return &Google{Proxy: proxy.Listener.Addr().String(), CertFile: certFile}
 }
 
