@@ -624,3 +624,48 @@ func TestSealedWithoutKeys(t *testing.T) {
 		})
 	}
 }
+
+// A Sealer that works on another record in the middle of each call finds its
+// arguments as they were.
+func TestSealedCallsShareNoMemory(t *testing.T) {
+	sealer := &interrupted{Sealer: ring(t, 1)}
+	sealed := &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: sealer}
+	key, other := tokenstore.Key{ClientID: client, Subject: jane}, johnKey
+	save(t, sealed, other, tokenstore.Grant{RefreshToken: "1//john", Scopes: []string{"openid"}})
+	sealer.during = func() {
+		g := load(t, sealed, other)
+		save(t, sealed, other, g)
+	}
+	g := tokenstore.Grant{Scopes: []string{"https://www.googleapis.com/auth/drive.appdata"}}
+	for i := range 20 {
+		g.RefreshToken = fmt.Sprintf("1//jane-%d", i)
+		g.Version = save(t, sealed, key, g)
+		if got := load(t, sealed, key); got.RefreshToken != g.RefreshToken {
+			t.Fatalf("loaded %q, want %q", got.RefreshToken, g.RefreshToken)
+		}
+	}
+}
+
+type interrupted struct {
+	tokenstore.Sealer
+	during func()
+	inside bool
+}
+
+func (s *interrupted) interrupt() {
+	if s.during != nil && !s.inside {
+		s.inside = true
+		s.during()
+		s.inside = false
+	}
+}
+
+func (s *interrupted) Seal(ctx context.Context, plaintext, associated []byte) ([]byte, error) {
+	s.interrupt()
+	return s.Sealer.Seal(ctx, plaintext, associated)
+}
+
+func (s *interrupted) Open(ctx context.Context, sealed, associated []byte) ([]byte, error) {
+	s.interrupt()
+	return s.Sealer.Open(ctx, sealed, associated)
+}
