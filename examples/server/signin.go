@@ -99,7 +99,8 @@ func (a *app) popupSignedIn(w http.ResponseWriter, r *http.Request, t *exchange.
 }
 
 // buttonSignedIn receives the ID token of Google's button. The nonce binds it to the
-// browser that the page was shown to.
+// browser that the page was shown to. In the redirect mode of the button its cookie would
+// not come along, because the POST is of another site then.
 func (a *app) buttonSignedIn(w http.ResponseWriter, r *http.Request) {
 	raw, err := idtoken.CredentialFromRequest(w, r)
 	var s session
