@@ -79,10 +79,12 @@ type fakes struct {
 }
 
 func newFakes(redirectURI string, a exchangetest.Options, d drivetest.Options) *fakes {
-	a.Users = []exchangetest.User{{
-		Email: "jane.doe@gmail.com", Name: "Jane Doe", GivenName: "Jane", FamilyName: "Doe",
-		Picture: "https://lh3.googleusercontent.com/a/jane-doe=s96-c",
-	}}
+	if a.Users == nil { // one, who need not be chosen
+		a.Users = []exchangetest.User{{
+			Email: "jane.doe@gmail.com", Name: "Jane Doe", GivenName: "Jane", FamilyName: "Doe",
+			Picture: "https://lh3.googleusercontent.com/a/jane-doe=s96-c",
+		}}
+	}
 	a.Clients = []exchangetest.Client{{RedirectURIs: []string{redirectURI}}}
 	accounts := exchangetest.NewServer(a)
 	d.Accounts = accounts

@@ -237,6 +237,27 @@ func TestErrorIsShown(t *testing.T) {
 	}
 }
 
+// TestAnotherAccount has a person who signs in with another account than at first.
+func TestAnotherAccount(t *testing.T) {
+	t.Parallel()
+	f := start(t, exchangetest.Options{Users: []exchangetest.User{{Email: "jane.doe@gmail.com"}, {Email: "john.roe@gmail.com"}}}, drivetest.Options{})
+	rec, out := lookAt(t, t.Context(), f, func(g *google, r *run) {
+		r.steps = these("sign-in", "second-sign-in", "narrower-consent", "code-twice", "revocation")
+		willing := g.person
+		g.person = someone(func(ctx context.Context, p trip) (url.Values, error) {
+			if at := r.at.Step; at == "second-sign-in" || at == "narrower-consent" {
+				p.address = strings.Replace(p.address, "login_hint=", "hint=", 1)
+				p.choice.User = "john.roe@gmail.com"
+			}
+			return willing.visit(ctx, p)
+		})
+	})
+	if n := strings.Count(out, "not finished: another account has signed in than at first; its access is revoked"); n != 2 {
+		t.Errorf("the output says it %d times:\n%s", n, out)
+	}
+	wantDifferences(t, rec, "second-sign-in: it comes to its end", "narrower-consent: it comes to its end")
+}
+
 func TestNobodyComes(t *testing.T) {
 	t.Parallel()
 	f := start(t, exchangetest.Options{}, drivetest.Options{})

@@ -296,7 +296,9 @@ func (r *run) exchange(ctx context.Context, back url.Values, req *exchange.AuthR
 		}
 		r.secrets = append(r.secrets, profile.Subject, profile.Email, profile.Name, profile.Picture, profile.HostedDomain)
 		if r.subject != "" && profile.Subject != r.subject {
-			r.fail(errors.New("another account has signed in than at first"))
+			r.post(ctx, revokeURL, url.Values{"token": {tokens.AccessToken}})
+			r.refreshes = slices.DeleteFunc(r.refreshes, func(token string) bool { return token == tokens.RefreshToken })
+			r.fail(errors.New("another account has signed in than at first; its access is revoked"))
 		}
 	}
 	return tokens, raw
