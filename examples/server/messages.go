@@ -23,6 +23,7 @@ func (e *refusal) ProblemCode() string { return e.code }
 
 var (
 	errSlow      = &refusal{"Google did not answer in time", http.StatusServiceUnavailable, "retry_later"}
+	errKept      = &refusal{"the user did not agree to more", http.StatusForbidden, "kept"}
 	errDriveFull = &refusal{"there is no room", http.StatusInsufficientStorage, "drive_full"}
 	errTooLarge  = &refusal{"the file is too large", http.StatusRequestEntityTooLarge, "upload_large"}
 )
@@ -37,11 +38,12 @@ var messages = map[string]message{
 	"not_started":      {"Signing in was not completed", "It took longer than ten minutes, was begun in another browser, or cookies are blocked.", "Try again", "/"},
 	"other_account":    {"That was another Google Account", "You are signed in with one account, and have chosen another one at Google. Sign out first to change accounts.", "Back", "/account"},
 	"code_spent":       {"Signing in took too long", "What Google has sent was used already, or is too old.", "Try again", "/"},
-	"retry_later":      {"Google is slow at the moment", "Nothing is lost, and you are still signed in. It mostly works again after a minute.", "Try again", "/account"},
+	"retry_later":      {"Google is slow at the moment", "Nothing is lost. It mostly works again after a minute.", "Try again", "/account"},
 	"not_signed_in":    {"Please sign in again", "Your session has ended.", "Sign in", "/"},
 	"bad_request":      {"This did not work", "The page may be an old one, or what it was about is gone.", "Back", "/"},
 	"server_error":     {"Something is wrong on our side", "We have been told. Nothing of yours is lost.", "Back", "/"},
 
+	"kept":         {"Nothing has changed", "You or an administrator did not agree. Notes may do what it could before.", "Back", "/account"},
 	"locked":       {"Google has disabled this account", "You can sign in again when Google has restored it.", "Back", "/"},
 	"deleting":     {"Your data is being deleted", "This takes a moment, and goes on by itself. You can sign in again afterwards.", "Back", "/"},
 	"deleted":      {"Your data is deleted", "Notes has deleted its folder in your Drive, ended its access to your Google Account, and forgotten you.", "Back to the start", "/"},
@@ -111,6 +113,9 @@ func (a *app) redirectFailed(w http.ResponseWriter, r *http.Request, err error, 
 	to := ""
 	if errUser == nil {
 		to = "/account"
+		if errors.Is(err, exchange.ErrDenied) {
+			err = errors.Join(errKept, err)
+		}
 	}
 	a.showMessage(w, r, err, to)
 }
