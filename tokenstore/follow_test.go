@@ -249,7 +249,7 @@ func TestTokenFollowsTheScopes(t *testing.T) {
 	}
 }
 
-// A refresh of a grant that another process replaces meanwhile brings nothing to
+// A refresh of a grant that another process has replaced brings nothing to
 // the cache, once this process has read the newer record.
 func TestRefreshOfAFormerGrant(t *testing.T) {
 	b := newBench(t)

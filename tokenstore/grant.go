@@ -20,9 +20,9 @@ type State int
 const (
 	// Active: the refresh token works, as far as is known.
 	Active State = iota
-	// NeedsConsent: Google has refused the refresh token for good, or somebody
-	// said that it is revoked; Grant.Reason says why. Only a sign-in with a new
-	// refresh token ends it.
+	// NeedsConsent: Google has refused the refresh token for good, or
+	// [Manager.MarkRevoked] was told that it is revoked; Grant.Reason says why. Only a
+	// sign-in with a new refresh token ends it.
 	NeedsConsent
 )
 

@@ -54,7 +54,7 @@ type Health struct {
 }
 
 // Health returns the state of the user's grant, and which of scopes it lacks. It
-// reads the record and asks nobody else. None: [ErrNotFound].
+// only reads the record. None: [ErrNotFound].
 func (m *Manager) Health(ctx context.Context, subject string, scopes ...string) (Health, error) {
 	u, err := m.acquire(subject)
 	if err != nil {

@@ -130,8 +130,9 @@ func (m *Manager) Disconnect(ctx context.Context, subject string) error {
 	return nil
 }
 
-// revokeAndDelete ends the kept grant, and what that is rotated to meanwhile, but no
-// newer sign-in. Once the grant is revoked it goes on when the caller leaves.
+// revokeAndDelete revokes and deletes the kept grant, also if it is rotated at the
+// same time, but no newer sign-in. Once it has revoked, it goes on when the caller
+// leaves.
 func (m *Manager) revokeAndDelete(ctx context.Context, u *user) error {
 	first, err := m.loadKept(ctx, u)
 	var revoked *record

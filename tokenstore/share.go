@@ -78,8 +78,8 @@ func (m *Manager) adopt(u *user, g Grant) *accessToken {
 	if !c.fresh(now.UnixNano()) {
 		return nil
 	}
-	if known := u.cached.Load(); known != nil && known.checkAt == 0 && known.value == c.value {
-		return nil
+	if known := u.cached.Load(); known != nil && known.value == c.value {
+		return nil // it is due, or an API has refused it
 	}
 	return c
 }

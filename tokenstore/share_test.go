@@ -247,7 +247,7 @@ func TestLeaseIsReleasedWithoutTheStore(t *testing.T) {
 	}
 }
 
-// The one who waits sees what became of the user meanwhile.
+// A caller who waits for a lease gets the error of a grant that has ended.
 func TestWaitingForALeaseEndsWithTheGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		all := cluster(t, 2)

@@ -111,7 +111,7 @@ type Leaser interface {
 	// the Manager's begin with "tokenstore/", so a program chooses others. A
 	// purpose that [ValidatePurpose] refuses is an error.
 	//
-	// With ok false and no error somebody holds it, and release is nil. With
+	// With ok false and no error another holder has it, and release is nil. With
 	// ok true the caller holds it until ttl has passed or release is called.
 	// release ends this lease and no later one, may be called twice and after
 	// ctx has ended, and does not fail: what cannot be released expires. The key

@@ -97,8 +97,8 @@ func TestTokenWithoutExpiry(t *testing.T) {
 	})
 }
 
-// Failures do not show while the cached token works, and cost nobody more than
-// one wait; a token that has ended is not served.
+// Failures do not show while the cached token works, and each caller waits once at
+// most; an expired token is not served.
 func TestTokenServesToItsEnd(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -161,8 +161,8 @@ func TestOneRefreshForAll(t *testing.T) {
 	})
 }
 
-// A token endpoint that hangs for one user delays nobody else, and nobody
-// longer than they want to wait.
+// A token endpoint that hangs for one user delays no other user, and no caller
+// longer than its context allows.
 func TestWaitersLeaveInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
@@ -308,7 +308,7 @@ func TestCachedTokenEndsWithTheGrant(t *testing.T) {
 	})
 }
 
-func TestAnswersWithoutAnAccessToken(t *testing.T) {
+func TestResponsesWithoutAnAccessToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, change := range map[string]func(*oauth2.Token) *oauth2.Token{
 			"nil":     func(*oauth2.Token) *oauth2.Token { return nil },
@@ -491,8 +491,8 @@ func TestInvalidateDuringARefresh(t *testing.T) {
 	})
 }
 
-// Whoever waits for a better token is not given the former one when that has
-// come to its end meanwhile.
+// A caller who waits for a better token does not get the former one after that has
+// expired.
 func TestFormerTokenIsNotServedAfterItsEnd(t *testing.T) {
 	for name, end := range map[string]func(*bench, context.Context) error{
 		"Revoked":    func(b *bench, ctx context.Context) error { return b.MarkRevoked(ctx, jane, "", time.Time{}) },
@@ -545,7 +545,7 @@ func TestCallerWhoHasLeft(t *testing.T) {
 
 // A call that begins after a sign-in elsewhere does not get the outcome of a look
 // at the store before it.
-func TestFlightThatLookedBefore(t *testing.T) {
+func TestRefreshThatReadBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		other := join(t, b.google, &hooked{Store: b.store.Store})

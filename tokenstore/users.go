@@ -21,7 +21,7 @@ type user struct {
 	mu         sync.Mutex
 	generation atomic.Uint64 // raised by a sign-in, a revocation and a Disconnect
 	grant      uint64        // fingerprint of the record that was read or written last; 0: not known
-	activity   *activity     // nil while nobody has a reference and there is nothing to keep
+	activity   *activity     // nil without a reference, if there is nothing to keep
 
 	// Guarded by users.mu.
 	refs    int32
@@ -190,14 +190,14 @@ func (all *users) release(u *user, now int64) {
 	}
 }
 
-// remove removes the entry of a user to whom nobody refers. The caller holds all.mu.
+// remove removes an entry without references. The caller holds all.mu.
 func (all *users) remove(u *user) {
 	all.bySubject.Delete(u.subject)
 	all.total--
 }
 
-// usefulUntil reports whether u, which nobody refers to, has pending writes, and
-// else until when the entry is of use.
+// usefulUntil reports whether u, an entry without references, has pending writes,
+// and else until when it is of use.
 func (u *user) usefulUntil() (pending bool, until int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -205,7 +205,7 @@ func (m *Manager) weigh(ctx context.Context, u *user, w *write, kept *record) er
 }
 
 // revokeOrphan revokes a refresh token that a refresh has brought for a user who
-// was disconnected while it was under way: nobody would know it any more.
+// was disconnected at the same time: no record has it.
 func (m *Manager) revokeOrphan(ctx context.Context, u *user, w *write) {
 	m.refused.Add(w.response.refreshToken, w.lineage.id, ReasonRevoked)
 	if err := m.revoke(ctx, w.response.refreshToken); err != nil {
