@@ -193,7 +193,7 @@ func (l *ledger) newRefreshToken(c *code, thumbprint string) *refreshToken {
 }
 
 // evict adds t to the user's refresh tokens for the client, and ends the oldest
-// beyond the limit without telling anyone.
+// beyond the limit, silently as Google does.
 func (l *ledger) evict(t *refreshToken) {
 	key := tokenKey{t.client.ID, t.user.subject}
 	live := slices.DeleteFunc(l.kept[key], func(t *refreshToken) bool { return !t.alive(l.now()) })

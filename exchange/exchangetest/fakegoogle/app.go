@@ -86,8 +86,8 @@ func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isOurs reports whether a Host header may ask for the console. A stranger's name that
-// leads to this address (DNS rebinding) would let his page read it.
+// isOurs reports whether a Host header may ask for the console. With another
+// site's name that leads to this address (DNS rebinding), its pages could read it.
 func (a *app) isOurs(hostport string) bool {
 	host := hostport
 	if name, _, err := net.SplitHostPort(hostport); err == nil {
