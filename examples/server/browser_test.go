@@ -160,11 +160,11 @@ func (v visitor) save(greeting string) {
 func watchUpload(v visitor) {
 	chunks := make(chan struct{})
 	rows, db := openSQLite(v.T)
-	v.world = newWorldOn(v.T, rows, db, func(r *http.Request) {
+	v.world = newWorldOn(v.T, worldOptions{rows: rows, db: db, before: func(r *http.Request) {
 		if part := r.Header.Get("Content-Range"); part != "" && !strings.HasPrefix(part, "bytes 0-") {
 			<-chunks
 		}
-	})
+	}})
 	v.Cleanup(func() { close(chunks) }) // or a test that has failed would wait for ever
 	v.signInByRedirect()
 	path := filepath.Join(v.TempDir(), "holiday.mp4")

@@ -21,7 +21,7 @@ func TestPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	w := newWorldOn(t, rows, db, func(*http.Request) {})
+	w := newWorldOn(t, worldOptions{rows: rows, db: db})
 	w.signIn()
 	w.signIn()
 	w.must(w.get("/account"), http.StatusOK, ">Connected<")

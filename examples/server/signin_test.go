@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -177,14 +176,24 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// With https, other hosts of the domain cannot set the cookie.
-func TestCookie(t *testing.T) {
-	rec := httptest.NewRecorder()
-	(&database{https: true}).setCookie(rec, "session", "x", time.Minute)
-	const want = "__Host-session=x; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=Lax"
-	if got := rec.Header().Get("Set-Cookie"); got != want {
-		t.Errorf("cookie %q, want %q", got, want)
+// With https, cookies have the prefix that keeps other hosts of the domain from setting
+// them.
+func TestHTTPS(t *testing.T) {
+	rows, db := openSQLite(t)
+	w := newWorldOn(t, worldOptions{rows: rows, db: db, https: true})
+	a := w.must(w.get("/"), http.StatusOK, "Sign in to Notes")
+	if got := a.header.Get("Strict-Transport-Security"); got == "" {
+		t.Error("a browser may come back without https")
 	}
+	w.must(w.post("/sign-in/button", w.button()), http.StatusSeeOther, "/account")
+	a = w.must(w.redirect("/sign-in", exchangetest.Choice{User: jane}), http.StatusSeeOther, "/account")
+	cookies := strings.Join(a.header.Values("Set-Cookie"), "\n")
+	for _, want := range []string{"__Host-session=", "; Path=/; Max-Age=1209600; HttpOnly; Secure; SameSite=Lax"} {
+		if !strings.Contains(cookies, want) {
+			t.Errorf("the cookies are %q, want %s in them", cookies, want)
+		}
+	}
+	w.must(w.get("/account"), http.StatusOK, ">Connected<")
 }
 
 func TestOtherSitesAreRefused(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"encoding/json"
 	"io"
@@ -51,6 +52,8 @@ type world struct {
 	log     *safeBuffer
 	jar     http.CookieJar
 	subject string // of jane
+
+	transport *http.Transport // of the browser
 }
 
 // faultyRows is a store whose faults a test injects.
@@ -81,7 +84,14 @@ func (s *safeBuffer) String() string {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	rows, db := openSQLite(t)
-	return newWorldOn(t, rows, db, func(*http.Request) {})
+	return newWorldOn(t, worldOptions{rows: rows, db: db})
+}
+
+type worldOptions struct {
+	rows   *sqlstore.Store
+	db     *sql.DB
+	before func(*http.Request) // called with each request to Drive; nil: nothing
+	https  bool
 }
 
 func openSQLite(t *testing.T) (*sqlstore.Store, *sql.DB) {
@@ -94,12 +104,15 @@ func openSQLite(t *testing.T) (*sqlstore.Store, *sql.DB) {
 	return rows, db
 }
 
-// newWorldOn calls before with each request to Drive.
-func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*http.Request)) *world {
+func newWorldOn(t *testing.T, o worldOptions) *world {
 	t.Helper()
-	w := &world{T: t, log: new(safeBuffer), spans: tracetest.NewSpanRecorder(), store: &tokenstoretest.Faulty{Store: rows}}
+	w := &world{T: t, log: new(safeBuffer), spans: tracetest.NewSpanRecorder(), store: &tokenstoretest.Faulty{Store: o.rows}}
 	srv := httptest.NewUnstartedServer(nil)
-	w.URL = strings.Replace("http://"+srv.Listener.Addr().String(), "127.0.0.1", "localhost", 1) // another site than the fakes
+	scheme, start := "http://", srv.Start
+	if o.https {
+		scheme, start = "https://", srv.StartTLS
+	}
+	w.URL = strings.Replace(scheme+srv.Listener.Addr().String(), "127.0.0.1", "localhost", 1) // another site than the fakes
 	w.google = exchangetest.NewServer(exchangetest.Options{Testing: true, Clients: []exchangetest.Client{{
 		Name: "Notes", RedirectURIs: []string{w.URL + callbackPath}, JavaScriptOrigins: []string{w.URL},
 	}}})
@@ -108,7 +121,9 @@ func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*htt
 	w.drive = drivetest.NewServer(drivetest.Options{Accounts: w.google})
 	t.Cleanup(w.drive.Close)
 	gate := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		before(r)
+		if o.before != nil {
+			o.before(r)
+		}
 		w.drive.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(gate.Close)
@@ -117,7 +132,7 @@ func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*htt
 		t.Fatal(err)
 	}
 	w.config = config{
-		Base: base, DB: db, Grants: faultyRows{w.store, rows.Check}, Key: bytes.Repeat([]byte("k"), 32),
+		Base: base, DB: o.db, Grants: faultyRows{w.store, o.rows.Check}, Key: bytes.Repeat([]byte("k"), 32),
 		Google: fakeAt(w.google, gate.URL, strings.Replace(w.drive.Endpoint(), w.drive.URL, gate.URL, 1)),
 		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Traces: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)),
@@ -130,7 +145,9 @@ func newWorldOn(t *testing.T, rows *sqlstore.Store, db *sql.DB, before func(*htt
 		t.Fatal(err)
 	}
 	srv.Config.Handler = w.app.routes()
-	srv.Start()
+	start()
+	w.transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // the certificate of a test
+	t.Cleanup(w.transport.CloseIdleConnections)
 	t.Cleanup(srv.Close)
 	w.newBrowser()
 	t.Cleanup(func() {
@@ -172,7 +189,7 @@ func (w *world) do(method, address, contentType, body string, header ...string) 
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
 	}
-	client := http.Client{Jar: w.jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{Transport: w.transport, Jar: w.jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := client.Do(r)
 	if err != nil {
 		w.Fatal(err)
