@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -117,6 +118,11 @@ func TestFakesAgainstThemselves(t *testing.T) {
 		t.Errorf("the recording has %d steps, of %q, date %q, version %q", len(rec.Steps), rec.Of, rec.Date, rec.Version)
 	}
 	wantDifferences(t, rec)
+
+	out.Reset() // now that the file is there
+	if err := check(t.Context(), &out, settings{recording: path}); !errors.Is(err, fs.ErrExist) || !strings.Contains(out.String(), "No difference in ") {
+		t.Errorf("a recording is overwritten, or the report is lost: %v\n%s", err, &out)
+	}
 }
 
 func TestReport(t *testing.T) {

@@ -27,10 +27,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
@@ -82,26 +84,27 @@ func check(ctx context.Context, out io.Writer, s settings) error {
 	if err != nil {
 		return err
 	}
+	var unwritten error
 	if s.recording != "" {
-		if err := seen.write(s.recording); err != nil {
-			return err
+		seen.Version = version(context.WithoutCancel(ctx))
+		if unwritten = seen.write(s.recording); unwritten == nil {
+			path, _ := filepath.Abs(s.recording)
+			fmt.Fprintln(out, "\nWhat was seen is in", path)
 		}
-		path, _ := filepath.Abs(s.recording)
-		fmt.Fprintln(out, "\nWhat was seen is in", path)
 	}
 	expected, err := lookAtFakes(context.WithoutCancel(ctx), s.project)
 	if err != nil {
-		return err
+		return errors.Join(unwritten, err)
 	}
 	if len(report(out, seen, expected)) > 0 {
 		err = errDiffers
 	}
-	return errors.Join(err, ctx.Err())
+	return errors.Join(unwritten, err, ctx.Err())
 }
 
 // look goes through the steps at one google.
 func look(ctx context.Context, out io.Writer, g *google, p Project) (*Recording, error) {
-	r, err := newRun(g, Recording{Format: format, Date: time.Now().UTC().Format(time.DateOnly), Version: version(), Project: p}, out)
+	r, err := newRun(g, Recording{Format: format, Date: time.Now().UTC().Format(time.DateOnly), Project: p}, out)
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +163,15 @@ func webClient(path string) (exchange.Config, error) {
 	return exchange.ConfigFromJSON(b)
 }
 
-// version returns the version of this module, or of its commit.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+// version returns the version of this module. With go run that is the commit checked
+// out, which only git knows.
+func version(ctx context.Context) string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
 		return "unknown"
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return info.Main.Version
+	return strings.TrimSpace(string(commit))
 }
