@@ -15,6 +15,9 @@
 //
 // -store takes the path of an SQLite file, or the address of a PostgreSQL database,
 // postgres://user@host/database. The key is made if its file is not there.
+// Behind a proxy that speaks https, -base-url https://notes.example.com -listen
+// localhost:8080 say where browsers and the proxy find it. Left to you are limits on the
+// rate of requests, migrations of the tables, and an exporter for the spans.
 //
 // To read it, begin with newApp and routes in app.go. signin.go has the ways in,
 // sessions.go the application's own sessions, account.go the connected account and the
