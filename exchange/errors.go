@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -199,8 +200,8 @@ func isOAuthWord(word string) bool {
 
 // HTTPStatus returns the HTTP status with which to answer an app or a browser
 // when its sign-in has failed with err. An error with a method HTTPStatus() int
-// in its chain says its own, also an error of another package; any other is
-// 500, and nil is 200.
+// in its chain says its own, also an error of another package; another that Is
+// context.DeadlineExceeded is 503, any other 500, and nil is 200.
 func HTTPStatus(err error) int {
 	if err == nil {
 		return http.StatusOK
@@ -209,6 +210,9 @@ func HTTPStatus(err error) int {
 		error
 		HTTPStatus() int
 	}](err)
+	if !ok && errors.Is(err, context.DeadlineExceeded) {
+		return http.StatusServiceUnavailable
+	}
 	if !ok {
 		return http.StatusInternalServerError
 	}

@@ -1,6 +1,7 @@
 package exchange_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ func TestProblemCode(t *testing.T) {
 		{&exchange.Error{Code: "invalid_client"}, "server_error", 500},
 		{&exchange.Error{Code: "redirect_uri_mismatch"}, "server_error", 500},
 		{errors.New("anything"), "server_error", 500},
+		{fmt.Errorf("drive: %w", context.DeadlineExceeded), "retry_later", 503},
+		{context.Canceled, "server_error", 500},
 		{&otherError{status: 401}, "not_signed_in", 401},
 		{&otherError{status: 404}, "bad_request", 404},
 		{&otherError{status: 408}, "retry_later", 408},

@@ -282,17 +282,18 @@ func (rd *Redirect) fail(w http.ResponseWriter, r *http.Request, err error, retu
 
 // failures are the sentinels that RedirectConfig.Failed gets, by their problem
 // codes, which are the values of failedParam.
-var failures = [...]error{ErrDenied, ErrTemporary, ErrState, ErrInvalidGrant, ErrBadRequest, ErrClient}
+var failures = [...]error{ErrDenied, ErrAccount, ErrTemporary, ErrState, ErrInvalidGrant, ErrBadRequest, ErrClient}
 
-// failureName returns the problem code of err that is in failures.
+// failureName returns the problem code of err, or of the nearest in failures.
 func failureName(err error) string {
-	switch code := ProblemCode(err); code {
-	case problemDenied, problemRetryLater, problemNotStarted, problemCodeSpent, problemBadRequest:
-		return code
-	case problemConsent:
+	code := ProblemCode(err)
+	switch {
+	case code == problemConsent:
 		return problemDenied
-	case problemNotSignedIn:
+	case code == problemNotSignedIn:
 		return problemNotStarted
+	case slices.ContainsFunc(failures[:], func(kind error) bool { return ProblemCode(kind) == code }):
+		return code
 	}
 	return problemServer
 }
@@ -317,6 +318,8 @@ func failedPage(w http.ResponseWriter, _ *http.Request, err error, returnPath st
 	switch {
 	case errors.Is(err, ErrDenied):
 		text = "You are not signed in. You or an administrator did not agree, or this account cannot be used here."
+	case errors.Is(err, ErrAccount):
+		text = "You are not signed in. You have chosen another Google Account than the one that is signed in here."
 	case errors.Is(err, ErrTemporary):
 		text = "Signing in does not work at the moment. Please try again later."
 	case errors.Is(err, ErrClient):

@@ -617,6 +617,7 @@ func TestRedirectFailedHook(t *testing.T) {
 		exchange.ErrClient:       errors.New("the database"),
 		exchange.ErrInvalidGrant: exchange.ErrInvalidGrant,
 		exchange.ErrBadRequest:   foreignError(400),
+		exchange.ErrAccount:      exchange.ErrAccount,
 	} {
 		s.signedIn = func(w http.ResponseWriter, r *http.Request, _ *exchange.Tokens, _ string) { s.redirect.Fail(w, r, err) }
 		s.told, got = nil, nil
