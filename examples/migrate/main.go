@@ -34,6 +34,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/examples/stores"
 	"github.com/seed3a054f9c/googlesignin/exchange"
@@ -109,11 +110,11 @@ func run(ctx context.Context, out io.Writer, o options) error {
 		return err
 	}
 	if !o.dryRun {
-		closeStore, err := m.connect(ctx, cfg, o)
+		end, err := m.connect(ctx, cfg, o)
 		if err != nil {
 			return errors.Join(err, report.close())
 		}
-		defer closeStore()
+		defer end()
 	}
 	err = m.all(ctx, old, report)
 	report.print(out)
@@ -124,7 +125,7 @@ func run(ctx context.Context, out io.Writer, o options) error {
 }
 
 // connect makes what a migration needs beside the old grants.
-func (m *migration) connect(ctx context.Context, cfg exchange.Config, o options) (closeStore func() error, err error) {
+func (m *migration) connect(ctx context.Context, cfg exchange.Config, o options) (end func() error, err error) {
 	if m.google, err = exchange.New(cfg); err != nil {
 		return nil, err
 	}
@@ -154,7 +155,11 @@ func (m *migration) connect(ctx context.Context, cfg exchange.Config, o options)
 	if err != nil {
 		return nil, errors.Join(err, closeStore())
 	}
-	return closeStore, nil
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		return errors.Join(m.kept.Close(ctx), closeStore())
+	}, nil
 }
 
 // checkKey fails if the store's first grant is under another key: the backend could
