@@ -84,7 +84,7 @@
 //	ErrConflict      409  the user signed in while being disconnected; or the store never settles
 //	ErrSubject       401  the ID token is another user's, or the subject cannot be one
 //	ErrSealed        500  the record cannot be unsealed; it stays as it is
-//	KeyError         500  the refresh token is bound to a key, and the Refresher does not use keys
+//	ErrKey           500  the refresh token is bound to a key, and the Refresher does not use keys
 //
 // Anything else is a failure for now, wrapped: the Refresher's or the store's. It
 // is 503 unless the Refresher says otherwise. A [*PausedError] says until when the

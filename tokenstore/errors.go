@@ -34,6 +34,11 @@ var (
 	ErrSealed error = &sentinel{"the record cannot be unsealed", http.StatusInternalServerError}
 	// ErrSubject: the subject cannot be one, or the ID token is another user's.
 	ErrSubject error = &sentinel{"wrong subject", http.StatusUnauthorized}
+	// ErrKey: the refresh token is bound to a key, and [Config].Refresher is no
+	// [BoundRefresher], so that it cannot prove to have the key. Nothing was sent,
+	// and the grant stays as it is. A BoundRefresher without the key has an error of
+	// its own: exchange.ErrKey.
+	ErrKey error = &sentinel{"the refresh token is bound to a key, and Config.Refresher has no RefreshBound", http.StatusInternalServerError}
 )
 
 type sentinel struct {
@@ -88,22 +93,6 @@ func (e *ConsentError) HTTPStatus() int { return http.StatusForbidden }
 // ProblemCode returns "consent_required", by which an app knows to get a code with
 // consent: see exchange.ProblemCode.
 func (e *ConsentError) ProblemCode() string { return "consent_required" }
-
-// A KeyError says that a refresh token is bound to a key, and that
-// [Config].Refresher is no [BoundRefresher], so that it cannot prove to have the
-// key. Nothing was sent, and the grant stays as it is. With a BoundRefresher that
-// does not have the key, the error is the Refresher's own: exchange.ErrKey.
-type KeyError struct {
-	Bound string // the thumbprint of the key (RFC 7638), as in [Grant].KeyThumbprint
-}
-
-// Error names the key.
-func (e *KeyError) Error() string {
-	return fmt.Sprintf("tokenstore: the refresh token is bound to the key %q, and Config.Refresher has no RefreshBound", e.Bound)
-}
-
-// HTTPStatus returns 500.
-func (e *KeyError) HTTPStatus() int { return http.StatusInternalServerError }
 
 // oauthError is what exchange.Error and its like say about themselves.
 type oauthError interface {

@@ -159,7 +159,7 @@ func (m *Manager) ask(ctx context.Context, refreshToken, keyThumbprint string) (
 		return r.RefreshBound(ctx, refreshToken, keyThumbprint)
 	}
 	if keyThumbprint != "" {
-		return nil, &KeyError{Bound: keyThumbprint}
+		return nil, fmt.Errorf("%w: %q", ErrKey, keyThumbprint)
 	}
 	return m.config.Refresher.Refresh(ctx, refreshToken)
 }

@@ -36,7 +36,7 @@ type Refresher interface {
 // exchange's Is ErrKey.
 //
 // A type that embeds a Refresher, to count its calls perhaps, hides RefreshBound:
-// then a bound refresh token is not sent, and the error is a [*KeyError].
+// then a bound refresh token is not sent, and the error is [ErrKey].
 type BoundRefresher interface {
 	Refresher
 	RefreshBound(ctx context.Context, refreshToken, keyThumbprint string) (*oauth2.Token, error)
