@@ -136,11 +136,19 @@ func flatObject(text []byte) map[string]any {
 
 // skip returns text after c and the white space around it.
 func skip(text []byte, c byte) (rest []byte, ok bool) {
-	text = bytes.TrimLeft(text, " \t\r\n")
+	text = trimSpace(text)
 	if len(text) == 0 || text[0] != c {
 		return text, false
 	}
-	return bytes.TrimLeft(text[1:], " \t\r\n"), true
+	return trimSpace(text[1:]), true
+}
+
+// trimSpace returns text without the white space at its start.
+func trimSpace(text []byte) []byte {
+	for len(text) > 0 && (text[0] == ' ' || text[0] == '\n' || text[0] == '\r' || text[0] == '\t') {
+		text = text[1:]
+	}
+	return text
 }
 
 // plainString reads a string without escapes from the start of text.
