@@ -11,13 +11,17 @@ import (
 
 const root = "../.."
 
-// TestCodeCompiles holds every Go block of the documents against the files that
-// the compiler sees: it must stand in one of them, line for line but for the
-// indentation.
+// TestCodeCompiles holds every block of Go in the documents, and of JavaScript in the
+// README, against the files that the compiler and the browser see: it must stand in
+// one of them, line for line but for the indentation.
 func TestCodeCompiles(t *testing.T) {
 	files, n := compiled(t), 0
 	for _, document := range documents {
-		for _, block := range regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(read(t, document), -1) {
+		language := "go"
+		if document == "README.md" {
+			language = "(?:go|js)"
+		}
+		for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(read(t, document), -1) {
 			n++
 			if want := unindent(block[1]); !strings.Contains(files, want) {
 				t.Errorf("this code of %s is in no file:\n%s", document, block[1])
@@ -29,7 +33,8 @@ func TestCodeCompiles(t *testing.T) {
 	}
 }
 
-// compiled returns all Go files of both modules, one after the other.
+// compiled returns all Go files of both modules, and the scripts of pages, one after the
+// other.
 func compiled(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
@@ -39,7 +44,7 @@ func compiled(t *testing.T) string {
 			return err
 		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git"):
 			return fs.SkipDir
-		case filepath.Ext(path) != ".go":
+		case filepath.Ext(path) != ".go" && filepath.Ext(path) != ".js":
 			return nil
 		}
 		text, err := os.ReadFile(path)
