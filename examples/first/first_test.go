@@ -1,5 +1,5 @@
 // Package main is the program of the README's quick start. The test runs it
-// unchanged but for the port: the addresses that it calls are Google's.
+// unchanged except for the port: the addresses that it calls are Google's.
 package main
 
 import (

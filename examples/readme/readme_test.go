@@ -13,7 +13,7 @@ const root = "../.."
 
 // TestCodeCompiles holds every block of Go in the documents, and of JavaScript in the
 // README, against the files that the compiler and the browser see: it must stand in
-// one of them, line for line but for the indentation.
+// one of them, line for line except for the indentation.
 func TestCodeCompiles(t *testing.T) {
 	files, n := compiled(t), 0
 	for _, document := range documents {
