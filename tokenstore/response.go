@@ -112,8 +112,8 @@ func (m *Manager) newAccessToken(value, kind string, now, expiry time.Time, life
 	}
 }
 
-// jittered returns half to all of d. The low digits of the clock are as good as
-// random here, and under a test's clock they can be repeated.
+// jittered returns between a half and all of d. It takes the low digits of the clock
+// for random ones, so that a test that sets the clock gets the same result each time.
 func jittered(d time.Duration, now time.Time) time.Duration {
 	return d - time.Duration(now.UnixNano()%int64(d/2+1))
 }

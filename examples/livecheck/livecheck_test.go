@@ -185,7 +185,7 @@ func TestDoesNotUntick(t *testing.T) {
 	if n := strings.Count(out, "Please untick drive.file only. Once more."); n != tries-1 {
 		t.Errorf("the output asks %d times to untick the scope, want %d:\n%s", n, tries-1, out)
 	}
-	// The earlier consents, which nobody can take back, are in later answers.
+	// Later answers have the scopes of the earlier consents, too.
 	wantDifferences(t, rec, "narrower-consent: scopes with include_granted_scopes")
 }
 

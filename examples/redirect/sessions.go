@@ -41,7 +41,8 @@ func (s *sessions) user(r *http.Request) (u user, ok bool) {
 	return found.user, time.Now().Before(found.ends)
 }
 
-// start begins a session with a new ID, which nobody can have planted.
+// start begins a session. Its ID is new, so that it cannot be one that somebody else has
+// put into the browser.
 func (s *sessions) start(w http.ResponseWriter, u user) {
 	id, now := rand.Text(), time.Now()
 	s.mu.Lock()

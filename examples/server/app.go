@@ -206,7 +206,7 @@ func (a *app) forUser(within time.Duration, h func(w http.ResponseWriter, r *htt
 type view struct {
 	Title    string
 	Page     string // name of the template
-	User     user   // if zero, nobody is signed in
+	User     user   // the zero user: no one is signed in
 	Script   string // address of Google's
 	ClientID string
 	Scopes   string

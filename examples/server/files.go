@@ -50,8 +50,8 @@ func newFolders(grants *tokenstore.Manager, endpoint string, observe func(drive.
 	}}
 }
 
-// of returns the folder of a user, but for one who is being deleted: nothing may be put
-// into it any more.
+// of returns the folder of a user. It fails for one who is being deleted: nothing may be
+// put into that folder any more.
 func (f *folders) of(u user) (*drive.AppFolder, error) {
 	if u.Deleting {
 		return nil, errDeleting
@@ -132,9 +132,9 @@ func (a *app) readFiles(r *http.Request, u user) (page filesPage, err error) {
 	return page, nil
 }
 
-// saveSettings replaces the settings that the user has seen, and no others: if they
-// were changed meanwhile, in another tab or on another device, it shows the new ones
-// with the user's own, to be saved again.
+// saveSettings replaces the settings only if they are still those that the user has
+// seen. If another tab or device has changed them, it shows the new ones beside the
+// user's own, to be saved again.
 func (a *app) saveSettings(w http.ResponseWriter, r *http.Request, u user) error {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	wanted := settings{Greeting: r.PostFormValue("greeting"), WeekStart: r.PostFormValue("week_start")}

@@ -102,8 +102,8 @@ func explained(err error) error {
 	return err
 }
 
-// redirectFailed answers the browser after a sign-in by redirect that has failed. In
-// another tab, the user may have signed in meanwhile.
+// redirectFailed answers the browser after a sign-in by redirect that has failed. The
+// user may have signed in since then, in another tab.
 func (a *app) redirectFailed(w http.ResponseWriter, r *http.Request, err error, returnPath string) {
 	_, errUser := a.db.userOf(r.Context(), r)
 	if errors.Is(err, exchange.ErrState) && errUser == nil {

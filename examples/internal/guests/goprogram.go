@@ -14,8 +14,8 @@ import (
 )
 
 // GoProgram returns the program name, built from a package of the module in testdata/go or
-// of one that it requires: a module of its own, so that nobody else downloads and
-// compiles those. It builds once for each change of that folder, and keeps the program
+// of one that it requires: a module of its own, so that the other tests need not download and
+// compile those. It builds once for each change of that folder, and keeps the program
 // in the user's cache. It skips the test on a machine without a way to the modules.
 func GoProgram(tb testing.TB, name, pkg string) (path string) {
 	tb.Helper()
