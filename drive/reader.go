@@ -19,8 +19,8 @@ import (
 //
 // A download that breaks off is resumed where it was. Content that is read from the
 // first byte to the last is compared with Drive's checksum (SHA-256, or MD5 if there is
-// no other): the last Read returns ErrChecksum instead of io.EOF if the document was
-// damaged, or replaced while it was being read.
+// no other). If the document was damaged, or replaced while it was being read, the Read
+// that comes to its end returns ErrChecksum and no bytes.
 //
 // Only ReadAt may be called concurrently.
 type Reader struct {
@@ -93,6 +93,11 @@ func (r *Reader) Read(p []byte) (int, error) {
 		r.summed += int64(n)
 	}
 	r.offset += int64(n)
+	if r.offset == r.file.Size { // now: http.ServeContent and io.CopyN read no further
+		if err := r.verify(); err != io.EOF {
+			return 0, err
+		}
+	}
 	if r.Progress != nil {
 		r.Progress(Progress{Done: r.offset, Total: r.file.Size})
 	}

@@ -149,6 +149,26 @@ func TestReaderVerifies(t *testing.T) {
 	}
 }
 
+// A damaged document does not look whole to the browser that it is served to.
+func TestServeContentVerifies(t *testing.T) {
+	folder, _ := newFolder(t)
+	put(t, folder, "a.bin", "content")
+	r := openReader(t, folder, "a.bin")
+	put(t, folder, "a.bin", "CONTENT")
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		http.ServeContent(w, req, "a.bin", time.Time{}, r)
+	}))
+	defer srv.Close()
+	resp, err := srv.Client().Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got, err := io.ReadAll(resp.Body); err == nil {
+		t.Errorf("got %q without an error", got)
+	}
+}
+
 // The checksum is that of the content from first to last, however the reader
 // jumps.
 func TestReaderVerifiesInSpiteOfSeeks(t *testing.T) {
