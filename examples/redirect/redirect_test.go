@@ -147,6 +147,12 @@ func TestConsentOnlyWhenNeeded(t *testing.T) {
 	w.mustSee(jane + " is signed in")
 	w.mustSee("granted")
 	w.mustSignIn("") // nothing to ask again
+	w.sessions.mu.Lock()
+	n := len(w.sessions.kept)
+	w.sessions.mu.Unlock()
+	if n != 1 {
+		t.Errorf("%d sessions of one browser, want 1", n)
+	}
 
 	w.restart() // the refresh token is lost
 	w.mustSee("ended")
@@ -262,6 +268,18 @@ func TestOpenIsSaidWhenItIs(t *testing.T) {
 	}
 	if err := run(ctx, "", base, "127.0.0.1:0"); err != nil || !strings.HasSuffix(said.String(), "open "+base+"/\n") {
 		t.Errorf("error %v, log %q", err, said.String())
+	}
+}
+
+// A GET may have a form with files in its body, which the site must not keep.
+func TestLoginReadsNoBody(t *testing.T) {
+	w := newWorld(t, "", false)
+	body := strings.NewReader("--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\nx\r\n--x--")
+	r := httptest.NewRequest("GET", w.base.String()+"/login", body)
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+	w.site.routes().ServeHTTP(httptest.NewRecorder(), r)
+	if int64(body.Len()) != body.Size() {
+		t.Error("a body is read")
 	}
 }
 

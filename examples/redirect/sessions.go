@@ -41,12 +41,13 @@ func (s *sessions) user(r *http.Request) (u user, ok bool) {
 	return found.user, time.Now().Before(found.ends)
 }
 
-// start begins a session. Its ID is new, so that it cannot be one that somebody else has
-// put into the browser.
-func (s *sessions) start(w http.ResponseWriter, u user) {
+// start begins a session in place of the browser's earlier one. Its ID is new, so that it
+// cannot be one that somebody else has put into the browser.
+func (s *sessions) start(w http.ResponseWriter, r *http.Request, u user) {
 	id, now := rand.Text(), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forget(r)
 	for id, k := range s.kept {
 		if now.After(k.ends) {
 			delete(s.kept, id)
@@ -57,12 +58,17 @@ func (s *sessions) start(w http.ResponseWriter, u user) {
 }
 
 func (s *sessions) end(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forget(r)
+	s.set(w, "", -time.Second)
+}
+
+// forget forgets the session of the browser that has sent r. s.mu is locked.
+func (s *sessions) forget(r *http.Request) {
 	if c, err := r.Cookie(s.name()); err == nil {
-		s.mu.Lock()
-		defer s.mu.Unlock()
 		delete(s.kept, c.Value)
 	}
-	s.set(w, "", -time.Second)
 }
 
 func (s *sessions) name() string {

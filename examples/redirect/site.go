@@ -115,7 +115,7 @@ func (s *site) login(w http.ResponseWriter, r *http.Request) {
 		p.ForceConsent = errors.Is(err, tokenstore.ErrNeedsConsent)
 		p.LoginHint = u.Subject
 	}
-	s.redirect.StartWith(w, r, r.FormValue("to"), p)
+	s.redirect.StartWith(w, r, r.URL.Query().Get("to"), p)
 }
 
 func (s *site) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Tokens, returnPath string) {
@@ -131,7 +131,7 @@ func (s *site) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.Toke
 	case err != nil:
 		s.redirect.Fail(w, r, err)
 	default:
-		s.sessions.start(w, user{who.Subject, who.Email})
+		s.sessions.start(w, r, user{who.Subject, who.Email})
 		http.Redirect(w, r, returnPath, http.StatusSeeOther)
 	}
 }
