@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/exchange"
@@ -51,6 +52,13 @@ func readDocument(w http.ResponseWriter, r *http.Request) (Document, int) {
 	var doc Document
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDocument)).Decode(&doc); err != nil {
 		return nil, http.StatusBadRequest
+	}
+	now := time.Now()
+	for key, setting := range doc {
+		if setting.Changed.After(now) { // the device's clock is ahead: no other one could change this until then
+			setting.Changed = now
+			doc[key] = setting
+		}
 	}
 	return doc, http.StatusOK
 }

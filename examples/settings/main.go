@@ -80,7 +80,7 @@ func config(tokenFile string) (cfg drive.Config, done func(), err error) {
 // tour plays a phone and a tablet.
 func tour(ctx context.Context, out io.Writer, backend *httptest.Server) error {
 	phone, tablet := &device{"phone", Document{}}, &device{"tablet", Document{}}
-	start := time.Now()
+	start := time.Now().Add(-time.Hour)
 	phone.set("theme", "dark", start)
 	phone.set("units", "metric", start)
 	steps := []struct {

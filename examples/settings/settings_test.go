@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -200,6 +201,27 @@ func TestHandler(t *testing.T) {
 				t.Errorf("onError got %v, want %v", seen, tt.is)
 			}
 		})
+	}
+}
+
+// A device whose clock is years ahead does not have the last word until then.
+func TestClockAhead(t *testing.T) {
+	folder := newFolder(t, newServer(t))
+	handler := Handler(name, func(*http.Request) (*drive.AppFolder, error) { return folder, nil }, nil)
+	for _, change := range []Setting{
+		{Value: json.RawMessage(`"dark"`), Changed: time.Now().AddDate(10, 0, 0), Device: "phone"},
+		{Value: json.RawMessage(`"light"`), Changed: time.Now().AddDate(9, 0, 0), Device: "tablet"},
+	} {
+		body, err := json.Marshal(Document{"theme": change})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, r); !strings.Contains(w.Body.String(), string(change.Value)) {
+			t.Errorf("%d %s, want %s", w.Code, w.Body, change.Value)
+		}
 	}
 }
 
