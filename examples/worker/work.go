@@ -87,8 +87,7 @@ func (w *visitWorker) Work(ctx context.Context, job *river.Job[Visit]) error {
 	switch {
 	case err == nil:
 		w.log.InfoContext(ctx, "visited", "subject", job.Args.Subject, "period", job.Args.Period)
-	case errors.Is(err, tokenstore.ErrNotFound):
-		return river.JobCancel(err) // the user has disconnected the account
+	case errors.Is(err, tokenstore.ErrNotFound): // the user has disconnected, and wants no notice
 	case errors.Is(err, tokenstore.ErrNeedsConsent):
 		notice = "Please connect your Google Account again."
 	case errors.Is(err, drive.ErrScope):

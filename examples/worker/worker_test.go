@@ -495,6 +495,9 @@ func (w *world) disconnected(user string) {
 	if err != nil {
 		w.Fatal(err)
 	}
+	if _, err := w.pool.Exec(w.Context(), "INSERT INTO notices SELECT $1, 'Please connect again.'", user); err != nil {
+		w.Fatal(err)
+	}
 	if _, err := queue.Insert(w.Context(), Visit{Subject: user}, nil); err != nil {
 		w.Fatal(err)
 	}
