@@ -106,6 +106,23 @@ func TestDeleteGoesOn(t *testing.T) {
 	w.signIn()
 }
 
+// A sign-in while the files cannot be deleted yet does not take the access away that
+// this needs.
+func TestSignInDuringADeletion(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	w.must(w.upload("a.txt", "a"), http.StatusSeeOther, "/files")
+	busy := drivetest.Fault{Op: drivetest.OpDelete, Status: 403, Reason: "dailyLimitExceeded", Times: 2}
+	w.drive.Inject(busy)
+	w.must(w.post("/delete", nil), http.StatusSeeOther, "/account")
+	w.newBrowser()
+	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusConflict, `"deleting"`)
+	if err := w.app.tidy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.mustBeGone()
+}
+
 // Without access to Drive, the page says so, and the rest is deleted.
 func TestDeleteWithoutDrive(t *testing.T) {
 	w := newWorld(t)
@@ -129,6 +146,7 @@ func TestSettings(t *testing.T) {
 	}
 	one, two := revision(), revision() // two tabs
 	w.must(save("Hi", one), http.StatusSeeOther, "/files")
+	w.must(save("Hi", one), http.StatusSeeOther, "/files") // the button was clicked twice
 	page := w.must(save("<b>Moin", two), http.StatusConflict, "changed in another tab").page
 	if !strings.Contains(page, "&lt;b&gt;Moin") {
 		t.Error("the second tab has lost what was typed")
@@ -157,6 +175,8 @@ func TestFiles(t *testing.T) {
 	w.must(w.get("/files"), http.StatusOK, "There are no files yet")
 	w.must(w.do("POST", "/files", "text/plain", "x"), http.StatusBadRequest, "This did not work")
 	w.must(w.do("POST", "/files", "multipart/form-data; boundary=x", "--x--"), http.StatusBadRequest, "This did not work")
+	other := "--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n1\r\n--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b\"\r\n\r\n2\r\n--x--"
+	w.must(w.do("POST", "/files", "multipart/form-data; boundary=x", other), http.StatusBadRequest, "This did not work")
 	w.drive.SetQuota(10)
 	w.must(w.upload("b", strings.Repeat("x", 3<<20)), http.StatusInsufficientStorage, "Your Drive is full")
 	w.must(w.upload("b", "x", asPage...), http.StatusSeeOther, "/files")

@@ -155,7 +155,18 @@ func (a *app) routes() http.Handler {
 	// Google's page, and its handler compares a token of the form with a cookie.
 	site := http.NewCrossOriginProtection()
 	site.AddInsecureBypassPattern("POST /sign-in/button")
-	return a.observed(a.withHeaders(site.Handler(mux)))
+	return a.observed(a.withHeaders(site.Handler(limited(mux))))
+}
+
+// limited bounds all bodies but that of an upload, which has a limit of its own. Without
+// it, FormValue would write the files of anybody's form to the disk, also for a GET.
+func limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/files" {
+			r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // withHeaders sets the headers of all answers. Google's documents name what its script

@@ -136,7 +136,6 @@ func (a *app) readFiles(r *http.Request, u user) (page filesPage, err error) {
 // seen. If another tab or device has changed them, it shows the new ones beside the
 // user's own, to be saved again.
 func (a *app) saveSettings(w http.ResponseWriter, r *http.Request, u user) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	wanted := settings{Greeting: r.PostFormValue("greeting"), WeekStart: r.PostFormValue("week_start")}
 	revision := r.PostFormValue("revision")
 	if revision == "" || wanted.WeekStart != "monday" && wanted.WeekStart != "sunday" {
@@ -156,6 +155,10 @@ func (a *app) saveSettings(w http.ResponseWriter, r *http.Request, u user) error
 	page, err := a.readFiles(r, u)
 	if err != nil {
 		return err
+	}
+	if page.Settings == wanted { // the form was sent twice
+		http.Redirect(w, r, "/files", http.StatusSeeOther)
+		return nil
 	}
 	page.Settings, page.Conflict = wanted, true
 	return a.show(w, http.StatusConflict, "files.html", "Settings and files", u, page)
@@ -186,15 +189,18 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, u user) error {
 		if err != nil {
 			return errForm
 		}
-		if part.FormName() == "file" {
+		switch name := part.FormName(); name {
+		case "file":
 			file = part
-			break
-		}
-		value, err := io.ReadAll(io.LimitReader(part, 100))
-		if err != nil {
+		case "upload", "size":
+			value, err := io.ReadAll(io.LimitReader(part, 100))
+			if err != nil {
+				return errForm
+			}
+			fields[name] = string(value)
+		default:
 			return errForm
 		}
-		fields[part.FormName()] = string(value)
 	}
 	name := path.Base(strings.ReplaceAll(file.FileName(), `\`, "/"))
 	size, err := strconv.ParseInt(cmp.Or(fields["size"], "0"), 10, 64) // the script says it; without one it is not known

@@ -11,10 +11,11 @@
 // With Google itself, a web client needs http://localhost:8080 as a JavaScript origin
 // and http://localhost:8080/oauth2/callback as a redirect URI:
 //
+//	head -c 32 /dev/urandom | base64 > notes.key
 //	go run -C examples ./server -client-secret "$PWD/client_secret.json" -key "$PWD/notes.key" -store "$PWD/notes.db"
 //
 // -store takes the path of an SQLite file, or the address of a PostgreSQL database,
-// postgres://user@host/database. The key is made if its file is not there.
+// postgres://user@host/database. Without its key, what is stored is lost.
 // Behind a proxy that speaks https, -base-url https://notes.example.com -listen
 // localhost:8080 say where browsers and the proxy find it. Left to you are limits on the
 // rate of requests, migrations of the tables, and an exporter for the spans.
@@ -33,7 +34,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -91,7 +91,7 @@ func run(ctx context.Context, o options, log *slog.Logger) (err error) {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		o.store, o.key = cmp.Or(o.store, filepath.Join(dir, "notes.db")), cmp.Or(o.key, filepath.Join(dir, "notes.key"))
+		o.store = cmp.Or(o.store, filepath.Join(dir, "notes.db"))
 	}
 	c := config{Base: base, Log: log}
 	if c.Google, err = google(base, o.clientSecret); err != nil {
@@ -157,7 +157,8 @@ func (a *app) serve(ctx context.Context, public, ops net.Listener) error {
 	case <-ctx.Done():
 	}
 	cancel() // the readiness probe fails from now on
-	stopping, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	// With close, this takes less than the 30 seconds after which Kubernetes kills.
+	stopping, stop := context.WithTimeout(context.Background(), 15*time.Second)
 	defer stop()
 	err = errors.Join(err, site.Shutdown(stopping))
 	<-tidied
@@ -167,20 +168,20 @@ func (a *app) serve(ctx context.Context, public, ops net.Listener) error {
 // close saves grants that the store did not take before: a refresh token that only this
 // process knows would be lost. The server must have stopped.
 func (a *app) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return a.grants.Close(ctx)
 }
 
-// readKey reads the key, or makes one. All replicas need the same; keep it where you
-// keep secrets, and not beside the database.
+// readKey reads the key. All replicas need the same; keep it where you keep secrets, and
+// not beside the database. Without a path, for the fake Google, the key is a new one.
 func readKey(path string) ([]byte, error) {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if path == "" {
 		key := make([]byte, 32)
 		rand.Read(key)
-		return key, os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600)
+		return key, nil
 	}
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}

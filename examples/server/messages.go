@@ -110,7 +110,7 @@ func (a *app) redirectFailed(w http.ResponseWriter, r *http.Request, err error, 
 		http.Redirect(w, r, "/account", http.StatusSeeOther)
 		return
 	}
-	to := ""
+	to := "/"
 	if errUser == nil {
 		to = "/account"
 		if errors.Is(err, exchange.ErrDenied) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"log/slog"
 	"net"
@@ -187,14 +188,23 @@ func (stop stopper) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// mustRun runs the program until it is open.
-func mustRun(t *testing.T, o options) {
+// runUntilOpen runs the program until it is open.
+func runUntilOpen(t *testing.T, o options) error {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	o.listen, o.ops = "127.0.0.1:0", "127.0.0.1:0"
-	if err := run(ctx, o, slog.New(slog.NewTextHandler(stopper(stop), nil))); err != nil || ctx.Err() == nil {
-		t.Errorf("it has ended by itself: %v", err)
+	err := run(ctx, o, slog.New(slog.NewTextHandler(stopper(stop), nil)))
+	if err == nil && ctx.Err() == nil {
+		t.Error("it has ended by itself")
+	}
+	return err
+}
+
+func mustRun(t *testing.T, o options) {
+	t.Helper()
+	if err := runUntilOpen(t, o); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -213,28 +223,31 @@ func clientSecretFile(t *testing.T) string {
 }
 
 func TestRun(t *testing.T) {
-	good := options{base: "http://localhost:8080", traceSpec: "stdout"}
-	mustRun(t, good)
-	mustRun(t, options{base: "http://localhost:8080", clientSecret: clientSecretFile(t), traceSpec: "none",
-		store: filepath.Join(t.TempDir(), "notes.db"), key: filepath.Join(t.TempDir(), "key")})
+	fake := options{base: "http://localhost:8080", traceSpec: "stdout"}
+	mustRun(t, fake)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	google := options{base: fake.base, clientSecret: clientSecretFile(t), traceSpec: "none", store: filepath.Join(t.TempDir(), "notes.db"), key: key}
+	mustRun(t, google)
+	absent := filepath.Join(t.TempDir(), "x")
 	for name, change := range map[string]func(*options){
-		"a path":           func(o *options) { o.base += "/notes" },
-		"no host":          func(o *options) { o.base = "localhost" },
-		"traces":           func(o *options) { o.traceSpec = "nowhere" },
-		"a missing file":   func(o *options) { o.clientSecret = filepath.Join(t.TempDir(), "x"); o.store = "x"; o.key = "y" },
-		"a missing store":  func(o *options) { o.clientSecret = filepath.Join(t.TempDir(), "x") },
-		"no fake of https": func(o *options) { o.base = "http://example.com" },
+		"a path":         func(o *options) { o.base += "/notes" },
+		"no host":        func(o *options) { o.base = "localhost" },
+		"traces":         func(o *options) { o.traceSpec = "nowhere" },
+		"an absent file": func(o *options) { o.clientSecret = absent },
+		"no store":       func(o *options) { o.store = "" },
+		"no key":         func(o *options) { o.key = "" },
+		"an absent key":  func(o *options) { o.key = absent }, // a new one would open nothing that is kept
+		"a short key":    func(o *options) { o.key = o.clientSecret },
+		"no https":       func(o *options) { o.base = "http://example.com" },
+		"no fake of it":  func(o *options) { *o = options{base: "http://example.com", traceSpec: "none"} },
 	} {
-		o := good
+		o := google
 		change(&o)
-		if run(t.Context(), o, slog.New(slog.DiscardHandler)) == nil {
+		if runUntilOpen(t, o) == nil {
 			t.Errorf("%s is no error", name)
 		}
-	}
-	path := filepath.Join(t.TempDir(), "key")
-	made, err := readKey(path)
-	again, errAgain := readKey(path)
-	if err != nil || errAgain != nil || string(made) != string(again) || len(made) != 32 {
-		t.Errorf("keys %d, %d: %v, %v", len(made), len(again), err, errAgain)
 	}
 }

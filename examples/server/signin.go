@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -61,7 +60,7 @@ func (a *app) signIn(r *http.Request, rawIDToken string, t *exchange.Tokens, onl
 	s, err = a.db.startSession(ctx, r, p)
 	if errors.Is(err, errDeleting) && t != nil {
 		// The deletion may have passed the grant already, and must not leave a new one behind.
-		err = errors.Join(err, a.grants.Disconnect(context.WithoutCancel(ctx), p.Subject))
+		err = errors.Join(err, a.finishDeletion(ctx, p.Subject))
 	}
 	return p, s, err
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -90,6 +92,53 @@ func TestDenied(t *testing.T) {
 	w.must(w.get(callbackPath+"?code=x&state=x"), http.StatusSeeOther, "failed=not_started")
 	w.must(w.get(callbackPath+"?failed=not_started"), http.StatusBadRequest, "Signing in was not completed")
 }
+
+// A person who is told to try again does not come back to the same page.
+func TestTryAgain(t *testing.T) {
+	w := newWorld(t)
+	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{Status: 503})
+	a := w.redirect("/sign-in", exchangetest.Choice{User: jane})
+	a = w.must(w.get(a.to), http.StatusServiceUnavailable, "Google is slow")
+	if strings.Contains(a.page, callbackPath) {
+		t.Errorf("the page leads to itself:\n%s", a.page)
+	}
+}
+
+// Of what a stranger sends, little is read: a form may have files of any size.
+func TestBodiesAreBounded(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	at, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range []string{"GET /message?about=denied", "GET /connect", "GET /files/progress", "GET /files/content?name=x",
+		"POST /settings", "POST /files/delete", "POST /sign-out", "POST /sign-in/button", "POST /sign-in/popup", "POST /app/sign-in", "POST /google/events"} {
+		method, path, _ := strings.Cut(route, " ")
+		const head = "--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n"
+		rest := io.LimitedReader{R: zeros{}, N: 16 << 20}
+		r := httptest.NewRequestWithContext(t.Context(), method, w.URL+path, io.MultiReader(strings.NewReader(head), &rest))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+		r.Header.Set("X-Requested-With", "page")
+		for _, c := range w.jar.Cookies(at) {
+			r.AddCookie(c)
+		}
+		w.app.routes().ServeHTTP(patient{httptest.NewRecorder()}, r)
+		if read := 16<<20 - rest.N; read > 1<<20 {
+			t.Errorf("%s: %d bytes are read", route, read)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A patient recorder takes deadlines, as the writer of a server does.
+type patient struct{ *httptest.ResponseRecorder }
+
+func (patient) SetReadDeadline(time.Time) error  { return nil }
+func (patient) SetWriteDeadline(time.Time) error { return nil }
 
 func TestPartialConsent(t *testing.T) {
 	w := newWorld(t)

@@ -11,6 +11,7 @@ const asScript = { "X-Requested-With": "page", Accept: "application/json" };
 
 const popup = document.getElementById("popup");
 popup?.addEventListener("click", () => {
+  if (!window.google) return location.assign("/sign-in"); // its script was blocked, or is slow
   const client = google.accounts.oauth2.initCodeClient({
     client_id: popup.dataset.clientId,
     scope: popup.dataset.scope,
