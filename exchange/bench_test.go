@@ -72,8 +72,8 @@ func benchClients(b *testing.B) (*exchange.Client, *oauth2.Config, context.Conte
 }
 
 // compare runs both in turns and reports the cost of ours, and its ratio to that of
-// floor: in time, of the quickest turns, because other programs on the machine only
-// add to them. It goes on counting values where n is: each code is good once.
+// floor: in time, of the tenth percentiles of the turns, because other programs on the
+// machine only add to them. It goes on counting values where n is: each code is good once.
 //
 // A turn is 1,000 calls, after a garbage collection: the first call after
 // ReadMemStats takes some ten times as long where a goroutine starts, and short

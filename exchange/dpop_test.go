@@ -523,7 +523,7 @@ func TestKeyIsNotPrinted(t *testing.T) {
 
 // BenchmarkRefreshWithProof compares a refresh with a proof of a key in memory with
 // one without, on loopback: at the fake, which signs an ID token and verifies the
-// proof, and at a server that only answers. proof-ratio is that of the quickest calls.
+// proof, and at a server that only answers. proof-ratio is that of the tenth percentiles.
 // Most of a proof's time and allocations is the signature of crypto/ecdsa.
 func BenchmarkRefreshWithProof(b *testing.B) {
 	b.Run("at the fake", func(b *testing.B) {

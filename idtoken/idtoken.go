@@ -19,7 +19,7 @@
 // The rules are Google's
 // (https://developers.google.com/identity/gsi/web/guides/verify-google-id-token)
 // and those of OpenID Connect Core section 3.1.3.7, RFC 7519 and RFC 8725. Where
-// these leave a choice, it is the strictest that all of Google's tokens pass.
+// these leave a choice, it is the strictest that no token of Google's is known to fail.
 // Form and signature are checked first, so an error about a claim is always about
 // a token that Google has signed.
 //

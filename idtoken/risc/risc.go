@@ -31,7 +31,7 @@
 // Handle fails, so that Google delivers it again. A token that was dealt with is not handled
 // again, as far as [Config.Seen] remembers. Tokens may come late and out of
 // order: what to do about an event that was overtaken, its time decides (see
-// [Config.Handle]). RevokedAt of a tokenstore.Manager, above as grants, does so.
+// [Config.Handle]). MarkRevoked of a tokenstore.Manager, above as grants, does so.
 //
 // # The stream
 //
