@@ -73,6 +73,10 @@ func TestProgram(t *testing.T) {
 			}
 			b.get(callback.String())
 		}
+		home := b.page("http://" + site + b.location)
+		if !strings.Contains(home, `href="/login"`) {
+			t.Errorf("the page is %s", home)
+		}
 		cmd.Process.Signal(os.Interrupt)
 		if err := cmd.Wait(); err != nil {
 			t.Error(err)
@@ -172,6 +176,17 @@ func (b *browser) get(address string) string {
 		b.Fatalf("%s\n%s", resp.Status, body)
 	}
 	return b.location
+}
+
+func (b *browser) page(address string) string {
+	b.Helper()
+	resp, err := b.http.Get(address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	return resp.Status + "\n" + string(body)
 }
 
 // proxyTo serves google over https under the names of Google's servers. It returns

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -24,6 +25,9 @@ func main() {
 	params := exchange.AuthParams{Scopes: []string{"openid", "email"}}
 	redirect := must(client.NewRedirect(exchange.RedirectConfig{URI: "http://localhost:8080/callback", Keys: [][]byte{key}, Params: params}))
 
+	http.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, `<a href="/login">Sign in with Google</a>`)
+	})
 	http.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) { redirect.Start(w, r, "/") })
 	http.Handle("GET /callback", redirect.Handler(func(w http.ResponseWriter, r *http.Request, t *exchange.Tokens, returnPath string) {
 		user, err := verifier.Verify(r.Context(), t.IDToken, idtoken.AccessToken(t.AccessToken))

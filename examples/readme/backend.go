@@ -63,6 +63,11 @@ func (b *Backend) signedIn(w http.ResponseWriter, r *http.Request, t *exchange.T
 	// Your session starts here, for user.Subject.
 }
 
+// Folder is the app-data folder of the user's Drive, also while the user is away.
+func (b *Backend) Folder(subject string) (*drive.AppFolder, error) {
+	return drive.New(drive.Config{HTTPClient: b.grants.HTTPClient(subject), Endpoint: b.drive})
+}
+
 // signedInFromPopup is for a page with Google's popup, which has no parameter for
 // the consent screen: the handler ends the old consent, and the next code comes
 // with a new one.
@@ -116,11 +121,6 @@ func (b *Backend) Serve(ctx context.Context, addr string) error {
 	saving, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, b.grants.Close(saving)) // saves what the store did not take before
-}
-
-// Folder is what a job calls while the user is away.
-func (b *Backend) Folder(subject string) (*drive.AppFolder, error) {
-	return drive.New(drive.Config{HTTPClient: b.grants.HTTPClient(subject), Endpoint: b.drive})
 }
 
 // Open is what a program's main function does with its database and its secret.
