@@ -55,7 +55,8 @@
 // jittered, or as long as Retry-After says if that is at most a minute; see [Retry].
 // ctx bounds it all. Broken connections are tried again, too. Nothing else is: an error
 // of the token source or of the HTTP client comes back at once, for errors.Is and
-// errors.As to find.
+// errors.As to find. Only fs.ErrNotExist, fs.ErrPermission and fs.ErrInvalid are not
+// found in it, because here they speak of documents.
 //
 // # Errors
 //
@@ -87,6 +88,8 @@
 //	a name, a File or an option that makes no sense        no           fs.ErrInvalid   400
 //	    (nothing is sent); JSON of more than MaxJSON
 //	Put's reader exceeds an http.MaxBytesReader            no                           413
+//	Put's reader fails with io.ErrUnexpectedEOF, as the    no                           400
+//	    body of a request that breaks off does
 //
 // No error text contains a token, an upload session's address or a response
 // body.

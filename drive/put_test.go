@@ -669,6 +669,17 @@ func TestPutOfTooMuch(t *testing.T) {
 	}
 }
 
+// So does a request body that breaks off.
+func TestPutOfHalf(t *testing.T) {
+	for _, size := range []int{10, 3 * mib} {
+		folder, _ := newFolder(t)
+		body := io.MultiReader(bytes.NewReader(make([]byte, size)), iotest.ErrReader(io.ErrUnexpectedEOF))
+		if _, err := folder.Put(t.Context(), "a", body, drive.PutOptions{}); httpStatus(err) != http.StatusBadRequest {
+			t.Errorf("%d bytes: %v with HTTPStatus %d, want 400", size, err, httpStatus(err))
+		}
+	}
+}
+
 // Names under a framework that reuses the memory of a request stay what they were.
 func TestStringsAreCopied(t *testing.T) {
 	folder, _ := newFolder(t)

@@ -190,7 +190,11 @@ func (r *Reader) drop() {
 	}
 }
 
-func (r *Reader) failed(err error) error { return failed("read", r.file.Name, err) }
+// failed returns an error that is not io.EOF: a connection that has closed is not the
+// end of the document.
+func (r *Reader) failed(err error) error {
+	return failed("read", r.file.Name, &masked{err, []error{io.EOF}})
+}
 
 // A stream gives a part of a file's content, and asks for the remainder of it
 // when the connection breaks.
@@ -225,8 +229,11 @@ func (s *stream) next(p []byte) (int, error) {
 			return 0, err
 		}
 		n, err := io.ReadAtLeast(s.body, p, 1)
-		if n > 0 {
+		switch {
+		case n > 0:
 			return n, nil
+		case err == io.EOF: // the answer is empty, but whole for net/http
+			err = &bodyError{io.ErrUnexpectedEOF}
 		}
 		return 0, err
 	})

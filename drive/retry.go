@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -165,6 +167,7 @@ func (a *attempt) explain(ctx context.Context, err error) error {
 		broken = a.isBroken(sent.Err)
 		path, _, _ := strings.Cut(sent.URL, "?") // the query of an upload session is a capability
 		err = &url.Error{Op: sent.Op, URL: path, Err: redactoauth.WithoutBody(sent.Err)}
+		err = &masked{err, []error{fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid}} // they speak of a socket or a key file
 	case !broken:
 		return err
 	}
@@ -253,3 +256,18 @@ type quietError struct{ err error }
 
 func (e *quietError) Error() string { return "the connection to Drive has broken" }
 func (e *quietError) Unwrap() error { return e.err }
+
+// A masked error is err for errors.Is and errors.As, except that it is none of not:
+// from package drive these would say something about a document.
+type masked struct {
+	err error
+	not []error
+}
+
+func (m *masked) Error() string { return m.err.Error() }
+
+func (m *masked) Is(target error) bool {
+	return !slices.Contains(m.not, target) && errors.Is(m.err, target)
+}
+
+func (m *masked) As(target any) bool { return errors.As(m.err, target) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -60,6 +61,43 @@ func TestTokenErrorsComeThrough(t *testing.T) {
 				if calls != 1 {
 					t.Errorf("%s: %d calls, want one", kind, calls)
 				}
+			}
+		})
+	}
+}
+
+// A missing socket of a database is fs.ErrNotExist by itself. It must not say so of a
+// document: a program would begin a new one, and take the old one for deleted.
+func TestMissingSocket(t *testing.T) {
+	for name, number := range map[string]syscall.Errno{"missing": syscall.ENOENT, "forbidden": syscall.EACCES} {
+		t.Run(name, func(t *testing.T) {
+			cause := fmt.Errorf("tokens: %w", &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", number)})
+			srv := newServer(t, drivetest.Options{})
+			add(srv, "a.json", []byte("{}"))
+			var failing func(*http.Request) bool
+			folder := open(t, drive.Config{Endpoint: srv.URL, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if failing(r) {
+					return nil, cause
+				}
+				return srv.Client().Transport.RoundTrip(r)
+			})}})
+			check := func(what string, err error) {
+				t.Helper()
+				if !errors.Is(err, number) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+					t.Errorf("%s: %v, want the cause, and nothing about a document", what, err)
+				}
+			}
+			failing = func(*http.Request) bool { return true }
+			_, _, err := drive.ReadJSON[any](t.Context(), folder, "a.json")
+			check("ReadJSON", err)
+			check("FS", errOf(folder.FS(t.Context()).Open("a.json")))
+			failing = func(r *http.Request) bool { return strings.Contains(r.URL.Path, "files/1") }
+			check("Delete", folder.Delete(t.Context(), "a.json"))
+			check("DeleteAll", errOf(folder.DeleteAll(t.Context())))
+			check("Put", errOf(folder.Put(t.Context(), "a.json", strings.NewReader("{}"), drive.PutOptions{})))
+			failing = func(*http.Request) bool { return false }
+			if _, err := folder.Stat(t.Context(), "a.json"); err != nil {
+				t.Errorf("afterwards: %v", err)
 			}
 		})
 	}

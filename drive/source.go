@@ -296,10 +296,14 @@ type contentError struct{ err error }
 func (e *contentError) Error() string { return fmt.Sprintf("content: %v", e.err) }
 func (e *contentError) Unwrap() error { return e.err }
 
-// HTTPStatus is 413 if the caller's limit of a request body is exceeded.
+// HTTPStatus is 413 if the caller's limit of a request body is exceeded, and 400 if a
+// request body has broken off.
 func (e *contentError) HTTPStatus() int {
 	if _, limited := errors.AsType[*http.MaxBytesError](e.err); limited {
 		return http.StatusRequestEntityTooLarge
+	}
+	if errors.Is(e.err, io.ErrUnexpectedEOF) {
+		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError
 }
