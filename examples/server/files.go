@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
-	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
@@ -212,9 +211,6 @@ func (a *app) upload(w http.ResponseWriter, r *http.Request, u user) error {
 	_, err = folder.Put(r.Context(), filesPrefix+name, file, drive.PutOptions{
 		Size: size, Progress: func(p drive.Progress) { a.uploads.Store(id, p.Done) },
 	})
-	if errors.Is(err, io.ErrUnexpectedEOF) && exchange.HTTPStatus(err) == http.StatusInternalServerError {
-		return errors.Join(errForm, err) // the form has broken off, and not an answer of Drive
-	}
 	if err != nil {
 		return err
 	}
