@@ -61,7 +61,7 @@ func AccessToken(token string) Check {
 // application needs a proof of its own.
 func SignedInWithin(d time.Duration) Check {
 	return Check{func(c *claims, now time.Time, leeway time.Duration) error {
-		switch earliest := now.Add(-d - leeway); {
+		switch earliest := now.Add(-leeway).Add(-d); {
 		case c.AuthTime.IsZero():
 			return &ClaimError{Claim: "auth_time", Want: "from Google: " + hintAuthTime, rule: ErrNotSaid}
 		case d <= 0 || c.AuthTime.Before(earliest):

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func TestRecentAndStrong(t *testing.T) {
 		{"at the limit, leeway included", minutesAgo(6), within(5 * time.Minute), nil},
 		{"a minute too long ago", minutesAgo(7), within(5 * time.Minute), idtoken.ErrNotRecent},
 		{"long ago, in a token of now", minutesAgo(300_000), within(time.Hour), idtoken.ErrNotRecent},
+		{"long ago, and no matter", minutesAgo(300_000), within(math.MaxInt64), nil},
 		{"in the first second of 1970", set("auth_time", "0"), within(time.Hour), idtoken.ErrNotRecent},
 		{"auth_time absent", drop("auth_time"), within(time.Hour), idtoken.ErrNotSaid},
 		{"auth_time null", set("auth_time", "null"), within(time.Hour), idtoken.ErrNotSaid},
