@@ -19,6 +19,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/detach"
 	"github.com/seed3a054f9c/googlesignin/internal/redact/redactoauth"
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
@@ -84,7 +85,9 @@ func once[T any](ctx context.Context, f *AppFolder, op func(context.Context) (T,
 
 func attemptOnce[T any](ctx context.Context, f *AppFolder, number int, op func(context.Context) (T, error)) (T, error) {
 	a := &attempt{folder: f, number: number}
-	v, err := op(context.WithValue(httptrace.WithClientTrace(ctx, a.trace()), attemptKey{}, a))
+	work := detach.With(ctx)
+	defer work.Release()
+	v, err := op(context.WithValue(httptrace.WithClientTrace(work, a.trace()), attemptKey{}, a))
 	return v, a.explain(ctx, err)
 }
 

@@ -103,6 +103,33 @@ func TestMissingSocket(t *testing.T) {
 	}
 }
 
+// Some frameworks use a request's context again. A connection that is still being made
+// when the call has ended does not read the caller's values.
+func TestContextIsLeftAlone(t *testing.T) {
+	type key struct{}
+	dialing, returned, seen := make(chan struct{}), make(chan struct{}), make(chan any)
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		before := ctx.Value(key{})
+		close(dialing)
+		<-returned
+		seen <- []any{before, ctx.Value(key{})}
+		return nil, errors.New("too late")
+	}}
+	folder := open(t, drive.Config{Endpoint: "http://localhost", HTTPClient: &http.Client{Transport: transport}})
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "request"))
+	go func() {
+		<-dialing
+		cancel()
+	}()
+	if _, err := folder.Info(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want the cancellation", err)
+	}
+	close(returned)
+	if got, want := fmt.Sprint(<-seen), "[request <nil>]"; got != want {
+		t.Errorf("values before and after the call: %s, want %s", got, want)
+	}
+}
+
 // Even one that looks as a broken connection to Drive would.
 func TestTokenSourceBrokenOff(t *testing.T) {
 	calls := 0

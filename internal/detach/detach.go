@@ -23,11 +23,14 @@ func From(ctx context.Context) *Context {
 	return &Context{Context: context.Background(), values: ctx}
 }
 
-// WithTimeout returns a Context with the values of ctx, which ends with ctx and
-// after timeout. The caller must call cancel, too, before it returns.
+// With returns a Context with the values of ctx, which ends with ctx.
+func With(ctx context.Context) *Context { return &Context{Context: ctx, values: ctx} }
+
+// WithTimeout is [With] for a Context that also ends after timeout. The caller must
+// call cancel, too, before it returns.
 func WithTimeout(ctx context.Context, timeout time.Duration) (c *Context, cancel context.CancelFunc) {
 	timed, cancel := context.WithTimeout(ctx, timeout)
-	return &Context{Context: timed, values: timed}, cancel
+	return With(timed), cancel
 }
 
 // Value returns the value of the caller's context, or nil after Release.
@@ -40,8 +43,8 @@ func (c *Context) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// Release must be called before the caller returns. The caller's context is not
-// read after it.
+// Release must be called before the caller returns. No value of the caller's context
+// is read after it.
 func (c *Context) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

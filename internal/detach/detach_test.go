@@ -52,6 +52,20 @@ func TestContext(t *testing.T) {
 
 type key struct{}
 
+// A framework's context is not read after Release, though its end still counts.
+func TestWith(t *testing.T) {
+	parent, cancel := context.WithCancel(t.Context())
+	ctx := detach.With(context.WithValue(parent, key{}, "trace"))
+	if got := ctx.Value(key{}); got != "trace" {
+		t.Errorf("Value = %v, want the caller's", got)
+	}
+	ctx.Release()
+	cancel()
+	if got := ctx.Value(key{}); got != nil || ctx.Err() == nil {
+		t.Errorf("after Release: Value = %v, Err = %v", got, ctx.Err())
+	}
+}
+
 func TestWithTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent, cancel := context.WithCancelCause(t.Context())
