@@ -118,7 +118,7 @@ func (c *Client) mayRegister(uri string) error {
 		return nil
 	case u.Scheme != "https":
 		return errors.New("must use https; only localhost may use http")
-	case net.ParseIP(host) != nil:
+	case net.ParseIP(host) != nil, strings.Contains(host, ":"): // an IPv6 address, perhaps with a zone
 		return errors.New("has a raw IP address")
 	case top == host || slices.Contains(privateTLDs, top):
 		return errors.New("has a top-level domain that is not on the public suffix list")

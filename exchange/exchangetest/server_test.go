@@ -277,6 +277,7 @@ func TestRedirectURIs(t *testing.T) {
 		{"urn:ietf:wg:oauth:2.0:oob", "https"},
 		{"https://192.0.2.7/cb", "raw IP"},
 		{"https://[2001:db8::1]/cb", "raw IP"},
+		{"https://[fe80::1%25.example.com]/cb", "raw IP"},
 		{"https://intranet/cb", "public suffix"},
 		{"https://app.local/cb", "public suffix"},
 		{"https://app.test/cb", "public suffix"},
