@@ -23,6 +23,7 @@ import (
 	"unicode"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
+	"github.com/seed3a054f9c/googlesignin/internal/detach"
 	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/redact"
@@ -64,7 +65,8 @@ type StreamConfig struct {
 func StreamConfigFromJSON(serviceAccountJSON []byte) (StreamConfig, error) {
 	var cfg StreamConfig
 	var kind, private string
-	err := exactjson.Members(serviceAccountJSON, map[string]any{
+	text := bytes.TrimPrefix(serviceAccountJSON, []byte("\ufeff")) // some editors and shells write a byte order mark
+	err := exactjson.Members(text, map[string]any{
 		"type": &kind, "client_email": &cfg.ServiceAccount, "private_key_id": &cfg.KeyID, "private_key": &private,
 	})
 	if err != nil {
@@ -318,9 +320,10 @@ func (s *Stream) call(ctx context.Context, doing, path string, body, result any)
 }
 
 func (s *Stream) send(ctx context.Context, token, path string, body, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, streamTimeout)
+	timed, cancel := detach.WithTimeout(ctx, streamTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.api.JoinPath(path).String(), nil)
+	defer timed.Release()
+	req, err := http.NewRequestWithContext(timed, http.MethodGet, s.api.JoinPath(path).String(), nil)
 	if err != nil {
 		return err
 	}

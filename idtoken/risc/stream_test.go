@@ -125,7 +125,6 @@ func TestStreamRefusals(t *testing.T) {
 	}
 	tests := []struct {
 		name     string
-		options  risctest.Options
 		change   func(*risc.StreamConfig)
 		receiver string
 		events   []string
@@ -138,22 +137,19 @@ func TestStreamRefusals(t *testing.T) {
 		{name: "another account", change: func(c *risc.StreamConfig) { c.ServiceAccount = "x@example.com" }, status: 401},
 		{name: "clock behind", change: func(c *risc.StreamConfig) { c.Now = func() time.Time { return hour.Add(-time.Hour) } }, status: 401},
 		{name: "clock ahead", change: func(c *risc.StreamConfig) { c.Now = func() time.Time { return hour.Add(time.Hour) } }, status: 401},
-		{name: "no role", options: risctest.Options{NoRole: true}, status: 403, message: "permission", hint: "RISC Configuration Admin"},
-		{name: "Firebase", options: risctest.Options{Firebase: true}, status: 403, message: "spec-compliant", hint: "Firebase"},
-		{name: "no client", options: risctest.Options{NoClient: true}, status: 403, message: "OAuth client"},
-		{name: "foreign domain", receiver: "https://example.net/", status: 403, message: "project's domains"},
+		{name: "foreign domain", receiver: "https://example.net/", status: 403, message: "project's domains", hint: "RISC Configuration Admin"},
+		{name: "address with a zone", receiver: "https://[fe80::1%25.example.com]/", status: 403, message: "project's domains", hint: "Firebase"},
 		{name: "domain that ends alike", receiver: "https://badexample.com/", status: 403, message: "project's domains"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.options.Now = func() time.Time { return hour }
 			if tt.change == nil {
 				tt.change = func(*risc.StreamConfig) {}
 			}
 			if tt.receiver == "" {
 				tt.receiver = receiverURL
 			}
-			s, _ := newStream(t, tt.options, tt.change)
+			s, _ := newStream(t, risctest.Options{Now: func() time.Time { return hour }}, tt.change)
 			err := s.Register(t.Context(), tt.receiver)
 			e, ok := errors.AsType[*risc.StreamError](err)
 			if !ok || e.Status != tt.status || !strings.Contains(err.Error(), tt.message) || !strings.Contains(e.Hint(), tt.hint) || errors.Is(err, risc.ErrNoStream) {
@@ -162,7 +158,7 @@ func TestStreamRefusals(t *testing.T) {
 		})
 	}
 	t.Run("not https", func(t *testing.T) {
-		s, _ := newStream(t, risctest.Options{NoRole: true})
+		s, _ := newStream(t, risctest.Options{})
 		for _, receiver := range []string{"http://api.example.com", "", "api.example.com/x", "https:///x"} {
 			err := s.Register(t.Context(), receiver)
 			if _, asked := errors.AsType[*risc.StreamError](err); asked || err == nil {
@@ -209,11 +205,16 @@ func over(t *testing.T, f api) *risc.Stream {
 	return s
 }
 
-func staticAccount(t *testing.T) risc.StreamConfig {
+func serviceAccount(t *testing.T) []byte {
 	t.Helper()
 	srv := risctest.NewServer(risctest.Options{})
 	defer srv.Close()
-	cfg, err := risc.StreamConfigFromJSON(srv.ServiceAccountJSON())
+	return srv.ServiceAccountJSON()
+}
+
+func staticAccount(t *testing.T) risc.StreamConfig {
+	t.Helper()
+	cfg, err := risc.StreamConfigFromJSON(serviceAccount(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,8 +277,12 @@ func TestStreamRequest(t *testing.T) {
 		body, _ = io.ReadAll(r.Body)
 		return says(200, `{}`)(r)
 	})
-	if err := s.Register(t.Context(), receiverURL, "urn:a", "urn:b"); err != nil {
+	type key struct{}
+	if err := s.Register(context.WithValue(t.Context(), key{}, "request"), receiverURL, "urn:a", "urn:b"); err != nil {
 		t.Fatal(err)
+	}
+	if v := got.Context().Value(key{}); v != nil {
+		t.Errorf("the caller's context can be read after the call: %v", v)
 	}
 	const want = `{"delivery":{"delivery_method":"https://schemas.openid.net/secevent/risc/delivery-method/push","url":"` + receiverURL + `"},"events_requested":["urn:a","urn:b"]}`
 	if got.Method != "POST" || got.URL.String() != "https://risc.googleapis.com/v1beta/stream:update" ||
@@ -388,6 +393,10 @@ func TestStreamConfig(t *testing.T) {
 		if _, err := risc.NewStream(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an error that names %s", err, want)
 		}
+	}
+	marked, err := risc.StreamConfigFromJSON(append([]byte("\ufeff"), serviceAccount(t)...))
+	if err != nil || marked.KeyID != good.KeyID {
+		t.Errorf("a file with a byte order mark: %v", err)
 	}
 	for text, file := range map[string]string{
 		"service_account": `{"type":"authorized_user","client_email":"a@example.com","private_key_id":"k","private_key":"marked"}`,

@@ -32,29 +32,16 @@ type Options struct {
 	// Audience is the client ID that events are for.
 	Audience string
 
-	// Domains are the project's authorized domains; the receiver must be on one of
-	// them, or below. If empty, example.com is used.
-	Domains []string
-
 	// Receiver gets what Google posts to the registered address. If nil, nothing
 	// arrives.
 	Receiver http.Handler
-
-	// NoRole is a service account without the role RISC Configuration Admin.
-	NoRole bool
-
-	// Firebase is a project whose stream belongs to Firebase.
-	Firebase bool
-
-	// NoClient is a project without an OAuth client.
-	NoClient bool
 
 	// Now is the clock. If nil, time.Now is used.
 	Now func() time.Time
 }
 
-// A Server is a fake of Google's RISC management API for one project, on a loopback
-// port, and of the stream that it manages. Statuses and messages of refusals are
+// A Server is a fake of Google's RISC management API for one project, whose authorized
+// domain is example.com, on a loopback port, and of the stream that it manages. Statuses and messages of refusals are
 // those of https://developers.google.com/identity/protocols/risc#error_codes. The
 // bodies of successes are not documented: they have the members that requests have.
 //
@@ -106,9 +93,6 @@ func accountKeyID() string {
 func NewServer(o Options) *Server {
 	if o.Issuer == nil {
 		o.Issuer = idtokentest.NewSharedIssuer()
-	}
-	if len(o.Domains) == 0 {
-		o.Domains = []string{"example.com"}
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -218,10 +202,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Unauthorized.")
 		return
 	}
-	if s.options.NoRole {
-		forbid(w, "Service account needs permission to access your RISC configuration")
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	serve(w, r)
@@ -243,15 +223,11 @@ func (s *Server) serveUpdate(w http.ResponseWriter, r *http.Request) {
 		lacks(w, "url")
 	case len(c.Events) == 0:
 		lacks(w, "events_requested")
-	case s.options.Firebase || c.Delivery.Method != push:
+	case c.Delivery.Method != push:
 		forbid(w, "Existing stream configuration does not have spec-compliant delivery method for RISC.")
-	case s.options.NoClient:
-		forbid(w, "To use this API your project must have at least one OAuth client configured.")
 	case parseErr != nil || at.Scheme != "https":
 		forbid(w, "The delivery endpoint must be an HTTPS URL.")
-	case !slices.ContainsFunc(s.options.Domains, func(domain string) bool {
-		return at.Hostname() == domain || strings.HasSuffix(at.Hostname(), "."+domain)
-	}):
+	case !strings.HasSuffix("."+at.Hostname(), ".example.com") || strings.Contains(at.Hostname(), ":"): // an IPv6 zone has any form
 		forbid(w, "The delivery endpoint does not belong to any of your project's domains.")
 	default:
 		known := append(risc.EventTypes(), "https://schemas.openid.net/secevent/risc/event-type/account-purged")
