@@ -36,7 +36,7 @@ type visitor struct {
 func TestBrowser(t *testing.T) {
 	b := webdriver.Start(t, webdriver.JavaScript|webdriver.Cookies)
 	for name, test := range map[string]func(visitor){
-		"button": useButton, "popup": usePopup, "redirect": useRedirect, "tabs": useTabs,
+		"button": useButton, "popup": usePopup, "blocked": useBlockedScript, "redirect": useRedirect, "tabs": useTabs,
 		"upload": watchUpload, "leave": leave, "pictures": takePictures,
 	} {
 		t.Run(name, func(t *testing.T) { test(visitor{b.With(t), newWorld(t)}) })
@@ -92,6 +92,16 @@ func usePopup(v visitor) {
 	v.chooseJane()
 	v.agree()
 	back()
+	v.MustSee("p", "Connected")
+}
+
+// Where Google's script does not load, the popup's button goes to Google all the same.
+func useBlockedScript(v visitor) {
+	v.app.google.script = v.google.URL + "/nothing"
+	v.open()
+	v.Click("//button[.='Continue in a popup']")
+	v.chooseJane()
+	v.agree()
 	v.MustSee("p", "Connected")
 }
 
