@@ -48,8 +48,11 @@ func main() {
 	srv := &http.Server{Addr: "localhost:8080"}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	go func() { log.Print(srv.ListenAndServe()); stop() }()
+	log.Print("open http://localhost:8080/")
 	<-ctx.Done()
-	log.Print(srv.Shutdown(context.Background()), grants.Close(context.Background()))
+	if err := errors.Join(srv.Shutdown(context.Background()), grants.Close(context.Background())); err != nil {
+		log.Print(err)
+	}
 }
 
 func must[T any](v T, err error) T {
