@@ -7,15 +7,19 @@ import (
 	"strings"
 )
 
-// Canonical returns the name under which Google grants a scope: a request for
-// "email" or "profile" is answered with the scope's full URL
+// Canonical returns one name for a scope that has two. A request for "email" or
+// "profile" is answered with the scope's full URL
 // (https://developers.google.com/identity/protocols/oauth2/scopes#google-sign-in).
+// Google lists the scope of the app-data folder as drive.appfolder, too
+// (https://developers.google.com/workspace/drive/api/guides/api-specific-auth).
 func Canonical(name string) string {
 	switch name {
 	case "email":
 		return "https://www.googleapis.com/auth/userinfo.email"
 	case "profile":
 		return "https://www.googleapis.com/auth/userinfo.profile"
+	case "https://www.googleapis.com/auth/drive.appfolder":
+		return "https://www.googleapis.com/auth/drive.appdata"
 	}
 	return name
 }

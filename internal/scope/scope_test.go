@@ -11,6 +11,7 @@ const (
 	email   = "https://www.googleapis.com/auth/userinfo.email"
 	profile = "https://www.googleapis.com/auth/userinfo.profile"
 	appdata = "https://www.googleapis.com/auth/drive.appdata"
+	old     = "https://www.googleapis.com/auth/drive.appfolder"
 )
 
 func TestParse(t *testing.T) {
@@ -21,6 +22,7 @@ func TestParse(t *testing.T) {
 		{"none", "", []string{}},
 		{"aliases", "profile openid email", []string{email, profile, "openid"}},
 		{"alias and its URL", "email " + email, []string{email}},
+		{"two names of one scope", old + " " + appdata, []string{appdata}},
 		{"odd spaces", "  openid   " + appdata + " ", []string{appdata, "openid"}},
 		{"names are case-sensitive", "Email openid", []string{"Email", "openid"}},
 	}
@@ -42,6 +44,7 @@ func TestMissing(t *testing.T) {
 	}{
 		{"all there", []string{email, "openid"}, []string{"openid", "email"}, nil},
 		{"granted under its alias", []string{"email"}, []string{email}, nil},
+		{"granted under its second name", []string{old}, []string{appdata}, nil},
 		{"some not", []string{"openid"}, []string{"email", "openid", appdata}, []string{"email", appdata}},
 		{"nothing granted", nil, []string{"email"}, []string{"email"}},
 		{"nothing wanted", []string{"openid"}, nil, nil},
