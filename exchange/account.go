@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/seed3a054f9c/googlesignin/internal/detach"
 	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 )
 
@@ -60,9 +61,10 @@ func (c *Client) askSubject(ctx context.Context, t *Tokens) (sub string) {
 	if t.Scopes != nil && !slices.ContainsFunc(t.Scopes, asksForIdentity) {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	timed, cancel := detach.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.cfg.Endpoint.UserInfoURL, nil)
+	defer timed.Release()
+	req, err := http.NewRequestWithContext(timed, http.MethodGet, c.cfg.Endpoint.UserInfoURL, nil)
 	if err != nil {
 		return ""
 	}

@@ -107,7 +107,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("exchange: ")
-	if e.Op != opExchange {
+	if e.Op != opExchange && e.Op != "" {
 		b.WriteString(e.Op + ": ")
 	}
 	b.WriteString(strings.TrimPrefix(e.means().Error(), "exchange: "))

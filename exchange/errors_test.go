@@ -53,6 +53,9 @@ func TestErrorOfYourOwn(t *testing.T) {
 	if got, want := dead.Error(), "exchange: refresh: invalid grant: HTTP 400 invalid_grant"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+	if got, want := (&exchange.Error{Code: "invalid_grant"}).Error(), "exchange: invalid grant invalid_grant"; got != want {
+		t.Errorf("of its Code alone: %q, want %q", got, want)
+	}
 	zero := new(exchange.Error)
 	if !errors.Is(zero, exchange.ErrClient) || zero.Error() == "" || zero.Hint() == "" {
 		t.Errorf("the zero Error is %v", zero)

@@ -474,3 +474,31 @@ func expiredCertificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	roots.AddCert(leaf)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
+
+// unread is a body that must not be read.
+type unread struct {
+	t      *testing.T
+	closed bool
+}
+
+func (u *unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+func (u *unread) Close() error {
+	u.closed = true
+	return nil
+}
+
+// With net/http the body of a 101 is the connection itself. A read of it ends with no
+// context, so that the call would hang until the server hangs up.
+func TestSwitchedProtocols(t *testing.T) {
+	body := &unread{t: t}
+	c := newClient(t, scripted(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusSwitchingProtocols, Request: r, Body: body, ContentLength: -1}, nil
+	}))
+	if _, err := c.Refresh(t.Context(), refreshToken); !errors.Is(err, exchange.ErrClient) || !body.closed {
+		t.Errorf("error %v, body closed: %v; want ErrClient and a closed body", err, body.closed)
+	}
+}

@@ -32,11 +32,14 @@ type google struct {
 }
 
 func (g *google) RoundTrip(r *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if r.Body != nil { // a GET has none
+		var err error
+		if body, err = io.ReadAll(r.Body); err != nil {
+			return nil, err
+		}
+		r.Body.Close()
 	}
-	r.Body.Close()
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, err

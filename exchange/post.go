@@ -151,6 +151,9 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, answered bo
 		return nil, true, nil
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return nil, true, nil // its body is the connection, and no context ends a read of that
+	}
 	size := resp.ContentLength
 	if size < 0 || size > maxResponse {
 		size = usualResponse

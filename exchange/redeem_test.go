@@ -459,13 +459,17 @@ func TestCallerIsNotReadAfterItHasLeft(t *testing.T) {
 
 // A transport reads a request's context when the request has ended, if it still
 // dials the connection. It must not see the caller's.
-func TestCallerIsNotReadAfterRefreshAndRevoke(t *testing.T) {
+func TestCallerIsNotReadAfterTheCall(t *testing.T) {
 	for name, call := range map[string]func(*exchange.Client, context.Context) error{
 		"Refresh": func(c *exchange.Client, ctx context.Context) error {
 			_, err := c.Refresh(ctx, refreshToken)
 			return err
 		},
 		"Revoke": func(c *exchange.Client, ctx context.Context) error { return c.Revoke(ctx, refreshToken) },
+		"ExchangeFor": func(c *exchange.Client, ctx context.Context) error { // whose last request is to userinfo
+			_, err := c.ExchangeFor(ctx, goodCode, exchange.App, "jane")
+			return err
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var sent context.Context
@@ -474,7 +478,7 @@ func TestCallerIsNotReadAfterRefreshAndRevoke(t *testing.T) {
 				if got := sent.Value(traceKey{}); got != "jane" {
 					t.Errorf("the request saw %v, want the caller's value", got)
 				}
-				return says(200, `{"access_token":"ya29.new"}`)(r)
+				return says(200, `{"access_token":"ya29.new","sub":"jane"}`)(r)
 			}))
 			caller := &recycledContext{t.Context(), "jane"}
 			if err := call(c, caller); err != nil {
