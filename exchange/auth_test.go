@@ -5,11 +5,16 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 )
@@ -157,5 +162,289 @@ func TestAuthRequestRoundTrip(t *testing.T) {
 	var back exchange.AuthRequest
 	if err := json.Unmarshal(b, &back); err != nil || !reflect.DeepEqual(&back, req) {
 		t.Errorf("%v: %s does not come back as it was", err, b)
+	}
+}
+
+// idToken has the claims in its middle; its signature is not looked at here.
+func idToken(claims string) string {
+	return "eyJ0." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
+}
+
+// callbackAnswer is a token answer, with an ID token and a scope unless empty.
+func callbackAnswer(idToken, scope string) answerFunc {
+	body := `{"access_token":"ya29.marked-access-token","expires_in":3599,"refresh_token":"1//marked-refresh-token"`
+	if idToken != "" {
+		body += `,"id_token":"` + idToken + `"`
+	}
+	if scope != "" {
+		body += `,"scope":"` + scope + `"`
+	}
+	return says(200, body+"}")
+}
+
+func TestExchangeCallback(t *testing.T) {
+	for _, iss := range []string{"", "https://accounts.google.com"} {
+		g := scripted(nil)
+		c := newClient(t, g)
+		req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+		g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"NONCE":"x","nonce":%q}`, req.Nonce)), "openid")
+		callback := url.Values{"state": {req.State}, "code": {goodCode}, "scope": {"openid"}, "authuser": {"0"}}
+		if iss != "" {
+			callback.Set("iss", iss)
+		}
+		tok, err := c.ExchangeCallback(t.Context(), callback, req)
+		if err != nil {
+			t.Fatalf("iss %q: %v", iss, err)
+		}
+		if got := g.got[0]; got.Get("redirect_uri") != callbackURI || !slices.Equal(got["code_verifier"], []string{req.CodeVerifier}) {
+			t.Errorf("sent %v, want the redirect URI, and the verifier once", got)
+		}
+		if !slices.Equal(tok.Missing(req.Scopes...), []string{"email"}) {
+			t.Errorf("Scopes %q: a subset is data", tok.Scopes)
+		}
+	}
+}
+
+func TestCallbackScopesWhereGoogleNamesNone(t *testing.T) {
+	g := scripted(nil)
+	c := newClient(t, g)
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+	g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"nonce":%q}`, req.Nonce)), "")
+	tok, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"https://www.googleapis.com/auth/userinfo.email", "openid"}
+	if !slices.Equal(tok.Scopes, want) || (&tok.Token).Extra("scope") != strings.Join(want, " ") {
+		t.Errorf("Scopes %q, Extra %v; want %q", tok.Scopes, tok.Extra("scope"), want)
+	}
+}
+
+func TestCallbackWithoutIdentity(t *testing.T) {
+	const drive = "https://www.googleapis.com/auth/drive.appdata"
+	g := scripted(callbackAnswer("", drive))
+	c := newClient(t, g)
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{Scopes: []string{drive}})
+	if _, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req); err != nil {
+		t.Errorf("no scope asks for an ID token: %v", err)
+	}
+}
+
+func TestCallbackRefused(t *testing.T) {
+	set := func(pairs ...string) func(url.Values, *exchange.AuthRequest) {
+		return func(v url.Values, _ *exchange.AuthRequest) {
+			for i := 0; i < len(pairs); i += 2 {
+				v.Set(pairs[i], pairs[i+1])
+			}
+		}
+	}
+	refuses := func(code string) func(url.Values, *exchange.AuthRequest) {
+		return func(v url.Values, _ *exchange.AuthRequest) {
+			v.Del("code")
+			v.Set("error", code)
+		}
+	}
+	tests := []struct {
+		name   string
+		change func(url.Values, *exchange.AuthRequest)
+		want   error
+		status int
+	}{
+		{"no state", func(v url.Values, _ *exchange.AuthRequest) { v.Del("state") }, exchange.ErrState, 400},
+		{"empty state", set("state", ""), exchange.ErrState, 400},
+		{"another state", set("state", "x"), exchange.ErrState, 400},
+		{"two states", func(v url.Values, _ *exchange.AuthRequest) { v.Add("state", "x") }, exchange.ErrState, 400},
+		{"nothing kept", func(v url.Values, r *exchange.AuthRequest) { v.Set("state", ""); *r = exchange.AuthRequest{} }, exchange.ErrState, 400},
+		{"no nonce kept", func(_ url.Values, r *exchange.AuthRequest) { r.Nonce = "" }, exchange.ErrState, 400},
+		{"no code verifier kept", func(_ url.Values, r *exchange.AuthRequest) { r.CodeVerifier = "" }, exchange.ErrState, 400},
+		{"no redirect URI kept", func(_ url.Values, r *exchange.AuthRequest) { r.RedirectURI = "" }, exchange.ErrState, 400},
+		{"error of a stranger", set("error", "access_denied", "state", "x"), exchange.ErrState, 400},
+		{"issuer", set("iss", "https://evil.example"), exchange.ErrState, 400},
+		{"issuer with a slash", set("iss", "https://accounts.google.com/"), exchange.ErrState, 400},
+		{"issuer in the short spelling", set("iss", "accounts.google.com"), exchange.ErrState, 400},
+		{"empty issuer", set("iss", ""), exchange.ErrState, 400},
+		{"two issuers", func(v url.Values, _ *exchange.AuthRequest) {
+			v["iss"] = []string{"https://accounts.google.com", "https://evil.example"}
+		}, exchange.ErrState, 400},
+		{"error of another issuer", set("error", "access_denied", "iss", "https://evil.example"), exchange.ErrState, 400},
+		{"error of Google", set("error", "access_denied", "iss", "https://accounts.google.com"), exchange.ErrDenied, 403},
+		{"no code", func(v url.Values, _ *exchange.AuthRequest) { v.Del("code") }, exchange.ErrBadRequest, 400},
+		{"two codes", func(v url.Values, _ *exchange.AuthRequest) { v.Add("code", "x") }, exchange.ErrBadRequest, 400},
+		{"error and code", set("error", "access_denied"), exchange.ErrDenied, 403},
+		{"access_denied", refuses("access_denied"), exchange.ErrDenied, 403},
+		{"admin_policy_enforced", refuses("admin_policy_enforced"), exchange.ErrDenied, 403},
+		{"policy_enforced", refuses("policy_enforced"), exchange.ErrDenied, 403},
+		{"org_internal", refuses("org_internal"), exchange.ErrDenied, 403},
+		{"login_required", refuses("login_required"), exchange.ErrDenied, 403},
+		{"disallowed_useragent", refuses("disallowed_useragent"), exchange.ErrDenied, 403},
+		{"deleted_client", refuses("deleted_client"), exchange.ErrClient, 500},
+		{"invalid_client", refuses("invalid_client"), exchange.ErrClient, 500},
+		{"invalid_request", refuses("invalid_request"), exchange.ErrClient, 500},
+		{"invalid_grant", refuses("invalid_grant"), exchange.ErrInvalidGrant, 400},
+		{"redirect_uri_mismatch", refuses("redirect_uri_mismatch"), exchange.ErrRedirectMismatch, 500},
+		{"server_error", refuses("server_error"), exchange.ErrTemporary, 503},
+		{"rate_limit_exceeded", refuses("rate_limit_exceeded"), exchange.ErrTemporary, 503},
+		{"empty code", set("code", ""), exchange.ErrBadRequest, 400},
+		{"empty error", refuses(""), exchange.ErrBadRequest, 400},
+		{"empty error and code", set("error", ""), exchange.ErrBadRequest, 400},
+		{"an error of no shape", refuses("<script>"), exchange.ErrClient, 500},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(says(200, tokenAnswer))
+			c := newClient(t, g)
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			callback := url.Values{"state": {req.State}, "code": {goodCode}}
+			tt.change(callback, req)
+			_, err := c.ExchangeCallback(t.Context(), callback, req)
+			if !errors.Is(err, tt.want) || exchange.HTTPStatus(err) != tt.status {
+				t.Errorf("error %v (%d), want %v (%d)", err, exchange.HTTPStatus(err), tt.want, tt.status)
+			}
+			if g.posts() != 0 {
+				t.Error("the code was sent")
+			}
+		})
+	}
+	t.Run("nil request", func(t *testing.T) {
+		_, err := newClient(t, scripted()).ExchangeCallback(t.Context(), url.Values{"state": {""}, "code": {goodCode}}, nil)
+		if !errors.Is(err, exchange.ErrState) {
+			t.Errorf("error %v, want ErrState", err)
+		}
+	})
+}
+
+func TestCallbackNonce(t *testing.T) {
+	tests := []struct{ name, token string }{
+		{"no ID token", ""},
+		{"no nonce", idToken(`{"sub":"1"}`)},
+		{"another nonce", idToken(`{"nonce":"x"}`)},
+		{"empty nonce", idToken(`{"nonce":""}`)},
+		{"other spelling", idToken(`{"NONCE":"N"}`)},
+		{"twice", idToken(`{"nonce":"N","nonce":"N"}`)},
+		{"nested", idToken(`{"a":{"nonce":"N"}}`)},
+		{"number", idToken(`{"nonce":1}`)},
+		{"list", idToken(`{"nonce":["N"]}`)},
+		{"claims are a list", idToken(`[{"nonce":"N"}]`)},
+		{"more after the claims", idToken(`{"nonce":"N"}{}`)},
+		{"four parts", idToken(`{"nonce":"N"}`) + ".x"},
+		{"two parts", strings.TrimSuffix(idToken(`{"nonce":"N"}`), ".c2ln")},
+		{"padded", strings.Replace(idToken(`{"nonce":"N"} `), ".c2ln", "=.c2ln", 1)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(nil)
+			c := newClient(t, g)
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			req.Nonce = "N"
+			g.script[0] = callbackAnswer(tt.token, "openid")
+			tok, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+			if tok != nil || !errors.Is(err, exchange.ErrState) {
+				t.Errorf("%v, %v; want ErrState", tok, err)
+			}
+		})
+	}
+}
+
+func TestUnaskedIDTokenNeedsTheNonceToo(t *testing.T) {
+	const drive = "https://www.googleapis.com/auth/drive.appdata"
+	c := newClient(t, scripted(callbackAnswer(idToken(`{"nonce":"x"}`), drive)))
+	req, _ := newAuthRequest(t, c, exchange.AuthParams{Scopes: []string{drive}})
+	_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, req)
+	if !errors.Is(err, exchange.ErrState) {
+		t.Errorf("error %v, want ErrState", err)
+	}
+}
+
+func TestSameCodeUnderAnotherVerifierMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := scripted(func(r *http.Request) (*http.Response, error) {
+			time.Sleep(time.Second)
+			return callbackAnswer(idToken(`{"nonce":"N"}`), "openid")(r)
+		})
+		c := newClient(t, g)
+		req := exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "one"}
+		callback := url.Values{"state": {"s"}, "code": {goodCode}}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if _, err := c.ExchangeCallback(t.Context(), callback, &req); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		other := req
+		other.CodeVerifier = "two"
+		if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+			t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+		}
+		wg.Wait()
+	})
+}
+
+func TestSameCodeUnderAnotherVerifier(t *testing.T) {
+	g := scripted(callbackAnswer(idToken(`{"nonce":"N"}`), "openid"))
+	c := newClient(t, g)
+	req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "one"}
+	callback := url.Values{"state": {"s"}, "code": {goodCode}}
+	if _, err := c.ExchangeCallback(t.Context(), callback, req); err != nil {
+		t.Fatal(err)
+	}
+	other := *req
+	other.CodeVerifier = "two"
+	if _, err := c.ExchangeCallback(t.Context(), callback, &other); !errors.Is(err, exchange.ErrInvalidGrant) || g.posts() != 1 {
+		t.Errorf("%v after %d posts, want ErrInvalidGrant after 1", err, g.posts())
+	}
+}
+
+// FuzzCallbackNonce: claims that pass are an object whose nonce, by that exact
+// name, is the one asked for.
+func FuzzCallbackNonce(f *testing.F) {
+	for _, claims := range []string{`{"nonce":"N"}`, `{"nonce":"N","nonce":"x"}`, `{"NONCE":"N"}`, `{"a":[{}],"nonce":"\u004e"}`, `[]`, `{`} {
+		f.Add([]byte(claims))
+	}
+	f.Fuzz(func(t *testing.T, claims []byte) {
+		c := newClient(t, scripted(callbackAnswer(idToken(string(claims)), "openid")))
+		req := &exchange.AuthRequest{RedirectURI: callbackURI, State: "s", Nonce: "N", CodeVerifier: "v"}
+		_, err := c.ExchangeCallback(t.Context(), url.Values{"state": {"s"}, "code": {goodCode}}, req)
+		if err != nil {
+			if !errors.Is(err, exchange.ErrState) {
+				t.Errorf("%q: %v", claims, err)
+			}
+			return
+		}
+		var got map[string]any
+		if json.Unmarshal(claims, &got) != nil || got["nonce"] != "N" {
+			t.Errorf("accepted %q", claims)
+		}
+	})
+}
+
+func TestRequiredIssuer(t *testing.T) {
+	const other = "https://idp.example.com"
+	tests := []struct {
+		name, endpoint, iss string
+		required, ok        bool
+	}{
+		{"absent", "", "", false, true},
+		{"absent, required", "", "", true, false},
+		{"Google's, required", "", "https://accounts.google.com", true, true},
+		{"Google's", "", "https://accounts.google.com", false, true},
+		{"another provider's", other, other, true, true},
+		{"Google's, at another provider", other, "https://accounts.google.com", false, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			g := scripted(nil)
+			c := newClient(t, g, func(cfg *exchange.Config) { cfg.RequireIssuer, cfg.Endpoint.Issuer = tt.required, tt.endpoint })
+			req, _ := newAuthRequest(t, c, exchange.AuthParams{})
+			g.script[0] = callbackAnswer(idToken(fmt.Sprintf(`{"nonce":%q}`, req.Nonce)), "openid")
+			callback := url.Values{"state": {req.State}, "code": {goodCode}}
+			if tt.iss != "" {
+				callback.Set("iss", tt.iss)
+			}
+			_, err := c.ExchangeCallback(t.Context(), callback, req)
+			if tt.ok && err != nil || !tt.ok && (!errors.Is(err, exchange.ErrState) || g.posts() != 0) {
+				t.Errorf("%v after %d posts, want it accepted: %t", err, g.posts(), tt.ok)
+			}
+		})
 	}
 }
