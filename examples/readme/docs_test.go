@@ -3,9 +3,11 @@ package readme
 import (
 	"cmp"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -96,6 +98,30 @@ func TestCommands(t *testing.T) {
 	}
 	if n < 3 {
 		t.Errorf("the documents have %d commands for programs", n)
+	}
+}
+
+// TestLinked checks how many packages of other modules each package links, as the README
+// says.
+func TestLinked(t *testing.T) {
+	rows := regexp.MustCompile("(?m)^\\| `([a-z/]+)` \\|.*\\| (\\d+) \\|$").FindAllStringSubmatch(read(t, "README.md"), -1)
+	if len(rows) == 0 {
+		t.Error("README.md does not say what the packages link")
+	}
+	for _, row := range rows {
+		out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "github.com/seed3a054f9c/googlesignin/"+row[1]).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for path := range strings.Lines(string(out)) {
+			if !strings.HasPrefix(path, "github.com/seed3a054f9c/") {
+				n++
+			}
+		}
+		if strconv.Itoa(n) != row[2] {
+			t.Errorf("%s links %d packages, and the README says %s", row[1], n, row[2])
+		}
 	}
 }
 
