@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -128,7 +129,8 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// Logs, metrics and spans name what has happened, and no secret that went over the wire.
+// Logs, metrics and spans name what has happened, and no secret that went over the wire,
+// no address and no name of a file.
 func TestWatched(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()
@@ -171,7 +173,15 @@ func TestWatched(t *testing.T) {
 			}
 		}
 	}
-	for _, secret := range []string{"upload_id", "state="} {
+	at, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secrets := []string{"upload_id", "state=", jane, "one.txt"}
+	for _, c := range w.jar.Cookies(at) {
+		secrets = append(secrets, c.Value)
+	}
+	for _, secret := range secrets {
 		if strings.Contains(seen, secret) {
 			t.Errorf("%s is in a log, metric or span", secret)
 		}
