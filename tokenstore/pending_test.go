@@ -201,9 +201,10 @@ func TestClose(t *testing.T) {
 		if _, err := b.Token(hurry, john); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Token: %v", err)
 		}
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		stopped := errors.New("the server stops")
+		short, cancel := context.WithTimeoutCause(t.Context(), time.Second, stopped)
 		defer cancel()
-		if err := b.Close(short); !errors.Is(err, context.DeadlineExceeded) {
+		if err := b.Close(short); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, stopped) {
 			t.Errorf("Close in a hurry: %v", err)
 		}
 		if err := b.Close(t.Context()); err != nil {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
 const (
@@ -107,7 +109,7 @@ func wait(ctx context.Context, d time.Duration) error {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctxerr.Of(ctx)
 	case <-timer.C:
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
 
 // Work counts the work under way. The zero value is ready; it is safe for
@@ -44,7 +46,7 @@ func (w *Work) Wait(ctx context.Context) error {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctxerr.Of(ctx)
 	}
 }
 
