@@ -145,6 +145,7 @@ const (
 // error beside the empty subject is the last: the Store's, or why ctx has ended.
 func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, error] {
 	o.Idle, o.Pace = cmp.Or(o.Idle, 90*24*time.Hour), cmp.Or(o.Pace, 100*time.Millisecond)
+	subjects := m.Subjects(ctx, o.After)
 	return func(yield func(string, error) bool) {
 		release, ok := m.lease(ctx, sweepSubject, sweepPurpose, sweepTTL)
 		if !ok {
@@ -153,7 +154,7 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 		if release != nil {
 			defer release()
 		}
-		for subject, err := range m.Subjects(ctx, o.After) {
+		for subject, err := range subjects {
 			if err == nil {
 				err = m.sweepUser(ctx, subject, o)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"testing"
@@ -80,6 +81,16 @@ func TestSweep(t *testing.T) {
 		again := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 1)
 		if fmt.Sprint(again) != "[a-idle ok]" || b.google.calls() != 3 {
 			t.Errorf("swept %q again with %d calls", again, b.google.calls())
+		}
+
+		var later iter.Seq2[string, error]
+		lend("d-flaky", func(after string) { later = b.Sweep(t.Context(), tokenstore.SweepOptions{After: after}) })
+		var left []string
+		for subject := range later {
+			left = append(left, subject)
+		}
+		if !slices.Equal(left, []string{"e-busy"}) {
+			t.Errorf("swept %q after the memory of After was used again", left)
 		}
 
 		ctx, cancel := context.WithCancel(t.Context())
