@@ -3,11 +3,14 @@ package tokenstore_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,10 +72,15 @@ func TestEvents(t *testing.T) {
 		b.Invalidate(jane, "")
 		_, _ = b.Token(t.Context(), jane)
 		b.signIn(t, b.google.consent("openid"))
-		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
-			t.Fatal(err)
+		for _, at := range []time.Time{time.Now().Add(-time.Hour), {}} { // the first is about an earlier grant
+			if err := b.MarkRevoked(t.Context(), jane, "", at); err != nil {
+				t.Fatal(err)
+			}
 		}
 		if err := b.Disconnect(t.Context(), jane); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil { // nothing is kept
 			t.Fatal(err)
 		}
 		want := []string{
@@ -123,25 +131,44 @@ func TestEventsOfLeasesAndReplays(t *testing.T) {
 	}
 }
 
+// The table of the package comment has each error of the package, with its status.
 func TestHTTPStatus(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		want int
-	}{
-		{tokenstore.ErrNotFound, 404},
-		{tokenstore.ErrConflict, 409},
-		{tokenstore.ErrNeedsConsent, 403},
-		{tokenstore.ErrSubject, 401},
-		{tokenstore.ErrSealed, 500},
-		{&tokenstore.ConsentError{Subject: jane, Reason: tokenstore.ReasonNone}, 403},
+	table := map[string]string{}
+	for name, err := range map[string]error{
+		"ErrNotFound":     tokenstore.ErrNotFound,
+		"ErrConflict":     tokenstore.ErrConflict,
+		"ErrNeedsConsent": tokenstore.ErrNeedsConsent,
+		"ErrSubject":      tokenstore.ErrSubject,
+		"ErrSealed":       tokenstore.ErrSealed,
+		"ErrKey":          tokenstore.ErrKey,
 	} {
-		s, ok := errors.AsType[interface {
-			error
-			HTTPStatus() int
-		}](c.err)
-		if !ok || s.HTTPStatus() != c.want {
-			t.Errorf("%v: want HTTP status %d", c.err, c.want)
+		says, ok := err.(interface{ HTTPStatus() int })
+		if !ok {
+			t.Fatalf("%s has no HTTP status", name)
 		}
+		table[name] = strconv.Itoa(says.HTTPStatus())
+	}
+	find := func(file, pattern string) map[string]string {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]string{}
+		for _, match := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1) {
+			found[match[1]] = match[2]
+		}
+		return found
+	}
+	if documented := find("doc.go", `(?m)^//\t(Err\w+) +(\d+) `); !maps.Equal(documented, table) {
+		t.Errorf("the package comment has %v, want %v", documented, table)
+	}
+	for name := range find("errors.go", `(?m)^\t(Err\w+) +(error) =`) {
+		if table[name] == "" {
+			t.Errorf("this test does not know %s", name)
+		}
+	}
+	if status := statusOf(&tokenstore.ConsentError{Subject: jane, Reason: tokenstore.ReasonNone}); status != 403 {
+		t.Errorf("a ConsentError has HTTP status %d", status)
 	}
 }
 

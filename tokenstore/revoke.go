@@ -77,7 +77,7 @@ func (m *Manager) revoked(ctx context.Context, u *user, reason string, about fun
 	}
 	reason = strings.Clone(reason)
 	var first *record
-	_, err := m.update(ctx, u, nil, func(kept *record) (Grant, error) {
+	g, err := m.update(ctx, u, nil, func(kept *record) (Grant, error) {
 		if first == nil {
 			first = kept
 		}
@@ -95,7 +95,9 @@ func (m *Manager) revoked(ctx context.Context, u *user, reason string, about fun
 	if err != nil {
 		return failedForNow("noting the revocation of", u.subject, err)
 	}
-	m.event(ctx, slog.LevelInfo, "tokenstore.revoked", u.subject, slog.String("reason", reason))
+	if g.told { // something is kept, and the revocation is about that
+		m.event(ctx, slog.LevelInfo, "tokenstore.revoked", u.subject, slog.String("reason", reason))
+	}
 	return nil
 }
 
