@@ -300,10 +300,13 @@ func (m *Manager) waitForPause(ctx context.Context, u *user, wait bool) error {
 			return m.gaveUp(ctx, u)
 		}
 		f := u.activity.failures.Load()
-		if f == nil || !m.clock.Time().Before(f.until) {
+		if f == nil {
 			return nil
 		}
 		after := f.until.Sub(m.clock.Time())
+		if after <= 0 {
+			return nil
+		}
 		if _, ok := ctx.Deadline(); ok || !wait {
 			return &PausedError{Until: f.until, Err: f.last, after: after}
 		}
