@@ -59,9 +59,6 @@ type TokensRevoked struct{ Meta }
 type TokenRevoked struct {
 	Meta
 
-	// TokenType is refresh_token.
-	TokenType string
-
 	// TokenHash tells which token: the standard base64 of the SHA-512 of the
 	// SHA-512 of the token, or of its first 16 characters. RevokedToken of a
 	// tokenstore.Manager takes either.
@@ -75,13 +72,12 @@ type AccountDisabled struct {
 	Reason Reason
 }
 
-// A Reason is why an account was disabled; it may be empty.
+// A Reason is why an account was disabled. It may be empty, or "bulk-account" for one
+// that was made by a program.
 type Reason string
 
-const (
-	Hijacking   Reason = "hijacking"    // another person has taken the account over
-	BulkAccount Reason = "bulk-account" // it was made by a program
-)
+// Hijacking: another person has taken the account over.
+const Hijacking Reason = "hijacking"
 
 // AccountEnabled: the account is good again.
 type AccountEnabled struct{ Meta }

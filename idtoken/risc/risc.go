@@ -28,8 +28,7 @@
 // under the keys that also sign ID tokens. It is answered with 202 when Handle
 // has dealt with all its events, with 400 when it is not from Google or not for
 // this backend, and with 503 when the body breaks off, the keys cannot be had or
-// Handle fails, so that Google delivers it again. A token that was dealt with is not handled
-// again, as far as [Config.Seen] remembers. Tokens may come late and out of
+// Handle fails, so that Google delivers it again. Tokens may come twice, late and out of
 // order: what to do about an event that was overtaken, its time decides (see
 // [Config.Handle]). MarkRevoked of a tokenstore.Manager, above as grants, does so.
 //
@@ -66,10 +65,12 @@ type Config struct {
 	// must be for one of them. At least one is required.
 	Audiences []string
 
-	// Handle deals with one event. It is required. A token may carry several
-	// events; if Handle fails for one, Google delivers the token again, and
-	// Handle sees those before it again too. The same token may also arrive
-	// twice at once. So what Handle does must be fit to be done twice.
+	// Handle deals with one event. It is required. What it does must be fit to be
+	// done twice. A token may carry several events; if Handle fails for one, Google
+	// delivers the token again, and Handle sees those before it again too. The last
+	// ten thousand tokens that it has dealt with, by their jti, are not handled again
+	// by this Receiver, but a token may also arrive twice at once, or at another
+	// instance of the backend. Meta.ID tells whether an event was seen before.
 	//
 	// Order is not kept: a token that could not be dealt with comes again after
 	// younger ones. Meta.IssuedAt tells which of two events about an account is
@@ -77,12 +78,6 @@ type Config struct {
 	// ignore an older one; and ignore that tokens or sessions from before a
 	// sign-in were revoked when the user has signed in since.
 	Handle func(ctx context.Context, event Event) error
-
-	// Seen remembers which tokens were dealt with; nil means a memory of at
-	// least the last ten thousand, in this process, which takes 2 MB at most.
-	// Several instances of a backend that do not share one may each handle the
-	// same token.
-	Seen Seen
 
 	// Issuer is the iss of tokens and of their subjects; empty means Google's,
 	// with or without a slash at the end.
@@ -97,8 +92,8 @@ type Config struct {
 
 	// OnError is told why a request was not answered with 202, for your log;
 	// nil means nobody. The error wraps [ErrInvalid],
-	// [idtoken.ErrKeysUnavailable], or what Handle or Seen returned. It does not
-	// contain the token.
+	// [idtoken.ErrKeysUnavailable], or what Handle returned. It does not contain the
+	// token.
 	OnError func(*http.Request, error)
 }
 
@@ -108,7 +103,7 @@ type Receiver struct {
 	audiences []string
 	issuers   []string
 	handle    func(context.Context, Event) error
-	seen      Seen
+	seen      *memory
 	keys      idtoken.KeySource
 	parser    *jose.Parser
 	onError   func(*http.Request, error)
@@ -130,16 +125,13 @@ func New(cfg Config) (*Receiver, error) {
 		audiences: slices.Clone(cfg.Audiences),
 		issuers:   []string{cfg.Issuer},
 		handle:    cfg.Handle,
-		seen:      cfg.Seen,
+		seen:      newMemory(10_000), // 2 MB at most
 		keys:      cfg.Keys,
 		parser:    jose.NewParser("jwt", "secevent+jwt"), // RFC 8417 section 2.3
 		onError:   cfg.OnError,
 	}
 	if cfg.Issuer == "" {
 		r.issuers = googleIssuers
-	}
-	if r.seen == nil {
-		r.seen = newMemory(10_000)
 	}
 	if r.onError == nil {
 		r.onError = func(*http.Request, error) {}
@@ -196,45 +188,27 @@ func (r *Receiver) receive(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return &unhandledError{"reading the body", err}
 	}
-	return r.Receive(req.Context(), string(body))
-}
-
-// Receive does with a security event token what ServeHTTP does with a body. It
-// is for those that come another way. The error wraps [ErrInvalid] if there is
-// no point in another delivery. It has, somewhere in its chain, a method
-// HTTPStatus() int: 400 then, and 503 else.
-func (r *Receiver) Receive(ctx context.Context, token string) error {
-	id, events, err := r.verify(ctx, token)
-	if err != nil {
+	id, events, err := r.verify(req.Context(), string(body))
+	if err != nil || r.seen.has(id) {
 		return err
 	}
-	seen, err := r.seen.Seen(ctx, id)
-	if err != nil {
-		return &unhandledError{"looking a token up", err}
-	}
-	if seen {
-		return nil
-	}
 	for _, event := range events {
-		if err := r.handle(ctx, event); err != nil {
+		if err := r.handle(req.Context(), event); err != nil {
 			return &unhandledError{fmt.Sprintf("handling %T", event), err}
 		}
 	}
-	if err := r.seen.Mark(ctx, id); err != nil {
-		return &unhandledError{"remembering a token", err}
-	}
+	r.seen.add(id)
 	return nil
 }
 
 // unhandledError is a failure of this side. The token is to come again, whatever
-// the cause may say of its own status, or of another token: it is not ErrInvalid.
+// the cause may say of another token: it is not ErrInvalid.
 type unhandledError struct {
 	doing string
 	cause error
 }
 
-func (e *unhandledError) Error() string   { return "risc: " + e.doing + ": " + e.cause.Error() }
-func (e *unhandledError) HTTPStatus() int { return http.StatusServiceUnavailable }
+func (e *unhandledError) Error() string { return "risc: " + e.doing + ": " + e.cause.Error() }
 
 func (e *unhandledError) Is(target error) bool {
 	return target != ErrInvalid && errors.Is(e.cause, target)

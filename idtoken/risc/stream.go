@@ -27,7 +27,6 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/endpoint"
 	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/redact"
-	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
 // ErrNoStream is the error of a Cloud project that has no stream:
@@ -347,7 +346,7 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 	case err != nil:
 		return err
 	case resp.StatusCode != http.StatusOK:
-		return refusedBy(resp, text, token, s.now())
+		return refusedBy(resp.StatusCode, text, token)
 	case result != nil && json.Unmarshal(text, result) != nil:
 		return errors.New("the response is not the JSON that Google documents")
 	}
@@ -355,7 +354,7 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 }
 
 // refusedBy returns the error that a response to a request with this token reports.
-func refusedBy(resp *http.Response, text []byte, token string, now time.Time) error {
+func refusedBy(status int, text []byte, token string) error {
 	var body struct {
 		Error struct{ Message string }
 	}
@@ -372,14 +371,13 @@ func refusedBy(resp *http.Response, text []byte, token string, now time.Time) er
 	if redact.Repeats(message, token) {
 		message = ""
 	}
-	return &StreamError{Status: resp.StatusCode, Message: message, RetryAfter: retry.After(resp.Header, now)}
+	return &StreamError{Status: status, Message: message}
 }
 
 // A StreamError is the refusal of a call to the management API.
 type StreamError struct {
-	Status     int           // HTTP status: after 429 and 5xx, a later try may succeed
-	Message    string        // Google's, for people; empty: it gave none
-	RetryAfter time.Duration // how long Google asks to wait; 0: it does not say
+	Status  int    // HTTP status: after 429 and 5xx, a later try may succeed
+	Message string // Google's, for people; empty: it gave none
 }
 
 func (e *StreamError) Error() string {

@@ -36,9 +36,8 @@ func invalid(code, reason string) error {
 	return &invalidError{http.StatusBadRequest, code, reason}
 }
 
-func (e *invalidError) Error() string   { return ErrInvalid.Error() + ": " + e.reason }
-func (e *invalidError) Unwrap() error   { return ErrInvalid }
-func (e *invalidError) HTTPStatus() int { return e.status }
+func (e *invalidError) Error() string { return ErrInvalid.Error() + ": " + e.reason }
+func (e *invalidError) Unwrap() error { return ErrInvalid }
 
 // verify returns the jti and the events of a token. There is no exp to check
 // (RFC 8417 section 2.2).
@@ -189,7 +188,7 @@ func (r *Receiver) readSubject(v jose.Value) (Subject, error) {
 func readTokenRevoked(m Meta, payload jose.Object) (TokenRevoked, bool) {
 	v, _ := payload.Get("subject")
 	o, _ := v.Object()
-	e := TokenRevoked{Meta: m, TokenType: text(o, "token_type")}
+	e := TokenRevoked{Meta: m}
 	token := text(o, "token")
 	switch text(o, "token_identifier_alg") {
 	case "prefix":

@@ -28,7 +28,7 @@ func About(i *idtokentest.Issuer, subject string) risc.Meta {
 func TokenRevoked(refreshToken string) risc.TokenRevoked {
 	once := sha512.Sum512([]byte(refreshToken))
 	twice := sha512.Sum512(once[:])
-	return risc.TokenRevoked{TokenType: "refresh_token", TokenHash: base64.StdEncoding.EncodeToString(twice[:])}
+	return risc.TokenRevoked{TokenHash: base64.StdEncoding.EncodeToString(twice[:])}
 }
 
 // Token returns a token of the issuer's for a client ID, with events of different
@@ -70,7 +70,7 @@ func encode(event risc.Event) (uri string, meta risc.Meta, payload any) {
 		return prefix + "oauth/event-type/tokens-revoked", e.Meta, about(e.Subject)
 	case risc.TokenRevoked:
 		return prefix + "oauth/event-type/token-revoked", e.Meta, map[string]any{"subject": map[string]string{
-			"subject_type": "oauth_token", "token_type": e.TokenType,
+			"subject_type": "oauth_token", "token_type": "refresh_token",
 			"token_identifier_alg": "hash_base64_sha512_sha512", "token": e.TokenHash,
 		}}
 	case risc.AccountDisabled:
