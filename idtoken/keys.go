@@ -3,7 +3,6 @@ package idtoken
 import (
 	"context"
 	"crypto/rsa"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -88,7 +87,6 @@ const (
 // immutable.
 type keySet struct {
 	byID      map[string]*rsa.PublicKey
-	jwks      []byte
 	refreshAt time.Time
 	expires   time.Time
 }
@@ -98,7 +96,7 @@ func newKeySet(jwks []byte, expires time.Time, ttl time.Duration) (*keySet, erro
 	if err != nil {
 		return nil, err
 	}
-	return &keySet{byID: byID, jwks: jwks, expires: expires, refreshAt: expires.Add(-ttl / 5)}, nil
+	return &keySet{byID: byID, expires: expires, refreshAt: expires.Add(-ttl / 5)}, nil
 }
 
 // fresh reports whether the keys have not expired.
@@ -106,30 +104,6 @@ func (s *keySet) fresh(now time.Time) bool { return s != nil && now.Before(s.exp
 
 // serve reports whether the keys may be used while no newer ones can be fetched.
 func (s *keySet) serve(now time.Time) bool { return s != nil && now.Before(s.expires.Add(maxStale)) }
-
-// A snapshot is the form of a keySet that [RemoteKeySet.Snapshot] returns.
-type snapshot struct {
-	JWKS    json.RawMessage `json:"jwks"`
-	TTL     time.Duration   `json:"ttl"` // in nanoseconds
-	Expires time.Time       `json:"expires"`
-}
-
-func (s *keySet) snapshot() ([]byte, error) {
-	return json.Marshal(snapshot{JWKS: s.jwks, TTL: 5 * s.expires.Sub(s.refreshAt), Expires: s.expires})
-}
-
-// parseSnapshot reads a snapshot. It limits the times, which another clock may
-// have written.
-func parseSnapshot(data []byte, now time.Time) (*keySet, error) {
-	var s snapshot
-	if err := json.Unmarshal(data, &s); err != nil || s.Expires.IsZero() {
-		return nil, errors.New("not a snapshot of keys")
-	}
-	if latest := now.Add(maxTTL); s.Expires.After(latest) {
-		s.Expires = latest
-	}
-	return newKeySet(s.JWKS, s.Expires, min(max(s.TTL, 0), maxTTL))
-}
 
 // timeToLive returns how long a response may be kept (RFC 9111 section 4.2). The
 // limits keep a mistake of the server from stopping sign-in, and from keeping a

@@ -14,9 +14,9 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/flight"
 )
 
-// GoogleKeysURL is where Google publishes the keys of its ID tokens: jwks_uri in
+// googleKeysURL is jwks_uri in
 // https://accounts.google.com/.well-known/openid-configuration.
-const GoogleKeysURL = "https://www.googleapis.com/oauth2/v3/certs"
+const googleKeysURL = "https://www.googleapis.com/oauth2/v3/certs"
 
 const (
 	defaultFetchTimeout = 10 * time.Second
@@ -28,7 +28,7 @@ const (
 type RemoteConfig struct {
 	// URL serves a JWK set (RFC 7517). A server that answers in its place can sign
 	// in as any user, so it must be https, or, for a fake, http on a loopback
-	// interface. If empty, [GoogleKeysURL] is used.
+	// interface. If empty, https://www.googleapis.com/oauth2/v3/certs is used.
 	URL string
 
 	// HTTPClient makes the requests. Redirects are not followed. If nil, a plain
@@ -38,13 +38,6 @@ type RemoteConfig struct {
 	// Timeout bounds one fetch, and so how long a user waits for it. If zero,
 	// 10 seconds are used.
 	Timeout time.Duration
-
-	// Initial is a result of [RemoteKeySet.Snapshot], perhaps of another process.
-	// A set that starts from it needs no network until those keys expire, and can
-	// go on for another 24 hours if there is none then. A program that can write
-	// it can sign in as any user, so protect it like a key. If nil, the set starts
-	// empty.
-	Initial []byte
 
 	// Now is the clock. If nil, time.Now is used.
 	Now func() time.Time
@@ -69,7 +62,7 @@ type RemoteConfig struct {
 //     fetches again at once, so that sign-ins work as soon as the server does.
 //     While a server fails quickly, that is up to one request for each token of
 //     good form, one after another. [RemoteKeySet.Prefetch] before the first token
-//     comes, or RemoteConfig.Initial, avoids that.
+//     comes avoids that.
 //
 // All callers share one fetch, which continues when they stop waiting for it.
 type RemoteKeySet struct {
@@ -95,7 +88,7 @@ type view struct {
 func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 	r := &RemoteKeySet{url: cfg.URL, timeout: cfg.Timeout, now: cfg.Now}
 	if r.url == "" {
-		r.url = GoogleKeysURL
+		r.url = googleKeysURL
 	}
 	if _, err := endpoint.Parse(r.url); err != nil {
 		return nil, fmt.Errorf("idtoken: RemoteConfig.URL: %w", err)
@@ -110,14 +103,7 @@ func RemoteKeys(cfg RemoteConfig) (*RemoteKeySet, error) {
 		r.now = time.Now
 	}
 	r.client = withoutRedirects(cfg.HTTPClient)
-	first := &view{}
-	if cfg.Initial != nil {
-		var err error
-		if first.keys, err = parseSnapshot(cfg.Initial, r.now()); err != nil {
-			return nil, fmt.Errorf("idtoken: RemoteConfig.Initial: %w", err)
-		}
-	}
-	r.view.Store(first)
+	r.view.Store(&view{})
 	return r, nil
 }
 
@@ -149,17 +135,6 @@ func (r *RemoteKeySet) Key(ctx context.Context, kid string) (*rsa.PublicKey, err
 func (r *RemoteKeySet) Prefetch(ctx context.Context) error {
 	_, err := r.usable(ctx)
 	return err
-}
-
-// Snapshot returns the keys and their expiry in the form that
-// [RemoteConfig.Initial] takes, and fetches them if necessary. The error wraps
-// [ErrKeysUnavailable].
-func (r *RemoteKeySet) Snapshot(ctx context.Context) ([]byte, error) {
-	v, err := r.usable(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return v.keys.snapshot()
 }
 
 // usable returns a view whose keys may be used now.
