@@ -208,6 +208,9 @@ func (a *app) forUser(within time.Duration, h func(w http.ResponseWriter, r *htt
 			err = h(w, r.WithContext(ctx), u)
 		}
 		if err != nil {
+			if exchange.ProblemCode(err) == "denied" { // to somebody who is signed in
+				err = errors.Join(errKept, err)
+			}
 			a.client.Fail(w, r, err) // calls logFailure and answerFailure
 		}
 	})

@@ -58,6 +58,9 @@ func (a *app) message(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	if _, err := a.db.userOf(r.Context(), r); err != nil && m.To == "/connect" {
+		m.To = "/sign-in" // after a popup: it asks for consent if it has to
+	}
 	if err := a.show(w, http.StatusOK, "message.html", m.Title, user{}, m); err != nil {
 		a.client.Fail(w, r, err)
 	}

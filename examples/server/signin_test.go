@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive"
+	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
 
@@ -74,12 +75,15 @@ func TestConsentOnlyWhenNeeded(t *testing.T) {
 	}
 	w.must(w.get("/account"), http.StatusOK, ">Connected<")
 
-	// A popup cannot be told to ask, so its page goes to the redirect.
+	// A popup cannot be told to ask, so its page leads to the redirect.
+	w.must(w.get("/message?about=consent_required"), http.StatusOK, `href="/connect"`)
 	if err := w.app.grants.MarkRevoked(t.Context(), w.subject, "", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	w.newBrowser()
 	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes}), http.StatusForbidden, `"consent_required"`)
+	w.must(w.get("/message?about=consent_required"), http.StatusOK, `href="/sign-in"`)
+	w.signIn()
 }
 
 func TestDenied(t *testing.T) {
@@ -91,6 +95,14 @@ func TestDenied(t *testing.T) {
 	w.must(w.get("/message?about=%3Cscript%3E"), http.StatusNotFound, "")
 	w.must(w.get(callbackPath+"?code=x&state=x"), http.StatusSeeOther, "failed=not_started")
 	w.must(w.get(callbackPath+"?failed=not_started"), http.StatusBadRequest, "Signing in was not completed")
+}
+
+// A refusal of Drive's does not say that nobody is signed in.
+func TestDeniedByDrive(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	w.drive.Inject(drivetest.Fault{Status: 403, Reason: "domainPolicy"})
+	w.must(w.get("/files"), http.StatusForbidden, "Nothing has changed")
 }
 
 // A person who is told to try again does not come back to the same page.
