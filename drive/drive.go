@@ -86,7 +86,7 @@
 //	ctx ended while one of these was tried again           no           ctx.Err()       503
 //	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
 //	a name, a File or an option that makes no sense        no           fs.ErrInvalid   400
-//	    (nothing is sent); JSON of more than MaxJSON
+//	    (nothing is sent); JSON of more than 16 MiB
 //	Put's reader exceeds an http.MaxBytesReader            no                           413
 //	Put's reader fails with io.ErrUnexpectedEOF, as the    no                           400
 //	    body of a request that breaks off does

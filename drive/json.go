@@ -13,12 +13,12 @@ import (
 	"github.com/seed3a054f9c/googlesignin/internal/retry"
 )
 
-// MaxJSON is the size, in bytes, of the largest document that [ReadJSON] reads and
-// [WriteJSON] writes. More is fs.ErrInvalid.
-const MaxJSON = 16 << 20
+// maxJSON is the size, in bytes, of the largest document that [ReadJSON] reads and
+// [WriteJSON] writes.
+const maxJSON = 16 << 20
 
-// ReadJSON decodes the document called name, one JSON value, into a T. Its
-// checksum is verified first. If it is replaced while it is being read, it is read
+// ReadJSON decodes the document called name, one JSON value of at most 16 MiB, into a T.
+// More is fs.ErrInvalid. The checksum is verified first. If it is replaced while it is being read, it is read
 // again; after eight reads in all the error is ErrConflict. If it is wrong twice
 // although it was not replaced, or ctx leaves no time to read it again, the error
 // is ErrChecksum. The File has the revision to pass to [WriteJSON] as IfRevision.
@@ -63,14 +63,14 @@ type documentError struct{ err error }
 func (e *documentError) Error() string { return "the content is not the JSON that was expected" }
 func (e *documentError) Unwrap() error { return e.err }
 
-// WriteJSON puts v, encoded by encoding/json, as the document called name. Its
-// content type is application/json unless opts says another.
+// WriteJSON puts v, encoded by encoding/json, as the document called name. More than
+// 16 MiB is fs.ErrInvalid. The content type is application/json unless opts says another.
 func WriteJSON[T any](ctx context.Context, f *AppFolder, name string, v T, opts PutOptions) (*File, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
 		return nil, failed("put", name, err)
 	}
-	if len(data) > MaxJSON {
+	if len(data) > maxJSON {
 		return nil, failed("put", name, tooLarge(len(data)))
 	}
 	opts.ContentType = cmp.Or(opts.ContentType, "application/json")
@@ -78,7 +78,7 @@ func WriteJSON[T any](ctx context.Context, f *AppFolder, name string, v T, opts 
 }
 
 func tooLarge[T int | int64](size T) error {
-	return fmt.Errorf("%d bytes are more than MaxJSON: %w", size, errInvalid)
+	return fmt.Errorf("%d bytes are more than 16 MiB: %w", size, errInvalid)
 }
 
 // rereads is the policy for documents that are replaced while they are read: soon, but
@@ -130,7 +130,7 @@ func (a *allOf) look() error {
 	} else if a.wrong++; a.damaged() {
 		return ErrChecksum
 	}
-	if file.Size > MaxJSON {
+	if file.Size > maxJSON {
 		return tooLarge(file.Size)
 	}
 	return nil

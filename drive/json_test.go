@@ -47,7 +47,7 @@ func TestReadJSONRefuses(t *testing.T) {
 	folder, srv := newFolder(t)
 	for name, content := range map[string]string{
 		"empty": "", "two values": "{}{}", "another type": `{"theme":["at-secret"]}`, "a number": `{"theme":815}`,
-		"large": `"` + strings.Repeat("x", drive.MaxJSON) + `"`,
+		"large": `"` + strings.Repeat("x", 16*mib) + `"`,
 	} {
 		add(srv, name, []byte(content))
 		_, file, err := drive.ReadJSON[settings](t.Context(), folder, name)
@@ -66,10 +66,10 @@ func TestReadJSONRefuses(t *testing.T) {
 // WriteJSON writes nothing that ReadJSON would refuse.
 func TestWriteLargeJSON(t *testing.T) {
 	folder, srv := newFolder(t)
-	fits := strings.Repeat("x", drive.MaxJSON-len(`""`))
+	fits := strings.Repeat("x", 16*mib-len(`""`))
 	_, err := drive.WriteJSON(t.Context(), folder, "s.json", fits+"x", drive.PutOptions{})
 	checkInvalid(t, srv, err)
-	if file, err := drive.WriteJSON(t.Context(), folder, "s.json", fits, drive.PutOptions{}); err != nil || file.Size != drive.MaxJSON {
+	if file, err := drive.WriteJSON(t.Context(), folder, "s.json", fits, drive.PutOptions{}); err != nil || file.Size != 16*mib {
 		t.Errorf("WriteJSON = %+v, %v", file, err)
 	}
 }

@@ -20,7 +20,6 @@ type Order string
 const (
 	ByName      Order = "name"
 	NewestFirst Order = "modifiedTime desc"
-	OldestFirst Order = "modifiedTime"
 )
 
 // A Query selects files: those that match all of its fields. The zero Query

@@ -41,13 +41,13 @@ func TestFiles(t *testing.T) {
 		want []string
 	}{
 		{"newest first", drive.Query{Order: drive.NewestFirst}, []string{"it's.txt", "A.json", "a.json", "b.json"}},
-		{"oldest first", drive.Query{Order: drive.OldestFirst}, []string{"b.json", "a.json", "A.json", "it's.txt"}},
+		{"by name", drive.Query{Order: drive.ByName}, []string{"A.json", "a.json", "b.json", "it's.txt"}},
 		{"name, to the letter", drive.Query{Name: "a.json"}, []string{"a.json"}},
 		{"prefix, to the letter", drive.Query{Prefix: "A"}, []string{"A.json"}},
 		{"quote", drive.Query{Prefix: "it's"}, []string{"it's.txt"}},
 		{"type", drive.Query{ContentType: "text/plain"}, []string{"it's.txt"}},
 		{"modified after", drive.Query{ModifiedAfter: at.Add(2 * time.Minute), Order: drive.ByName}, []string{"it's.txt"}},
-		{"modified after, by a hair", drive.Query{ModifiedAfter: at.Add(2*time.Minute - 1), Order: drive.OldestFirst}, []string{"A.json", "it's.txt"}},
+		{"modified after, by a hair", drive.Query{ModifiedAfter: at.Add(2*time.Minute - 1), Order: drive.ByName}, []string{"A.json", "it's.txt"}},
 		{"all of it", drive.Query{Prefix: "a", ContentType: "text/plain"}, nil},
 	}
 	for _, tt := range tests {
