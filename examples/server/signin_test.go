@@ -102,7 +102,7 @@ func TestDeniedByDrive(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()
 	w.drive.Inject(drivetest.Fault{Status: 403, Reason: "domainPolicy"})
-	w.must(w.get("/files"), http.StatusForbidden, "Nothing has changed")
+	w.must(w.get("/files"), http.StatusForbidden, "<h1>Nothing has changed")
 }
 
 // A person who is told to try again does not come back to the same page.
