@@ -161,7 +161,7 @@ func TestPartialConsent(t *testing.T) {
 
 	w.must(w.redirect("/connect?feature=drive", exchangetest.Choice{}), http.StatusSeeOther, "/account")
 	w.must(w.get("/files"), http.StatusOK, "There are no files yet")
-	w.must(w.get(w.redirect("/connect?feature=calendar", exchangetest.Choice{Deny: true}).to), http.StatusForbidden, "Nothing has changed")
+	w.must(w.get(w.redirect("/connect?feature=calendar", exchangetest.Choice{Deny: true}).to), http.StatusForbidden, "<h1>Nothing has changed")
 	w.must(w.get("/files"), http.StatusOK, "There are no files yet")
 	w.must(w.redirect("/connect?feature=calendar", exchangetest.Choice{}), http.StatusSeeOther, "/account")
 	grant, err := w.app.grants.Grant(t.Context(), w.subject)
