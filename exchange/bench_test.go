@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"slices"
 	"testing"
@@ -25,19 +26,29 @@ func (memory) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // BenchmarkExchange compares Exchange with what it adds to: one POST through
-// x/oauth2, over the same transport in memory. Where the context can end, ours is
-// on a goroutine of its own, because it outlives its caller.
+// x/oauth2, over the same transport. Where the context can end, ours is on a
+// goroutine of its own, because it outlives its caller.
 func BenchmarkExchange(b *testing.B) {
-	client, theirs, ctx := benchClients(b)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		io.WriteString(w, tokenAnswer)
+	}))
+	defer server.Close()
 	cancelable, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	n := 0
 	for _, test := range []struct {
 		name string
 		ctx  context.Context
-	}{{"context without end", context.Background()}, {"context that can end", cancelable}} {
+		bench
+	}{
+		{"in memory, context without end", context.Background(), inMemory},
+		{"in memory, context that can end", cancelable, inMemory},
+		{"over a connection, context that can end", cancelable, bench{server.URL, server.Client().Transport}},
+	} {
 		b.Run(test.name, func(b *testing.B) {
-			floorCtx := context.WithValue(test.ctx, oauth2.HTTPClient, ctx.Value(oauth2.HTTPClient))
+			client, theirs, floorCtx := test.clients(b, test.ctx)
 			ours := func(code string) error { _, err := client.Exchange(test.ctx, code, exchange.Popup); return err }
 			floor := func(code string) error { _, err := theirs.Exchange(floorCtx, code); return err }
 			compare(b, &n, ours, floor)
@@ -47,9 +58,9 @@ func BenchmarkExchange(b *testing.B) {
 
 // BenchmarkRefresh compares Refresh with a refresh by x/oauth2.
 func BenchmarkRefresh(b *testing.B) {
-	client, theirs, floorCtx := benchClients(b)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	client, theirs, floorCtx := inMemory.clients(b, ctx)
 	n := 0
 	ours := func(token string) error { _, err := client.Refresh(ctx, token); return err }
 	floor := func(token string) error {
@@ -59,16 +70,28 @@ func BenchmarkRefresh(b *testing.B) {
 	compare(b, &n, ours, floor)
 }
 
-func benchClients(b *testing.B) (*exchange.Client, *oauth2.Config, context.Context) {
-	httpClient := &http.Client{Transport: memory{}}
-	client, err := exchange.New(exchange.Config{ClientID: clientID, ClientSecret: clientSecret, HTTPClient: httpClient})
+// A bench is a token endpoint, and the way to it.
+type bench struct {
+	tokenURL  string
+	transport http.RoundTripper
+}
+
+var inMemory = bench{"https://oauth2.googleapis.com/token", memory{}}
+
+// clients returns a client of this package and one of x/oauth2, with the context
+// that it takes.
+func (e bench) clients(b *testing.B, ctx context.Context) (*exchange.Client, *oauth2.Config, context.Context) {
+	httpClient := &http.Client{Transport: e.transport}
+	client, err := exchange.New(exchange.Config{
+		ClientID: clientID, ClientSecret: clientSecret, HTTPClient: httpClient, Endpoint: exchange.Endpoint{TokenURL: e.tokenURL},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return client, &oauth2.Config{
 		ClientID: clientID, ClientSecret: clientSecret, RedirectURL: "postmessage",
-		Endpoint: oauth2.Endpoint{TokenURL: "https://oauth2.googleapis.com/token", AuthStyle: oauth2.AuthStyleInParams},
-	}, context.WithValue(context.Background(), oauth2.HTTPClient, httpClient)
+		Endpoint: oauth2.Endpoint{TokenURL: e.tokenURL, AuthStyle: oauth2.AuthStyleInParams},
+	}, context.WithValue(ctx, oauth2.HTTPClient, httpClient)
 }
 
 // compare runs both in turns and reports the cost of ours, and its ratio to that of
