@@ -41,6 +41,9 @@ type config struct {
 
 // run works until ctx ends, and then stops in good order.
 func run(ctx context.Context, c config) (err error) {
+	if c.every < time.Second { // a round begins up to 0.1 s before its period
+		return errors.New("-every is less than a second")
+	}
 	// A job that waits keeps others from running, so it does not wait for long: the
 	// queue tries it again.
 	c.google.Retry = exchange.Retry{Total: 10 * time.Second}

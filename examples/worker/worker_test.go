@@ -557,6 +557,16 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// Rounds without a pause would fill the queue.
+func TestEvery(t *testing.T) {
+	t.Parallel()
+	for _, every := range []time.Duration{0, -time.Hour, time.Millisecond} {
+		if err := run(t.Context(), config{every: every}); err == nil || !strings.Contains(err.Error(), "-every") {
+			t.Errorf("%v: %v", every, err)
+		}
+	}
+}
+
 // The next round begins at the next multiple of the period, in UTC.
 func TestBegin(t *testing.T) {
 	for at, want := range map[string]string{
