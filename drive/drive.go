@@ -163,7 +163,8 @@ type Config struct {
 	Retry Retry
 
 	// Observe, if set, is called after each request to Drive, by the goroutine that made
-	// it, so possibly by several at once.
+	// it, so possibly by several at once. A span of each request needs a Transport of
+	// HTTPClient instead, which sees the caller's context.
 	Observe func(Request)
 
 	// ChunkSize is how many bytes one request of a large upload carries, and an

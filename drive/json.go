@@ -17,11 +17,12 @@ import (
 // [WriteJSON] writes.
 const maxJSON = 16 << 20
 
-// ReadJSON decodes the document called name, one JSON value of at most 16 MiB, into a T.
-// More is fs.ErrInvalid. The checksum is verified first. If it is replaced while it is being read, it is read
-// again; after eight reads in all the error is ErrConflict. If it is wrong twice
-// although it was not replaced, or ctx leaves no time to read it again, the error
-// is ErrChecksum. The File has the revision to pass to [WriteJSON] as IfRevision.
+// ReadJSON decodes the document called name, one JSON value of at most 16 MiB, into a
+// T. A larger one is fs.ErrInvalid. The checksum is verified first. If the document is
+// replaced while it is being read, it is read again; after eight reads in all the error
+// is ErrConflict. If the checksum is wrong twice although the document was not
+// replaced, or ctx leaves no time to read it again, the error is ErrChecksum. The File
+// has the revision to pass to [WriteJSON] as IfRevision.
 func ReadJSON[T any](ctx context.Context, f *AppFolder, name string) (T, *File, error) {
 	look := func(*File) (*File, error) { return f.stat(ctx, name) }
 	return readJSON[T](ctx, f, name, look)

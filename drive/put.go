@@ -26,8 +26,8 @@ const Absent = "absent"
 // PutOptions are the particulars of a Put. The zero value is a plain
 // create-or-replace.
 type PutOptions struct {
-	// ContentType is the media type, as type/subtype and perhaps parameters; empty:
-	// by the extension of the name, without parameters, else
+	// ContentType is the media type, as type/subtype and perhaps parameters. If empty,
+	// it follows from the extension of the name, without parameters, or is
 	// application/octet-stream.
 	ContentType string
 
@@ -40,7 +40,7 @@ type PutOptions struct {
 	Properties map[string]string
 
 	// IfRevision, if set, is the [File.Revision] that the document must have, or
-	// [Absent]; else the error is ErrConflict and nothing is written. Empty: the
+	// [Absent]; else the error is ErrConflict and nothing is written. If empty, the
 	// content replaces any other, and after a lost answer also the content that another
 	// writer has stored since, even if that writer had seen this content. Drive has no
 	// conditional write: this is a read before the write, and another writer can come

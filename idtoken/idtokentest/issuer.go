@@ -31,10 +31,10 @@ import (
 // [NewSharedIssuer]. Its methods are safe for concurrent use; its fields are to be
 // set before the first of them is called.
 type Issuer struct {
-	// URL is the iss of the tokens; https://accounts.google.com by default.
+	// URL is the iss of the tokens. NewIssuer sets it to https://accounts.google.com.
 	URL string
 
-	// Now is the issuer's clock; nil means time.Now.
+	// Now is the issuer's clock. If nil, time.Now is used.
 	Now func() time.Time
 
 	mu   sync.Mutex

@@ -79,19 +79,19 @@ type Config struct {
 	// sign-in were revoked when the user has signed in since.
 	Handle func(ctx context.Context, event Event) error
 
-	// Issuer is the iss of tokens and of their subjects; empty means Google's,
+	// Issuer is the iss of tokens and of their subjects. If empty, it is Google's,
 	// with or without a slash at the end.
 	Issuer string
 
-	// Keys are the keys that sign tokens; nil means Google's, fetched with
-	// HTTPClient. Give it those of the idtoken.Verifier, to fetch them once.
+	// Keys are the keys that sign tokens. If nil, Google's keys are used, fetched with
+	// HTTPClient. With those of the idtoken.Verifier, keys are fetched once for both.
 	Keys idtoken.KeySource
 
-	// HTTPClient fetches Google's keys; nil means a plain one.
+	// HTTPClient fetches Google's keys. If nil, a plain one is used.
 	HTTPClient *http.Client
 
-	// OnError is told why a request was not answered with 202, for your log;
-	// nil means nobody. The error wraps [ErrInvalid],
+	// OnError, if set, gets the reason why a request was not answered with 202, for
+	// your log. The error wraps [ErrInvalid],
 	// [idtoken.ErrKeysUnavailable], or what Handle returned. It does not contain the
 	// token.
 	OnError func(*http.Request, error)
