@@ -84,6 +84,7 @@
 //	an answer that is not to be read, without end, or      no                           502
 //	    with content that came compressed
 //	ctx ended while one of these was tried again           no           ctx.Err()       503
+//	content that does not match its checksum               no           ErrChecksum     502
 //	404, 410 and the like of an upload's session           starts over  ErrSessionEnded 503
 //	a name, a File or an option that makes no sense        no           fs.ErrInvalid   400
 //	    (nothing is sent); JSON of more than 16 MiB

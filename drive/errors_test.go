@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,9 +82,47 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+var sentinels = map[string]error{
+	"ErrScope": drive.ErrScope, "ErrQuota": drive.ErrQuota, "ErrRateLimited": drive.ErrRateLimited, "ErrConflict": drive.ErrConflict,
+	"ErrChecksum": drive.ErrChecksum, "ErrSessionEnded": drive.ErrSessionEnded, "fs.ErrNotExist": fs.ErrNotExist,
+}
+
+// The documentation has each error, and TestErrors each reason that has a meaning.
+func TestErrorsAreComplete(t *testing.T) {
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	source, documentation, tests := read("errors.go"), read("drive.go"), read("errors_test.go")
+	declared := regexp.MustCompile(`(?m)^\t(Err\w+) error = `).FindAllStringSubmatch(source, -1)
+	if len(declared) != len(sentinels)-1 {
+		t.Errorf("%d errors, and %d here", len(declared), len(sentinels)-1)
+	}
+	for _, name := range declared {
+		var documented int
+		row := regexp.MustCompile(name[1] + ` +(\d{3})`).FindStringSubmatch(documentation)
+		if row != nil {
+			documented, _ = strconv.Atoi(row[1])
+		}
+		if err := sentinels[name[1]]; err == nil || documented != httpStatus(err) {
+			t.Errorf("%s is not here, or documented with the status %d", name[1], documented)
+		}
+	}
+	_, meanings, _ := strings.Cut(source, "func kindOfForbidden")
+	meanings, _, _ = strings.Cut(meanings, "\n}")
+	for _, reason := range regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(meanings, -1) {
+		if !strings.Contains(tests, fmt.Sprintf("{403, %q, ", reason[1])) {
+			t.Errorf("%s is not in TestErrors", reason[1])
+		}
+	}
+}
+
 func checkError(t *testing.T, err error, status int, reason string, is error, httpStatus int) {
 	t.Helper()
-	for _, sentinel := range []error{drive.ErrScope, drive.ErrQuota, drive.ErrRateLimited, drive.ErrConflict, fs.ErrNotExist} {
+	for _, sentinel := range sentinels {
 		if errors.Is(err, sentinel) != (sentinel == is) {
 			t.Errorf("errors.Is(%v, %v) = %v", err, sentinel, errors.Is(err, sentinel))
 		}

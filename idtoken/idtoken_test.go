@@ -2,17 +2,61 @@ package idtoken_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
-var sentinels = []error{
-	idtoken.ErrMalformed, idtoken.ErrSignature, idtoken.ErrKeysUnavailable, idtoken.ErrExpired, idtoken.ErrNotYetValid,
-	idtoken.ErrIssuer, idtoken.ErrAudience, idtoken.ErrAuthorizedParty, idtoken.ErrHostedDomain, idtoken.ErrNonce,
-	idtoken.ErrAccessToken, idtoken.ErrClaim, idtoken.ErrNoToken, idtoken.ErrNotRecent, idtoken.ErrNotStrong, idtoken.ErrNotSaid,
+var sentinels = map[string]error{
+	"ErrMalformed":       idtoken.ErrMalformed,
+	"ErrSignature":       idtoken.ErrSignature,
+	"ErrKeysUnavailable": idtoken.ErrKeysUnavailable,
+	"ErrExpired":         idtoken.ErrExpired,
+	"ErrNotYetValid":     idtoken.ErrNotYetValid,
+	"ErrIssuer":          idtoken.ErrIssuer,
+	"ErrAudience":        idtoken.ErrAudience,
+	"ErrAuthorizedParty": idtoken.ErrAuthorizedParty,
+	"ErrHostedDomain":    idtoken.ErrHostedDomain,
+	"ErrNonce":           idtoken.ErrNonce,
+	"ErrAccessToken":     idtoken.ErrAccessToken,
+	"ErrClaim":           idtoken.ErrClaim,
+	"ErrNoToken":         idtoken.ErrNoToken,
+	"ErrNotRecent":       idtoken.ErrNotRecent,
+	"ErrNotStrong":       idtoken.ErrNotStrong,
+	"ErrNotSaid":         idtoken.ErrNotSaid,
+}
+
+// Each error is in the table of the package documentation, with its status.
+func TestSentinelsAreComplete(t *testing.T) {
+	declared := find(t, "errors.go", `(?m)^\t(Err\w+) error = `)
+	documented := find(t, "idtoken.go", `(?m)^//.* (Err\w+) +(\d{3})$`)
+	if len(declared) != len(sentinels) || len(documented) != len(sentinels) {
+		t.Errorf("%d errors, %d in the documentation, %d here", len(declared), len(documented), len(sentinels))
+	}
+	for _, name := range declared {
+		if sentinels[name[1]] == nil {
+			t.Errorf("%s is not here", name[1])
+		}
+	}
+	for _, row := range documented {
+		if err := sentinels[row[1]]; err == nil || fmt.Sprint(statusOf(err)) != row[2] {
+			t.Errorf("%s of the documentation has not status %s", row[1], row[2])
+		}
+	}
+}
+
+func find(t *testing.T, file, pattern string) [][]string {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return regexp.MustCompile(pattern).FindAllStringSubmatch(string(source), -1)
 }
 
 // expectOnly fails unless err is want, and no sentinel that want is not.

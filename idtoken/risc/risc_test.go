@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -138,6 +139,35 @@ func TestEvents(t *testing.T) {
 				t.Errorf("handled %+v, want %+v", b.events, want)
 			}
 		})
+	}
+}
+
+// The receiver knows each type that is declared, and Google documents all but one.
+func TestEventTypesAreComplete(t *testing.T) {
+	source, err := os.ReadFile("event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := risc.EventTypes()
+	declared := regexp.MustCompile(`(?m)^\turi\w+ += "(.+)"$`).FindAllStringSubmatch(string(source), -1)
+	if len(declared) != len(documented)+1 {
+		t.Errorf("%d types, of which %d are asked for", len(declared), len(documented))
+	}
+	for _, match := range declared {
+		uri := match[1]
+		if slices.Contains(documented, uri) == strings.HasSuffix(uri, "account-purged") {
+			t.Errorf("%s is in EventTypes only if Google documents it", uri)
+		}
+		b := newBackend(t, nil)
+		b.post(t, issuer().Sign(set(func(c map[string]any) {
+			c["events"] = map[string]any{uri: map[string]any{"subject": map[string]any{
+				"subject_type": "iss-sub", "iss": "https://accounts.google.com/", "sub": subject,
+				"token_identifier_alg": "prefix", "token": "1//0123456789abc",
+			}}}
+		})))
+		if len(b.events) != 1 || strings.HasSuffix(fmt.Sprintf("%T", b.events[0]), "Unknown") {
+			t.Errorf("%s: handled %+v, %v", uri, b.events, b.errors)
+		}
 	}
 }
 
