@@ -165,6 +165,34 @@ func TestFailuresForNow(t *testing.T) {
 	})
 }
 
+// A response without an access token that can be used is a failure like others,
+// and what it says of the refresh token is kept.
+func TestResponseWithoutAnAccessToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *tokenstore.Config) {
+			google := c.Refresher
+			c.Refresher = refresher(func(ctx context.Context, refreshToken string) (*oauth2.Token, error) {
+				tok, err := google.Refresh(ctx, refreshToken)
+				if err == nil {
+					tok.Expiry = time.Now().Add(-time.Second) // the clock of this machine is wrong
+				}
+				return tok, err
+			})
+		})
+		b.google.rotate = true
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		for n := range 5 {
+			err := b.withDeadline(t)
+			if _, paused := errors.AsType[*tokenstore.PausedError](err); paused != (n > 0) || statusOf(err) != 503 {
+				t.Errorf("response %d: status %d, %v", n, statusOf(err), err)
+			}
+		}
+		if s := b.Stats(); b.google.calls() != 2 || s.Failed != 2 || !b.google.live[b.kept(t).RefreshToken] {
+			t.Errorf("%d calls, %+v, kept %v", b.google.calls(), s, b.kept(t))
+		}
+	})
+}
+
 // A test of a user makes a PausedError by itself.
 func TestPausedErrorMadeByHand(t *testing.T) {
 	err := error(&tokenstore.PausedError{Until: time.Unix(1790000000, 0)})

@@ -135,16 +135,14 @@ func (m *Manager) refresh(ctx context.Context, u *user, g Grant) (*accessToken, 
 		m.refused.Add(g.RefreshToken, g.lineage.id, ReasonInvalidGrant)
 	}
 	c := w.response.access
-	if c == nil {
-		m.stats.failed.Add(1)
-	} else {
+	if c != nil {
 		m.stats.refreshed.Add(1)
 	}
 	if g, err = m.saveRefresh(ctx, u, g, w); err != nil {
 		return nil, g, err
 	}
 	if c == nil {
-		return nil, g, failed("refreshing", u.subject, errors.New("the response has no access token that is still good"))
+		return nil, g, m.refreshFailed(ctx, u, g, errors.New("the response has no access token that is still good"))
 	}
 	c.refreshedAt = w.at.UnixNano()
 	u.succeeded()
