@@ -137,20 +137,16 @@ func TokenHash(refreshToken string) string {
 	return base64.StdEncoding.EncodeToString(twice[:])
 }
 
-// PrefixHash returns [TokenHash] of the first 16 bytes of a refresh token.
-func PrefixHash(refreshToken string) string {
-	return TokenHash(refreshToken[:min(len(refreshToken), 16)])
-}
-
 // Hashes returns what a [Store] indexes the grant under so that a [Finder] finds
-// it: [TokenHash] and [PrefixHash] of its refresh token, or nothing where there
-// is none. A sealed record brings along those of the token inside.
+// it: [TokenHash] of its refresh token and of the token's first 16 bytes, or
+// nothing where there is none. A sealed record brings along those of the token inside.
 func (g Grant) Hashes() []string {
 	switch {
 	case g.hashes != nil:
 		return append([]string(nil), g.hashes...)
 	case g.RefreshToken != "":
-		return []string{TokenHash(g.RefreshToken), PrefixHash(g.RefreshToken)}
+		prefix := g.RefreshToken[:min(len(g.RefreshToken), 16)]
+		return []string{TokenHash(g.RefreshToken), TokenHash(prefix)}
 	}
 	return nil
 }

@@ -114,10 +114,6 @@ type SweepOptions struct {
 	// (https://developers.google.com/identity/protocols/oauth2#expiration).
 	// Less than a week has no effect: Grant.RefreshedAt is not more exact.
 	Idle time.Duration
-
-	// Pace is the time between two calls of the Refresher. If zero, 100 ms is
-	// used.
-	Pace time.Duration
 }
 
 const (
@@ -129,13 +125,15 @@ const (
 	// sweepTTL bounds how long no process sweeps after one has died. Two that
 	// sweep at the same time do no harm.
 	sweepTTL = time.Hour
+
+	sweepPause = 100 * time.Millisecond // between two calls of the Refresher
 )
 
 // Sweep goes through all kept grants of the client, in the order of their
 // subjects, and refreshes those that have been idle for long, so that Google does
 // not drop them. It needs a Store that is a [Lister]. The access tokens are not
 // cached: the users are away. A sweep calls the Store once for a user, and twice
-// for an idle one.
+// for an idle one. After each call of the Refresher it pauses for 100 ms.
 //
 // All processes of a cluster may sweep, for example every night: with a [Leaser]
 // only one of them does, and for the others there is nothing to do.
@@ -144,7 +142,7 @@ const (
 // that user and does not end the sweep: a [*ConsentError], or a failure for now. An
 // error beside the empty subject is the last: the Store's, or why ctx has ended.
 func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, error] {
-	o.Idle, o.Pace = cmp.Or(o.Idle, 90*24*time.Hour), cmp.Or(o.Pace, 100*time.Millisecond)
+	idle := cmp.Or(o.Idle, 90*24*time.Hour)
 	subjects := m.Subjects(ctx, o.After)
 	return func(yield func(string, error) bool) {
 		release, ok := m.lease(ctx, sweepSubject, sweepPurpose, sweepTTL)
@@ -156,7 +154,7 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 		}
 		for subject, err := range subjects {
 			if err == nil {
-				err = m.sweepUser(ctx, subject, o)
+				err = m.sweepUser(ctx, subject, idle)
 			}
 			if ctx.Err() != nil {
 				subject, err = "", ctxerr.Of(ctx)
@@ -169,7 +167,7 @@ func (m *Manager) Sweep(ctx context.Context, o SweepOptions) iter.Seq2[string, e
 }
 
 // sweepUser loads one grant, and refreshes it and pauses if it is idle.
-func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions) error {
+func (m *Manager) sweepUser(ctx context.Context, subject string, idle time.Duration) error {
 	u := m.users.acquire(subject)
 	defer m.release(u)
 	if err := m.settle(ctx, u); err != nil {
@@ -179,14 +177,14 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, o SweepOptions)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil // deleted since it was listed
-	case err != nil || m.clock.Time().Sub(g.RefreshedAt) < o.Idle:
+	case err != nil || m.clock.Time().Sub(g.RefreshedAt) < idle:
 		return err
 	}
 	if err := m.waitForPause(ctx, u, false); err != nil {
 		return err
 	}
 	err = m.refreshIdle(u, g)
-	_ = wait(ctx, o.Pace) // the caller looks at ctx
+	_ = wait(ctx, sweepPause) // the caller looks at ctx
 	if errors.Is(err, errAgain) {
 		return nil // it has changed since it was read, so it is not idle
 	}
@@ -290,7 +288,7 @@ type Stats struct {
 	Cached int
 
 	// Unsaved is for how many users the Store has not taken what is new: see
-	// [Manager.Flush].
+	// [Manager.Close].
 	Unsaved int
 }
 

@@ -176,7 +176,7 @@ func (p *process) takeOver(ctx context.Context, own *dice, subject string) {
 
 // sweep refreshes the grants that were idle for a while.
 func (p *process) sweep(ctx context.Context, own *dice) {
-	o := tokenstore.SweepOptions{Idle: 1 + own.duration(time.Hour), Pace: time.Millisecond}
+	o := tokenstore.SweepOptions{Idle: 1 + own.duration(time.Hour)}
 	for subject, err := range p.Sweep(ctx, o) {
 		p.mu.Lock()
 		p.logf("process %d: swept %s: %v", p.name, subject, err)
@@ -323,8 +323,8 @@ func (p *process) cameTooLate(l *lineage) bool { return !l.saved && p.refused[l.
 // settle is a quiet moment: what could not be saved is saved.
 func (p *process) settle() {
 	ctx := context.Background()
-	if err := p.Flush(ctx); err != nil || p.Stats().Unsaved != 0 {
-		p.failf("process %d: Flush: %v, %d unsaved", p.name, err, p.Stats().Unsaved)
+	if err := p.Close(ctx); err != nil || p.Stats().Unsaved != 0 {
+		p.failf("process %d: Close: %v, %d unsaved", p.name, err, p.Stats().Unsaved)
 	}
 }
 

@@ -65,13 +65,13 @@ func TestSweep(t *testing.T) {
 		}
 
 		began := time.Now()
-		first := swept(t.Context(), b.Manager, tokenstore.SweepOptions{Pace: time.Second}, 2)
-		rest := swept(t.Context(), b.Manager, tokenstore.SweepOptions{Pace: time.Second, After: "b-ended"}, 0)
+		first := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 2)
+		rest := swept(t.Context(), b.Manager, tokenstore.SweepOptions{After: "b-ended"}, 0)
 		want := []string{"a-idle ok", "b-ended invalid_grant", "c-revoked revoked", "d-flaky failed", "e-busy ok"}
 		if got := slices.Concat(first, rest); !slices.Equal(got, want) {
 			t.Errorf("swept %q, want %q", got, want)
 		}
-		if b.google.calls() != 3 || time.Since(began) != 3*time.Second {
+		if b.google.calls() != 3 || time.Since(began) != 300*time.Millisecond {
 			t.Errorf("%d calls in %v", b.google.calls(), time.Since(began))
 		}
 		g, err := b.Grant(t.Context(), "a-idle")

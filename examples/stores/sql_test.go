@@ -332,7 +332,7 @@ func columns(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 		"version":     {gotVersion, version},
 		"state":       {state, "needs_consent"},
 		"token_hash":  {tokenHash, tokenstore.TokenHash(g.RefreshToken)},
-		"prefix_hash": {prefixHash, tokenstore.PrefixHash(g.RefreshToken)},
+		"prefix_hash": {prefixHash, tokenstore.TokenHash(g.RefreshToken[:16])},
 		"created_at":  {created, "2026-11-01 07:30:00.123456"},
 		"updated_at":  {updated.String, ""},
 	} {
@@ -389,8 +389,12 @@ func brokenRecord(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 
 // schemaText checks that people who own their migrations get what Create makes.
 func schemaText(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
+	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 { // the second time, all is there
-		for statement := range strings.SplitSeq(sqlstore.Schema(dialect), ";") {
+		for statement := range strings.SplitSeq(store.Schema(), ";") {
 			if strings.TrimSpace(statement) == "" {
 				continue
 			}
@@ -398,10 +402,6 @@ func schemaText(t *testing.T, db *sql.DB, dialect sqlstore.Dialect) {
 				t.Fatalf("%v in\n%s", err, statement)
 			}
 		}
-	}
-	store, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: dialect})
-	if err != nil {
-		t.Fatal(err)
 	}
 	if _, err := store.Save(t.Context(), user("jane"), tokenstore.Grant{}); err != nil {
 		t.Error(err)

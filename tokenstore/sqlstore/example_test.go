@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"log"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
@@ -29,8 +30,13 @@ func Example() {
 }
 
 // For those who keep their migrations in files of their own.
-func ExampleSchema() {
-	fmt.Print(sqlstore.Schema(sqlstore.PostgreSQL))
+func ExampleStore_Schema() {
+	var db *sql.DB // Schema does not use it
+	rows, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print(rows.Schema())
 	// Output:
 	// CREATE TABLE IF NOT EXISTS "google_grants" (
 	// 	client_id    TEXT COLLATE "C" NOT NULL,

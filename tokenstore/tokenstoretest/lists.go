@@ -224,7 +224,7 @@ var findCases = []testCase{
 		save(t, s, jane, grant(janesToken))
 		save(t, s, john, grant("1//03-john-0000000000"))
 		wantFound(t, s, "the token's hash", tokenstore.TokenHash(janesToken), jane)
-		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.PrefixHash(janesToken), jane)
+		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.TokenHash(janesToken[:16]), jane)
 		wantFound(t, s, "the hash of another token", tokenstore.TokenHash(nextToken))
 		wantFound(t, s, "an empty hash", "")
 		wantFound(t, s, "the token itself", janesToken)
@@ -236,7 +236,7 @@ var findCases = []testCase{
 	{"FindSeveral", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, grant(janesToken))
 		save(t, s, john, grant(janesToken+"-john"))
-		wantFound(t, s, "a shared prefix", tokenstore.PrefixHash(janesToken), jane, john)
+		wantFound(t, s, "a shared prefix", tokenstore.TokenHash(janesToken[:16]), jane, john)
 		wantFound(t, s, "one token", tokenstore.TokenHash(janesToken+"-john"), john)
 	}},
 	{"FindReplaced", func(t *testing.T, s tokenstore.Store) {
@@ -244,7 +244,7 @@ var findCases = []testCase{
 		g.RefreshToken = nextToken
 		g = save(t, s, jane, g)
 		wantFound(t, s, "a former token", tokenstore.TokenHash(janesToken))
-		wantFound(t, s, "a former prefix", tokenstore.PrefixHash(janesToken))
+		wantFound(t, s, "a former prefix", tokenstore.TokenHash(janesToken[:16]))
 		wantFound(t, s, "the new token", tokenstore.TokenHash(nextToken), jane)
 		g.State = tokenstore.NeedsConsent
 		save(t, s, jane, g)
@@ -256,19 +256,19 @@ var findCases = []testCase{
 			t.Fatal(err)
 		}
 		wantFound(t, s, "a deleted token", tokenstore.TokenHash(janesToken))
-		wantFound(t, s, "a deleted prefix", tokenstore.PrefixHash(janesToken))
+		wantFound(t, s, "a deleted prefix", tokenstore.TokenHash(janesToken[:16]))
 	}},
 	{"FindAfterConflict", func(t *testing.T, s tokenstore.Store) {
 		conflicts(t, s)
 		wantFound(t, s, "the token of a refused Save", tokenstore.TokenHash(nextToken))
-		wantFound(t, s, "the prefix of a refused Save", tokenstore.PrefixHash(nextToken))
+		wantFound(t, s, "the prefix of a refused Save", tokenstore.TokenHash(nextToken[:16]))
 		wantFound(t, s, "the token that stays", tokenstore.TokenHash(janesToken), jane)
-		wantFound(t, s, "the prefix that stays", tokenstore.PrefixHash(janesToken), jane)
+		wantFound(t, s, "the prefix that stays", tokenstore.TokenHash(janesToken[:16]), jane)
 	}},
 	{"FindSealed", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, sealedGrant(t, janesToken))
 		wantFound(t, s, "the hash of a sealed token", tokenstore.TokenHash(janesToken), jane)
-		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.PrefixHash(janesToken), jane)
+		wantFound(t, s, "the hash of its first 16 bytes", tokenstore.TokenHash(janesToken[:16]), jane)
 	}},
 	{"FindNoToken", func(t *testing.T, s tokenstore.Store) {
 		save(t, s, jane, tokenstore.Grant{})
