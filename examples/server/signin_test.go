@@ -13,6 +13,7 @@ import (
 	"github.com/seed3a054f9c/googlesignin/drive"
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
 func TestWaysIn(t *testing.T) {
@@ -237,6 +238,30 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// A second user in the same browser takes the place of the first one, and neither gets
+// the other's tokens.
+func TestSecondUser(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	john := w.google.Accounts()[1]
+	code := w.google.PopupCode(exchangetest.CodeRequest{User: john.Email, Scopes: firstScopes, ForceConsent: true})
+	w.must(w.post("/sign-in/popup", url.Values{"code": {code}}, asPage...), http.StatusNoContent, "")
+	w.must(w.get("/account"), http.StatusOK, john.Email)
+	if n := w.count("app_sessions"); n != 1 {
+		t.Errorf("%d sessions of one browser, want 1", n)
+	}
+	for _, subject := range []string{w.subject, john.Subject} {
+		w.app.grants.Invalidate(subject, "")
+		token, err := w.app.grants.Token(t.Context(), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if user, _, _ := w.google.CheckAccessToken(token.AccessToken); user != subject {
+			t.Errorf("user %s has a token of %s", subject, user)
+		}
+	}
+}
+
 // With https, cookies have the prefix that keeps other hosts of the domain from setting
 // them.
 func TestHTTPS(t *testing.T) {
@@ -264,6 +289,14 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	w.must(w.post("/sign-in/button", other, "Sec-Fetch-Site", "cross-site"), http.StatusForbidden, "")
 	w.newBrowser() // a stolen token, in another browser
 	w.button()
+	w.must(w.post("/sign-in/button", form), http.StatusUnauthorized, "Please sign in again")
+	w.newBrowser() // a token without a nonce, in a browser that has none
+	at, err := url.Parse(w.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.jar.SetCookies(at, []*http.Cookie{{Name: "g_csrf_token", Value: "csrf"}})
+	form.Set("credential", w.google.Issuer().Token(idtoken.Profile{Subject: w.subject, Audience: w.google.ClientID()}))
 	w.must(w.post("/sign-in/button", form), http.StatusUnauthorized, "Please sign in again")
 	w.must(w.post("/sign-in/popup", url.Values{"code": {"4/x"}}, "Sec-Fetch-Site", "cross-site", "X-Requested-With", "x"), http.StatusForbidden, "")
 	w.must(w.post("/sign-in/popup", url.Values{"code": {"4/x"}}), http.StatusForbidden, "")
