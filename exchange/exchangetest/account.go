@@ -100,15 +100,6 @@ func (s *Server) DeleteClient(id string) {
 	c.deleted = true
 }
 
-// DisableClient disables the client. Google's response is not documented; the
-// server's is 401 disabled_client.
-func (s *Server) DisableClient(id string) {
-	c := s.mustClient(id)
-	s.ledger.mu.Lock()
-	defer s.ledger.mu.Unlock()
-	c.disabled = true
-}
-
 // mustUser returns a user, or the first one for "".
 func (s *Server) mustUser(name string) *user {
 	if name == "" {

@@ -68,7 +68,7 @@ func (c Client) withDefaults(n int) Client {
 // A client is a Client and its state.
 type client struct {
 	Client
-	deleted, disabled bool
+	deleted bool
 }
 
 func (c *client) project() string {

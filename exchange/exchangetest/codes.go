@@ -1,10 +1,6 @@
 package exchangetest
 
-import (
-	"time"
-
-	"github.com/seed3a054f9c/googlesignin/internal/scope"
-)
+import "github.com/seed3a054f9c/googlesignin/internal/scope"
 
 // A CodeRequest is a user signing in to an app or in a popup, and what they
 // agree to. The zero value is the first user signing in to the first client
@@ -25,28 +21,22 @@ type CodeRequest struct {
 	// refresh token comes with consent only.
 	ForceConsent bool
 
-	OnlineOnly     bool          // no refresh token
-	IncludeGranted bool          // the tokens also carry what was granted before
-	AccessFor      time.Duration // the user limits access to this time; 0: no limit
-	Nonce          string        // for the ID token
-	AppID          string        // azp of the ID token
-	AuthTime       bool          // asks for auth_time: see Options.AuthClaims
-	Methods        bool          // asks for amr: the same
+	OnlineOnly     bool   // no refresh token
+	IncludeGranted bool   // the tokens also carry what was granted before, as with addScopes on iOS
+	Nonce          string // for the ID token
+	AuthTime       bool   // asks for auth_time: see Options.AuthClaims
+	Methods        bool   // asks for amr: the same
 }
 
 // AppCode returns a one-time code as Google's SDK gives it to an app on iOS or
 // Android (serverAuthCode), to be redeemed with an empty redirect_uri. The azp
-// of its ID token is AppID, by default a client of the same project that is not
-// the backend's own. A code for neither openid, email nor profile, such as for
+// of its ID token is a client of the same project that is not the backend's own. A code for neither openid, email nor profile, such as for
 // drive.appdata alone, brings no ID token, and nothing says whose it is.
 //
 // It panics if the user or client is unknown or gone, if the user would not see
 // the consent screen on which to decline, or denies everything.
 func (s *Server) AppCode(r CodeRequest) string {
-	if r.AppID == "" {
-		r.AppID = s.mustClient(r.ClientID).project() + "-app.apps.googleusercontent.com"
-	}
-	return s.code(r, "")
+	return s.code(r, "", s.mustClient(r.ClientID).project()+"-app.apps.googleusercontent.com")
 }
 
 // PopupCode returns a one-time code as Google Identity Services gives it to a
@@ -58,10 +48,10 @@ func (s *Server) AppCode(r CodeRequest) string {
 // of a user does, or one with ForceConsent. The popup of [Server.ScriptURL] does as
 // the reports say.
 func (s *Server) PopupCode(r CodeRequest) string {
-	return s.code(r, "postmessage")
+	return s.code(r, "postmessage", "")
 }
 
-func (s *Server) code(r CodeRequest, redirectURI string) string {
+func (s *Server) code(r CodeRequest, redirectURI, azp string) string {
 	in := signIn{
 		client:         s.mustClient(r.ClientID),
 		user:           s.mustUser(r.User),
@@ -70,10 +60,9 @@ func (s *Server) code(r CodeRequest, redirectURI string) string {
 		forceConsent:   r.ForceConsent,
 		offline:        !r.OnlineOnly,
 		includeGranted: r.IncludeGranted,
-		accessFor:      r.AccessFor,
 		redirectURI:    redirectURI,
 		nonce:          r.Nonce,
-		azp:            r.AppID,
+		azp:            azp,
 		asksAuthTime:   r.AuthTime,
 		asksMethods:    r.Methods,
 	}

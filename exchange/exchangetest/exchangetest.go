@@ -44,7 +44,7 @@
 // there are too many, and by acts of users and administrators:
 // [Server.RemoveAccess], [Server.RemoveAccessTo], [Server.ChangePassword],
 // [Server.RequireReauth], [Server.SetBlocked], [Server.SetAdvancedProtection],
-// [Server.DeleteUser], [Server.DeleteClient], [Server.DisableClient]. Revocation ends
+// [Server.DeleteUser], [Server.DeleteClient]. Revocation ends
 // everything that the user has granted to any client of the Cloud project, as
 // Google's does. [Server.SetUser] changes a profile.
 //

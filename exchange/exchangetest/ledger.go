@@ -85,7 +85,6 @@ type signIn struct {
 	forceConsent   bool
 	offline        bool
 	includeGranted bool
-	accessFor      time.Duration // the user's limit; 0: none
 
 	redirectURI               string
 	challenge, method         string // PKCE

@@ -39,10 +39,6 @@ type Options struct {
 	// default 1 hour.
 	AccessTokenLifetime time.Duration
 
-	// RefreshTokenLimit is how many refresh tokens a user can have for one
-	// client before the oldest ends silently; default 100.
-	RefreshTokenLimit int
-
 	// Testing is a Cloud project whose publishing status is Testing: a refresh
 	// token ends after 7 days, unless it is for openid, email and profile only.
 	Testing bool
@@ -142,9 +138,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.AccessTokenLifetime == 0 {
 		o.AccessTokenLifetime = time.Hour
-	}
-	if o.RefreshTokenLimit == 0 {
-		o.RefreshTokenLimit = 100
 	}
 	return o
 }

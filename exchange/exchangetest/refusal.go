@@ -63,8 +63,6 @@ func (c *client) refusal() *refusal {
 		return unauthorized("invalid_client", "The OAuth client was not found.")
 	case c.deleted:
 		return unauthorized("deleted_client", "The OAuth client was deleted.")
-	case c.disabled:
-		return unauthorized("disabled_client", "The OAuth client was disabled.")
 	}
 	return nil
 }

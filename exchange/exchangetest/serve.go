@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// An Endpoint is a kind of request. Several paths may lead to it.
+// An Endpoint is a kind of request. Several paths may lead to it. A request to any
+// other path has the empty Endpoint and gets 404.
 type Endpoint string
 
 // The endpoints, for [Server.Script] and [Server.Requests].
@@ -23,7 +24,6 @@ const (
 	DiscoveryEndpoint Endpoint = "discovery"
 	CertsEndpoint     Endpoint = "certs"
 	ScriptEndpoint    Endpoint = "script" // Google's page script, and what it revokes
-	NoEndpoint        Endpoint = ""       // any other path: 404
 )
 
 // The paths that Google's discovery document names, and older ones that client

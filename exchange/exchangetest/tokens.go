@@ -49,7 +49,7 @@ type refreshToken struct {
 
 func (t *token) alive(now time.Time) bool {
 	return !t.ended && !t.code.ended && !t.consent.ended && !t.user.deleted &&
-		!t.client.deleted && !t.client.disabled &&
+		!t.client.deleted &&
 		(t.expiry.IsZero() || now.Before(t.expiry))
 }
 
@@ -182,9 +182,7 @@ func (l *ledger) newAccessToken(c *code, scopes []string, offline bool) *accessT
 func (l *ledger) newRefreshToken(c *code, thumbprint string) *refreshToken {
 	now := l.now()
 	t := &refreshToken{used: now, thumbprint: thumbprint, token: token{value: secret("1//0", 72), code: c, scopes: c.scopes}}
-	if c.accessFor > 0 {
-		t.expiry = now.Add(c.accessFor)
-	} else if l.options.Testing && slices.ContainsFunc(c.scopes, func(s string) bool { return !isIdentity(s) }) {
+	if l.options.Testing && slices.ContainsFunc(c.scopes, func(s string) bool { return !isIdentity(s) }) {
 		t.expiry = now.Add(7 * 24 * time.Hour)
 	}
 	l.refresh[t.value] = t
@@ -192,13 +190,17 @@ func (l *ledger) newRefreshToken(c *code, thumbprint string) *refreshToken {
 	return t
 }
 
+// refreshTokenLimit is how many refresh tokens a user can have for one client
+// (https://developers.google.com/identity/protocols/oauth2#expiration).
+const refreshTokenLimit = 100
+
 // evict adds t to the user's refresh tokens for the client, and ends the oldest
 // beyond the limit, silently as Google does.
 func (l *ledger) evict(t *refreshToken) {
 	key := tokenKey{t.client.ID, t.user.subject}
 	live := slices.DeleteFunc(l.kept[key], func(t *refreshToken) bool { return !t.alive(l.now()) })
 	live = append(live, t)
-	if n := len(live) - l.options.RefreshTokenLimit; n > 0 {
+	if n := len(live) - refreshTokenLimit; n > 0 {
 		for _, old := range live[:n] {
 			old.ended = true
 		}
