@@ -386,6 +386,21 @@ func TestConnectionsElsewhere(t *testing.T) {
 	})
 }
 
+// Nor do they leave https.
+func TestRedirectsStayEncrypted(t *testing.T) {
+	requests := 0
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		requests++
+		plain := *r.URL
+		plain.Scheme = "http"
+		return &http.Response{StatusCode: 307, Header: http.Header{"Location": {plain.String()}}, Body: http.NoBody, Request: r}, nil
+	})}})
+	e, ok := errors.AsType[*drive.Error](errOf(folder.Info(t.Context())))
+	if !ok || e.Status != http.StatusTemporaryRedirect || requests != 1 {
+		t.Errorf("%v after %d requests, want the redirect as an error", e, requests)
+	}
+}
+
 // Redirects are the caller's affair, and end at ten.
 func TestRedirectsAreNotTriedAgain(t *testing.T) {
 	requests := 0
