@@ -55,6 +55,7 @@ func TestWithoutBody(t *testing.T) {
 		"the token endpoint refuses":                 {},
 		"the token endpoint refuses: invalid_client": {ErrorCode: "invalid_client", Body: []byte("x")},
 		"the token endpoint answers 400":             {ErrorCode: "your token the-secret", Response: &http.Response{StatusCode: 400}, Body: []byte("x")},
+		"the token endpoint answers 401":             {ErrorCode: strings.Repeat("x", 65), Response: &http.Response{StatusCode: 401}, Body: []byte("x")},
 	} {
 		if got := redactoauth.WithoutBody(e).Error(); got != want {
 			t.Errorf("%q, want %q", got, want)
