@@ -190,9 +190,11 @@ func TestRefusalsOfRefresh(t *testing.T) {
 	}
 }
 
-var sentinels = []error{
-	exchange.ErrInvalidGrant, exchange.ErrRedirectMismatch, exchange.ErrClient, exchange.ErrTemporary,
-	exchange.ErrDenied, exchange.ErrState, exchange.ErrBadRequest, exchange.ErrAccount,
+var sentinels = map[string]error{
+	"ErrInvalidGrant": exchange.ErrInvalidGrant, "ErrRedirectMismatch": exchange.ErrRedirectMismatch,
+	"ErrClient": exchange.ErrClient, "ErrTemporary": exchange.ErrTemporary, "ErrDenied": exchange.ErrDenied,
+	"ErrAccount": exchange.ErrAccount, "ErrState": exchange.ErrState, "ErrBadRequest": exchange.ErrBadRequest,
+	"ErrKey": exchange.ErrKey,
 }
 
 // clientOf returns a client for the fake's first OAuth client.
