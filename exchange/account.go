@@ -34,7 +34,7 @@ func (c *Client) ExchangeFor(ctx context.Context, code string, uri RedirectURI, 
 		return nil, err
 	}
 	if t.IDToken != "" {
-		t.Subject = subjectOf(t.IDToken)
+		t.Subject = claimOf(t.IDToken, "sub")
 	} else if t.Subject = c.askSubject(ctx, t); t.Subject == "" {
 		return t, nil
 	}
@@ -44,14 +44,14 @@ func (c *Client) ExchangeFor(ctx context.Context, code string, uri RedirectURI, 
 	return t, nil
 }
 
-// subjectOf reads the sub of an ID token that came straight from the token endpoint
-// (OpenID Connect Core section 3.1.3.7). It returns "" if there is none, or more
-// than one.
-func subjectOf(idToken string) (sub string) {
-	if exactjson.Claims(idToken, map[string]any{"sub": &sub}) != nil {
+// claimOf reads a claim of an ID token that came straight from the token endpoint,
+// without verifying anything (OpenID Connect Core section 3.1.3.7). It returns "" if
+// there is none of that name, or more than one.
+func claimOf(idToken, name string) (value string) {
+	if exactjson.Claims(idToken, map[string]any{name: &value}) != nil {
 		return ""
 	}
-	return sub
+	return value
 }
 
 // askSubject asks the userinfo endpoint for the account of the access token (OpenID

@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"github.com/seed3a054f9c/googlesignin/internal/exactjson"
 	"github.com/seed3a054f9c/googlesignin/internal/scope"
 )
 
@@ -136,15 +135,16 @@ func checkScopes(scopes []string) error {
 		return errors.New("AuthParams.Scopes is empty")
 	}
 	for i, s := range scopes {
-		if s == "" || strings.ContainsFunc(s, notInScope) {
+		if s == "" || strings.ContainsFunc(s, notNQCHAR) {
 			return fmt.Errorf("AuthParams.Scopes[%d] is not a scope: it is empty, or has a space or another character that none has", i)
 		}
 	}
 	return nil
 }
 
-// notInScope reports whether RFC 6749 section 3.3 does not allow r in a scope.
-func notInScope(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
+// notNQCHAR reports whether RFC 6749 appendix A does not allow r in a scope, and RFC
+// 9449 section 8.1 not in a nonce.
+func notNQCHAR(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
 
 func (c *Client) checkRedirect(uri string) error {
 	if err := checkRedirectURI(uri); err != nil {
@@ -331,7 +331,7 @@ func checkNonce(t *Tokens, want string) error {
 	if t.IDToken == "" && !slices.ContainsFunc(t.Scopes, asksForIdentity) {
 		return nil
 	}
-	got := nonceOf(t.IDToken)
+	got := claimOf(t.IDToken, "nonce")
 	if subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
 		return &Error{Op: opCallback, kind: ErrState, reason: "the ID token is missing, or has another nonce",
 			hint: "The ID token is of another sign-in, or was not asked for with this nonce: redirect the browser to AuthRequest.URL as it is, and let the user start again."}
@@ -342,13 +342,4 @@ func checkNonce(t *Tokens, want string) error {
 // asksForIdentity reports whether Google answers a scope with an ID token.
 func asksForIdentity(name string) bool {
 	return slices.Contains(scope.Set("openid", "email", "profile"), scope.Canonical(name))
-}
-
-// nonceOf reads the nonce of an ID token without verifying anything. It returns ""
-// if there is none, or more than one.
-func nonceOf(idToken string) (nonce string) {
-	if exactjson.Claims(idToken, map[string]any{"nonce": &nonce}) != nil {
-		return ""
-	}
-	return nonce
 }

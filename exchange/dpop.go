@@ -200,10 +200,6 @@ func (d *dpop) learn(op string, h http.Header) (learned bool) {
 
 const maxNonce = 1024 // bytes; RFC 9449 has no limit
 
-// notNQCHAR reports whether RFC 9449 section 8.1 does not allow r in a nonce. The
-// other characters need no escaping in JSON.
-func notNQCHAR(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }
-
 // proof returns a proof for one request with f. again says that it is the second
 // one, after use_dpop_nonce.
 func (c *Client) proof(ctx context.Context, key *dpopKey, op string, f form, again bool) (string, error) {
@@ -217,7 +213,7 @@ func (c *Client) proof(ctx context.Context, key *dpopKey, op string, f form, aga
 	payload = append(append(payload, `{"htm":"POST","htu":`...), c.dpop.htu...)
 	payload = strconv.AppendInt(append(payload, `,"iat":`...), c.cfg.Now().Unix(), 10)
 	payload = base64.RawURLEncoding.AppendEncode(append(payload, `,"jti":"`...), id[:])
-	if nonce := c.dpop.nonce(op).Load(); nonce != nil {
+	if nonce := c.dpop.nonce(op).Load(); nonce != nil { // learn has let no character in that needs escaping
 		payload = append(append(payload, `","nonce":"`...), *nonce...)
 	}
 	payload = append(payload, `"}`...)

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
@@ -99,6 +101,32 @@ func ExampleClient_ExchangeFor() {
 		fmt.Println(exchange.ProblemCode(err), tokens.Subject != "108365719284610937465")
 	}
 	// Output: other_account true
+}
+
+// A command-line program opens the browser with a challenge of its own, receives the
+// code at a loopback address, and sends code, verifier and address to the backend.
+func ExampleClient_ExchangePKCE() {
+	google := exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{Installed: true}}})
+	defer google.Close()
+	client := newExampleClient(google)
+
+	const loopback = "http://127.0.0.1:4711"
+	verifier := oauth2.GenerateVerifier()
+	device := oauth2.Config{
+		ClientID: google.ClientID(), RedirectURL: loopback, Scopes: []string{"openid"},
+		Endpoint: oauth2.Endpoint{AuthURL: google.Endpoint().AuthURL},
+	}
+	callback, err := google.Authorize(device.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier)), exchangetest.Choice{})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	tokens, err := client.ExchangePKCE(ctx, callback.Query().Get("code"), loopback, verifier)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(tokens.Scopes)
+	// Output: [openid]
 }
 
 // A site whose users sign in by a redirect.
