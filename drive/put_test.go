@@ -669,6 +669,20 @@ func TestPutOfTooMuch(t *testing.T) {
 	}
 }
 
+// That Drive has the content already does not mean that a Put has been done: its
+// properties are still to be set after an attempt that failed.
+func TestPutOfTheSameContent(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	add(srv, "a", []byte("content"))
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUpdate, Status: 503})
+	inBubble(t, srv, drive.Config{}, func(t *testing.T, folder *drive.AppFolder) {
+		file, err := folder.Put(t.Context(), "a", strings.NewReader("content"), drive.PutOptions{Properties: map[string]string{"k": "v"}})
+		if err != nil || file.Properties["k"] != "v" {
+			t.Errorf("%+v, %v", file, err)
+		}
+	})
+}
+
 // So does a request body that breaks off.
 func TestPutOfHalf(t *testing.T) {
 	for _, size := range []int{10, 3 * mib} {
