@@ -89,8 +89,8 @@ type Grant struct {
 
 // Missing returns those of scopes that the grant does not have, as they were
 // given and in their order; nil if there are none. "email" and "profile" equal
-// the full names under which Google grants them. What was lost is missing too: see
-// Lost.
+// the full names under which Google grants them. What was lost is missing too (see
+// Lost), and everything is while Scopes is nil.
 func (g *Grant) Missing(scopes ...string) []string {
 	return scope.Missing(g.Scopes, scopes)
 }

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +65,7 @@ func TestForms(t *testing.T) {
 	if _, err := m.SignIn(t.Context(), jane, tok); err != nil {
 		t.Fatal(err)
 	}
+	tested := map[string]bool{}
 	for form, values := range map[string][]any{
 		`tokenstore.Manager{ClientID: "` + client + `"}`: {m, *m},
 		"tokenstore.Keyring{[redacted]}":                 {ring, *ring},
@@ -70,10 +74,12 @@ func TestForms(t *testing.T) {
 	} {
 		for _, v := range values {
 			redacttest.Check(t, v, form, secrets...)
+			tested[fmt.Sprintf("%T", v)] = true
 		}
 	}
 	for _, v := range []any{sealed, reflect.ValueOf(sealed).Elem().Interface(), config, &config} { // hold no secret themselves
 		noSecret(t, v, secrets...)
+		tested[fmt.Sprintf("%T", v)] = true
 	}
 
 	g.RefreshedAt = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -81,7 +87,28 @@ func TestForms(t *testing.T) {
 	form := `tokenstore.Grant{State: needs_consent, Reason: "invalid_grant", RefreshToken: [redacted], AccessToken: [redacted], Scopes: ["openid"], RefreshedAt: 2026-11-24T12:00:00Z}`
 	redacttest.Check(t, g, form, secrets...)
 	redacttest.Check(t, &g, form, secrets...)
+	tested["tokenstore.Grant"] = true
 	redacttest.Check(t, tokenstore.Grant{}, `tokenstore.Grant{State: active, Reason: "", RefreshToken: none, AccessToken: none, Scopes: [], RefreshedAt: never}`)
+
+	// Types that never hold a token or a key.
+	for _, name := range []string{"ConsentError", "Health", "Key", "PausedError", "Stats", "SweepOptions"} {
+		tested["tokenstore."+name] = true
+	}
+	files, err := filepath.Glob("[a-z]*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`(?m)^type ([A-Z]\w*) struct`).FindAllStringSubmatch(string(source), -1) {
+			if !tested["tokenstore."+match[1]] && !tested["*tokenstore."+match[1]] {
+				t.Errorf("%s is not tested: does it hold a secret?", match[1])
+			}
+		}
+	}
 }
 
 type refresher func(context.Context, string) (*oauth2.Token, error)

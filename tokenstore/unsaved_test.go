@@ -431,3 +431,31 @@ func TestRefusedTokenFromAnotherSignIn(t *testing.T) {
 	other.signIn(t, tok)
 	b.token(t)
 }
+
+// A sign-in that is saved makes the pending writes before it pointless.
+func TestSignInSettlesWhatCameBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		clear(b.google.live)
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrNeedsConsent) {
+			t.Errorf("Token: %v", err)
+		}
+		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		saves := 0
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			if saves++; saves <= 4 { // all the tries of the refusal
+				return errDown
+			}
+			return nil
+		}
+		calls, tok := b.google.calls(), b.google.consent("openid")
+		b.signIn(t, tok)
+		if b.Stats().Unsaved != 0 || b.kept(t).RefreshToken != tok.RefreshToken || b.google.calls() != calls {
+			t.Errorf("%d unsaved, kept %v after %d calls", b.Stats().Unsaved, b.kept(t), b.google.calls()-calls)
+		}
+	})
+}
