@@ -459,3 +459,44 @@ func TestSignInSettlesWhatCameBefore(t *testing.T) {
 		}
 	})
 }
+
+// unopened is a store whose records cannot be unsealed while closed is set.
+type unopened struct {
+	*tokenstore.Memory
+	closed bool
+}
+
+func (s *unopened) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+	g, err := s.Memory.Load(ctx, key)
+	if err == nil && s.closed {
+		return tokenstore.Grant{Version: g.Version}, tokenstore.ErrSealed
+	}
+	return g, err
+}
+
+// A rotation whose record cannot be unsealed does not stand in the way of a
+// sign-in, which replaces both.
+func TestSignInOverASealedRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &unopened{Memory: new(tokenstore.Memory)}
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = store })
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.google.rotate = true
+		b.google.during = func(string) { // another process seals it with a key that is not here
+			save(t, store.Memory, janeKey, load(t, store.Memory, janeKey))
+			store.closed = true
+		}
+		if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) {
+			t.Errorf("Token: %v", err)
+		}
+		b.google.during = nil
+		tok := b.google.consent("openid")
+		_, _ = b.SignIn(t.Context(), jane, tok) // it may be pending
+		if err := b.Close(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+			t.Errorf("Close: %v, %d unsaved", err, b.Stats().Unsaved)
+		}
+		if got := load(t, store.Memory, janeKey); got.RefreshToken != tok.RefreshToken {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
