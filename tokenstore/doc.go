@@ -45,9 +45,8 @@
 //	|   sign-in, and access token if they are shared |
 //	+------------------------------------------------+
 //
-// A refresh runs Token, shared refresh, attempt, refresh, save, Store.Save. It
-// writes only if Google sent a new refresh token, refused the old one or reported
-// other scopes, if access tokens are shared, and once a week.
+// A refresh writes only if Google sent a new refresh token, refused the old one or
+// reported other scopes, if access tokens are shared, and once a week.
 //
 // Where two things meet, this one wins:
 //

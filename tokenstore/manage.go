@@ -298,7 +298,8 @@ type counters struct {
 
 // Stats returns the counts as they are now.
 func (m *Manager) Stats() Stats {
-	total, pending := m.users.size()
+	m.users.mu.Lock()
+	defer m.users.mu.Unlock()
 	return Stats{
 		SignIns:   m.stats.signIns.Load(),
 		Refreshed: m.stats.refreshed.Load(),
@@ -307,8 +308,8 @@ func (m *Manager) Stats() Stats {
 		Failed:    m.stats.failed.Load(),
 		Adopted:   m.stats.adopted.Load(),
 		Replayed:  m.stats.replayed.Load(),
-		Cached:    total,
-		Unsaved:   pending,
+		Cached:    m.users.total,
+		Unsaved:   m.users.pending.Len(),
 	}
 }
 

@@ -87,8 +87,7 @@ func (m *Manager) signInByDeadline(ctx context.Context, u *user, w *write) (Gran
 	defer timer.Stop()
 	select {
 	case <-t.Done():
-		err := t.Result()
-		return g, err
+		return g, t.Result()
 	case <-timer.C:
 		return Grant{}, failedForNow("signing in", u.subject, fmt.Errorf("%w; saving goes on", context.DeadlineExceeded))
 	}

@@ -255,13 +255,6 @@ func (all *users) allPending() []*user {
 	return pending
 }
 
-// size returns how many entries there are, and how many with pending writes.
-func (all *users) size() (total, pending int) {
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	return all.total, all.pending.Len()
-}
-
 // idleUsers is a heap by leaveAt, for container/heap.
 type idleUsers []*user
 
