@@ -4,7 +4,8 @@
 # The fields of oauth2.Token have the JSON names of a token response, so json.Unmarshal of the response
 # (which an app, a worker in another language or a table of raw responses may hand over) fills it without
 # an error. But the time of the end is a field of its own, "expiry", that no provider sends: it stays zero,
-# which means "never" (the comments of the fields say so; no error or failed call does). Config.Client then sends the same access token for good, and the API answers 401.
+# which means "never". The comments of the fields say so; no error does. Config.Client then sends the same
+# access token for good, and the API answers 401.
 # In the other direction, a Token of Exchange that went through JSON has lost its ID token and its scopes,
 # which Extra alone has.
 # A backend sets Expiry itself from the time of the response, and saves ID token and scope beside the Token.

@@ -4,8 +4,8 @@
 # createRemoteJWKSet keeps a key set for ten minutes (cacheMaxAge); it does not read Cache-Control, by which
 # Google's keys are good for about six hours. If the next fetch fails, it does not go on with the keys
 # that it has: jwtVerify refuses each token, also those that it verified a moment before, after another
-# fetch. The error of a 503 is a JOSEError with the code ERR_JOSE_GENERIC: code that
-# answers 401 for a JOSEError signs users out during an outage of one URL.
+# fetch. The error of a 503 is a JOSEError with the code ERR_JOSE_GENERIC: code that answers 401 for a
+# JOSEError signs users out during an outage of one URL.
 # A backend sets cacheMaxAge to hours (an unknown key is fetched all the same), and answers 503 for
 # errors that do not speak of the token.
 #
