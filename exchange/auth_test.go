@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 )
@@ -180,6 +181,28 @@ func callbackAnswer(idToken, scope string) answerFunc {
 		body += `,"scope":"` + scope + `"`
 	}
 	return says(200, body+"}")
+}
+
+// The caller may use the memory of its strings again.
+func TestScopesAreCopied(t *testing.T) {
+	memory := []byte("https://www.googleapis.com/auth/drive.appdata")
+	want := string(memory)
+	scopes := []string{unsafe.String(&memory[0], len(memory))}
+	c := newClient(t, scripted(callbackAnswer("", "")))
+	req, err := c.NewAuthRequest(callbackURI, exchange.AuthParams{Scopes: scopes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := *req
+	kept.Scopes = scopes
+	tok, err := c.ExchangeCallback(t.Context(), url.Values{"state": {req.State}, "code": {goodCode}}, &kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(memory)
+	if req.Scopes[0] != want || tok.Scopes[0] != want || tok.Extra("scope") != want {
+		t.Errorf("AuthRequest %q, Tokens %q, Extra %q", req.Scopes, tok.Scopes, tok.Extra("scope"))
+	}
 }
 
 func TestExchangeCallback(t *testing.T) {

@@ -28,6 +28,8 @@ func TestNewNamesTheWrongField(t *testing.T) {
 		{"token URL in the clear", func(c *exchange.Config) { c.Endpoint.TokenURL = "http://example.com/token" }, "Config.Endpoint.TokenURL:"},
 		{"token URL of another scheme", func(c *exchange.Config) { c.Endpoint.TokenURL = "ftp://localhost/token" }, "Config.Endpoint.TokenURL:"},
 		{"user in the revoke URL", func(c *exchange.Config) { c.Endpoint.RevokeURL = "https://u:p@example.com/" }, "Config.Endpoint.RevokeURL:"},
+		{"fragment in the token URL", func(c *exchange.Config) { c.Endpoint.TokenURL = "https://example.com/token#x" }, "Config.Endpoint.TokenURL:"},
+		{"userinfo URL in the clear", func(c *exchange.Config) { c.Endpoint.UserInfoURL = "http://example.com/" }, "Config.Endpoint.UserInfoURL:"},
 		{"not a URL", func(c *exchange.Config) { c.Endpoint.RevokeURL = "https://[::1" }, "Config.Endpoint.RevokeURL:"},
 		{"relative redirect URI", func(c *exchange.Config) { c.RedirectURIs = []string{"https://a.example/", "/cb"} }, "Config.RedirectURIs[1]:"},
 		{"fragment", func(c *exchange.Config) { c.RedirectURIs = []string{"https://a.example/#"} }, "Config.RedirectURIs[0]:"},

@@ -326,7 +326,8 @@ func TestSecondProof(t *testing.T) {
 		}
 		jti := regexp.MustCompile(`"jti":"([^"]+)"`)
 		first, second := jti.FindStringSubmatch(segment(t, proofs[0], 1))[1], jti.FindStringSubmatch(segment(t, proofs[1], 1))[1]
-		if (first == second) == newID {
+		hash := sha256.Sum256([]byte(goodCode))
+		if first != base64.RawURLEncoding.EncodeToString(hash[:]) || (first == second) == newID {
 			t.Errorf("DPoPNewID %t: jti %s, then %s", newID, first, second)
 		}
 	}

@@ -124,6 +124,8 @@ var refusals = []struct {
 		exchange.ErrClient, 500, "", "", "Config", false, false},
 	{"invalid_grant in a redirect", 302, `{"error":"invalid_grant"}`,
 		exchange.ErrClient, 500, "", "", "proxy", false, true},
+	{"a rate limit in a redirect", 302, `{"error":"rate_limit_exceeded"}`,
+		exchange.ErrClient, 500, "", "", "proxy", false, true},
 	{"404", 404, "<html>", exchange.ErrClient, 500, "", "", "Endpoint", false, false},
 	{"error is an object", 400, `{"error":{"code":400,"status":"INVALID_ARGUMENT"}}`,
 		exchange.ErrClient, 500, "", "", "Config", false, false},

@@ -54,6 +54,7 @@ func TestReadCode(t *testing.T) {
 		{"JSON, other members", body("application/json", `{"Code":1,"CODE":"x","user":{"code":"y"},"code":"`+goodCode+`","a":[null]}`+"\n")},
 		{"octets", body("application/octet-stream", goodCode)},
 		{"text", body("text/plain; charset=utf-8", goodCode)},
+		{"not compressed, and says so", header("Content-Encoding", "Identity")},
 		{"browser, same origin", header("Sec-Fetch-Site", "same-origin")},
 		{"as long as allowed", body("application/x-www-form-urlencoded", "code="+url.QueryEscape(goodCode)+"&pad="+strings.Repeat("x", 4096-10-len(url.QueryEscape(goodCode))))},
 	}

@@ -301,9 +301,6 @@ func failureName(err error) string {
 // failureOf returns the sentinel that the address of a failed sign-in names, or nil
 // if the query is that of a callback.
 func failureOf(query url.Values) error {
-	if query.Has("state") {
-		return nil
-	}
 	for _, kind := range failures {
 		if query.Get(failedParam) == ProblemCode(kind) {
 			return kind

@@ -682,6 +682,20 @@ func TestRedirectConsent(t *testing.T) {
 	resp = b.do("GET", b.login("/settings", exchangetest.Choice{}))
 	b.mustFail(b.atGoogle(resp, exchangetest.Choice{}), exchange.ErrClient, "/settings")
 
+	// After consent a sign-in may begin that does not force it.
+	steps := []exchange.AuthParams{{Scopes: []string{"openid"}, ForceConsent: true}, {Scopes: []string{"email"}}}
+	once := s.signedIn
+	s.signedIn = func(w http.ResponseWriter, r *http.Request, _ *exchange.Tokens, returnPath string) {
+		next := steps[0]
+		steps = steps[1:]
+		s.redirect.StartWith(w, r, returnPath, next)
+	}
+	resp = b.do("GET", b.atGoogle(b.do("GET", b.login("/", exchangetest.Choice{})), exchangetest.Choice{}))
+	if to, err := resp.Location(); err != nil || to.Query().Get("scope") != "email" {
+		t.Errorf("after consent: %s to %s, want Google", resp.Status, resp.Header.Get("Location"))
+	}
+	s.signedIn = once
+
 	// Wrong parameters are a failure too.
 	again = exchange.AuthParams{}
 	s.told = nil
