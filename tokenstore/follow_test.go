@@ -194,8 +194,8 @@ func TestSignInReplacesScopesAndEnd(t *testing.T) {
 	}
 }
 
-// Stats and Close may run beside everything else.
-func TestStatsAndCloseAtOnce(t *testing.T) {
+// Stats and Flush may run beside everything else.
+func TestStatsAndFlushAtOnce(t *testing.T) {
 	b := newBench(t)
 	var wg sync.WaitGroup
 	for i := range 8 {
@@ -205,7 +205,7 @@ func TestStatsAndCloseAtOnce(t *testing.T) {
 				case 0:
 					_ = b.Stats()
 				case 1:
-					_ = b.Close(t.Context())
+					_ = b.Flush(t.Context())
 				case 2:
 					_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
 				default:

@@ -288,7 +288,7 @@ type Stats struct {
 	Cached int
 
 	// Unsaved is for how many users the Store has not taken what is new: see
-	// [Manager.Close].
+	// [Manager.Flush].
 	Unsaved int
 }
 

@@ -323,8 +323,8 @@ func (p *process) cameTooLate(l *lineage) bool { return !l.saved && p.refused[l.
 // settle is a quiet moment: what could not be saved is saved.
 func (p *process) settle() {
 	ctx := context.Background()
-	if err := p.Close(ctx); err != nil || p.Stats().Unsaved != 0 {
-		p.failf("process %d: Close: %v, %d unsaved", p.name, err, p.Stats().Unsaved)
+	if err := p.Flush(ctx); err != nil || p.Stats().Unsaved != 0 {
+		p.failf("process %d: Flush: %v, %d unsaved", p.name, err, p.Stats().Unsaved)
 	}
 }
 

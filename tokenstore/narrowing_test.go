@@ -23,6 +23,7 @@ func TestNarrowerSignIn(t *testing.T) {
 		name        string
 		first, then string
 		prepare     func(*bench)
+		allow       bool
 		newKept     bool
 		lost        []string
 		calls       int
@@ -34,6 +35,7 @@ func TestNarrowerSignIn(t *testing.T) {
 			prepare: func(b *bench) { clear(b.google.live) }},
 		{name: "it cannot be decided", first: "openid " + appData, then: "openid", calls: 1, newKept: true, lost: []string{appData},
 			prepare: func(b *bench) { b.google.fail = internal }},
+		{name: "narrowing is meant", first: "openid " + appData, then: "openid", newKept: true, allow: true},
 		{name: "the same", first: "openid " + appData, then: appData + " openid", newKept: true},
 		{name: "more", first: "openid", then: "openid " + appData, newKept: true},
 		{name: "each has something else", first: "openid " + appData, then: "openid " + calendar, newKept: true, lost: []string{appData}},
@@ -42,6 +44,7 @@ func TestNarrowerSignIn(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
 			b := newBench(t, func(config *tokenstore.Config) {
+				config.AllowNarrowing = c.allow
 				config.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 			})
 			b.google.scope = c.first
@@ -163,8 +166,8 @@ func TestNarrowerSignInSavedLate(t *testing.T) {
 					b.google.live[narrow.RefreshToken] = true
 				}
 				b.store.beforeSave = nil
-				if err := b.Close(t.Context()); err != nil || b.Stats().Unsaved != 0 {
-					t.Errorf("Close: %v, %d unsaved", err, b.Stats().Unsaved)
+				if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+					t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 				}
 				kept := b.kept(t)
 				if wide := kept.Missing(appData) == nil; wide == refused || !b.google.live[kept.RefreshToken] {
@@ -193,8 +196,8 @@ func TestNarrowerSignInAfterAnUnsavedRotation(t *testing.T) {
 		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
 			t.Errorf("SignIn: %v", err)
 		}
-		if err := b.Close(t.Context()); err != nil || b.Stats().Unsaved != 0 {
-			t.Errorf("Close: %v, %d unsaved", err, b.Stats().Unsaved)
+		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 		}
 		if kept := b.kept(t); kept.Missing(appData) != nil || !b.google.live[kept.RefreshToken] {
 			t.Errorf("kept %v", kept)
@@ -213,7 +216,7 @@ func TestNarrowerPendingSignIn(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
 		b.store.beforeSave = nil
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if kept := b.kept(t); kept.RefreshToken != wide.RefreshToken {
@@ -236,7 +239,7 @@ func TestLostScopesOfADisplacedSignIn(t *testing.T) {
 			}
 		}
 		b.store.beforeSave = nil
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if g := b.kept(t); g.Missing(calendar) != nil || !slices.Equal(g.Lost, []string{appData}) {

@@ -23,7 +23,7 @@ func (m *Manager) remember(u *user, w *write) {
 		slices.SortStableFunc(all, (*write).compare)
 		a.signIns = nil
 		for i, old := range all {
-			displaces := func(later *write) bool { return !later.narrows(old.response.scopes) }
+			displaces := func(later *write) bool { return !m.narrows(later, old.response.scopes) }
 			if slices.ContainsFunc(all[i+1:], displaces) {
 				a.displaced = slices.Concat(a.displaced, old.response.scopes)
 			} else {
@@ -152,10 +152,13 @@ func (m *Manager) takeAlong() {
 	})
 }
 
-const flushers = 16 // how many users flush saves at the same time
+const flushers = 16 // how many users Flush saves at the same time
 
-// flush saves all pending writes. The error joins what still failed.
-func (m *Manager) flush(ctx context.Context) error {
+// Flush saves what the Store did not take when it came in: new refresh tokens,
+// and that others are refused. Each call for a user does the same for that user,
+// and each write that succeeds does it for one other. [Stats].Unsaved counts the
+// users; the error joins what still failed.
+func (m *Manager) Flush(ctx context.Context) error {
 	pending := m.users.allPending()
 	errs := make([]error, len(pending))
 	running := make(chan struct{}, flushers)
@@ -171,20 +174,16 @@ func (m *Manager) flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Close waits for the refreshes and sign-ins under way, and saves what the Store
-// did not take when it came in: new refresh tokens, and that others are refused.
-// Call it when the server has stopped, before the process exits: a refresh token
-// that only this process knows is lost otherwise. It returns when ctx ends. The
-// error joins what still failed; [Stats].Unsaved counts the users.
-//
-// Each call for a user saves what is pending for that user, and each write that
-// succeeds does so for one other.
+// Close waits for the refreshes and sign-ins under way and saves what is pending,
+// as [Manager.Flush] does. Call it when the server has stopped, before the
+// process exits: a refresh token that only this process knows is lost otherwise.
+// It returns when ctx ends; the error then says what is not saved.
 //
 // A closed Manager goes on working: calls that come later are served, and Close
 // may be called again.
 func (m *Manager) Close(ctx context.Context) error {
 	err := m.background.Wait(ctx)
-	if flushErr := m.flush(ctx); flushErr != nil {
+	if flushErr := m.Flush(ctx); flushErr != nil {
 		return flushErr
 	}
 	if err == nil {

@@ -32,8 +32,8 @@ func TestPendingRotationAndSignIn(t *testing.T) {
 			t.Errorf("SignIn: %v", err)
 		}
 		b.store.beforeSave = nil
-		if err := b.Close(t.Context()); err != nil || b.Stats().Unsaved != 0 {
-			t.Errorf("Close: %v, %d unsaved", err, b.Stats().Unsaved)
+		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 		}
 		if kept := b.kept(t); kept.RefreshToken == older.RefreshToken || !b.google.live[kept.RefreshToken] {
 			t.Errorf("kept %v, a refused one", kept)
@@ -150,7 +150,7 @@ func outage(t *testing.T, n int) *bench {
 	return b
 }
 
-func TestCloseSavesSixteenAtATime(t *testing.T) {
+func TestFlushSavesSixteenAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := outage(t, 160)
 		var saving, most atomic.Int32
@@ -161,7 +161,7 @@ func TestCloseSavesSixteenAtATime(t *testing.T) {
 			return nil
 		}
 		began := time.Now()
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(began); took > 150*time.Millisecond || b.Stats().Unsaved != 0 {
@@ -412,7 +412,7 @@ func TestRefreshBehindAnUnsavedRotation(t *testing.T) {
 			}
 		}
 		b.store.beforeSave = nil
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if g := b.kept(t); g.State != tokenstore.Active || !b.google.live[g.RefreshToken] || b.google.calls() != 1 {

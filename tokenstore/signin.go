@@ -23,13 +23,13 @@ import (
 // A refresh token in tok replaces the kept one, with the scopes granted along
 // with it, and ends a need for consent; also if the kept record cannot be
 // unsealed. If the Store does not take it even after some tries, the error says
-// so, and the Manager saves it at the next call for this user ([Manager.Close]).
+// so, and the Manager saves it at the next call for this user ([Manager.Flush]).
 //
 // There is one exception: a refresh token that covers less than an Active kept
 // one, and nothing else, is set aside if a refresh shows that the kept one works.
 // If Google refuses the kept one, or cannot say now, the new one is kept, and
-// [Grant].Lost names the scopes that are gone. To narrow a grant on purpose, call
-// [Manager.Disconnect], and let the user sign in again.
+// [Grant].Lost names the scopes that are gone. [Config].AllowNarrowing switches
+// this off.
 //
 // Google sends a refresh token only when the user has seen the consent screen.
 // Without one the kept record stays as it is. If none is kept, or Google refuses

@@ -239,8 +239,8 @@ func TestSignInOutlivesTheStore(t *testing.T) {
 		if _, err := b.Token(t.Context(), jane); !errors.Is(err, errDown) {
 			t.Errorf("Token: %v", err)
 		}
-		if err := b.Close(t.Context()); !errors.Is(err, errDown) {
-			t.Errorf("Close: %v", err)
+		if err := b.Flush(t.Context()); !errors.Is(err, errDown) {
+			t.Errorf("Flush: %v", err)
 		}
 		down = false
 		if b.token(t) != tok.AccessToken {
@@ -295,7 +295,7 @@ func TestUnsavedSignInGivesWay(t *testing.T) {
 				}
 				b.store.beforeSave, b.store.beforeLoad = nil, nil
 				c.then(t, join(t, b.google, b.store))
-				if err := b.Close(t.Context()); err != nil {
+				if err := b.Flush(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				g, err := b.Grant(t.Context(), jane)
@@ -370,8 +370,8 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 				b.store.beforeLoad = nil
-				if err := b.Close(t.Context()); err != nil || b.Stats().Unsaved != 0 {
-					t.Fatalf("Close: %v, %d unsaved", err, b.Stats().Unsaved)
+				if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+					t.Fatalf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 				}
 				if got := b.kept(t).RefreshToken == tok.RefreshToken; got != c.kept {
 					t.Errorf("kept the unsaved token: %v, want %v", got, c.kept)

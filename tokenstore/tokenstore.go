@@ -81,6 +81,10 @@ type Config struct {
 	// result, and saving a sign-in, each for itself. If zero, 1 minute is used.
 	Timeout time.Duration
 
+	// AllowNarrowing says that a sign-in with fewer scopes is meant to narrow the
+	// grant: its refresh token replaces the kept one, and nothing counts as lost.
+	AllowNarrowing bool
+
 	// CacheSize is how many users are in memory at most, at about 280 bytes each
 	// beside their strings. Those whose access tokens expire first leave first. Users
 	// with pending writes or work under way come on top. If zero, 1,048,576 is

@@ -82,7 +82,7 @@ func TestUnsavedSignInDuringADisconnectElsewhere(t *testing.T) {
 		if err := b.store.Delete(t.Context(), janeKey, kept.Version); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Close(t.Context()); err != nil {
+		if err := b.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if g, err := b.Grant(t.Context(), jane); err != nil || g.RefreshToken != tok.RefreshToken {
@@ -151,7 +151,7 @@ func TestUnsavedSignInsOfTwo(t *testing.T) {
 					slices.Reverse(order)
 				}
 				for _, m := range order {
-					if err := m.Close(t.Context()); err != nil {
+					if err := m.Flush(t.Context()); err != nil {
 						t.Error(err)
 					}
 				}
@@ -185,7 +185,7 @@ func TestUnsavedSignInAgainstOneThatWasSaved(t *testing.T) {
 					newer.token(t)
 					want := b.kept(t).RefreshToken
 					b.store.beforeSave = nil
-					if err := b.Close(t.Context()); err != nil {
+					if err := b.Flush(t.Context()); err != nil {
 						t.Error(err)
 					}
 					if kept := b.kept(t); kept.RefreshToken != want || !b.google.live[want] {
@@ -284,7 +284,7 @@ func TestUnsavedSignInAgainstALaterOne(t *testing.T) {
 				return errDown
 			}
 			_, _ = b.SignIn(t.Context(), jane, tok)
-			_ = b.Close(t.Context())
+			_ = b.Flush(t.Context())
 			if kept := b.kept(t); kept.RefreshToken != tok.RefreshToken {
 				t.Errorf("kept %v, of the older one", kept)
 			}

@@ -245,7 +245,7 @@ func (m *Manager) weighSignIn(ctx context.Context, u *user, w *write, kept *reco
 			return err
 		}
 	}
-	if kept.State == Active && kept.RefreshToken != "" && w.narrows(kept.Scopes) {
+	if kept.State == Active && kept.RefreshToken != "" && m.narrows(w, kept.Scopes) {
 		return m.setAside(ctx, u, kept)
 	}
 	return nil
@@ -308,9 +308,9 @@ func (m *Manager) keptWorks(ctx context.Context, u *user, kept *record) (bool, e
 }
 
 // narrows reports whether a sign-in covers less than scopes, and nothing else.
-func (w *write) narrows(scopes []string) bool {
+func (m *Manager) narrows(w *write, scopes []string) bool {
 	granted := w.response.scopes
-	return granted != nil && scopes != nil &&
+	return !m.config.AllowNarrowing && granted != nil && scopes != nil &&
 		scope.Missing(scopes, granted) == nil && scope.Missing(granted, scopes) != nil
 }
 
@@ -339,7 +339,7 @@ func (m *Manager) apply(u *user, w *write, g Grant) Grant {
 	}
 	g.RefreshedAt = w.at
 	if w.response.scopes != nil || w.kind == signInWrite {
-		g.Lost = u.lost(w, g)
+		g.Lost = m.lost(u, w, g)
 		g.Scopes = w.response.scopes
 	}
 	if !w.response.refreshTokenExpiry.IsZero() || w.kind == signInWrite {
@@ -373,7 +373,10 @@ func withoutAccessToken(g Grant) Grant {
 
 // lost returns the scopes that g has, or has lost before, and w lacks. Where it is
 // not known what w has, all of them may be lost, until a refresh tells.
-func (u *user) lost(w *write, g Grant) []string {
+func (m *Manager) lost(u *user, w *write, g Grant) []string {
+	if w.kind == signInWrite && m.config.AllowNarrowing {
+		return nil
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	had := scope.Set(slices.Concat(g.Scopes, g.Lost, u.activity.displaced)...)

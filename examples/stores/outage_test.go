@@ -94,8 +94,8 @@ func TestDatabaseAway(t *testing.T) {
 	database.Start(t)
 	wantToken(t, server, m, "when the database is back", waiting)
 	wantToken(t, server, m, "when the database is back, after a rotation", rotating)
-	if err := m.Close(t.Context()); err != nil {
-		t.Errorf("Close when the database is back = %v", err)
+	if err := m.Flush(t.Context()); err != nil {
+		t.Errorf("Flush when the database is back = %v", err)
 	}
 	if n := m.Stats().Unsaved; n != 0 {
 		t.Errorf("%d users are still unsaved", n)
