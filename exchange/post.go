@@ -128,7 +128,9 @@ func (c *Client) send(ctx context.Context, op string, address *url.URL, f form, 
 		cause := &url.Error{Op: "Post", URL: address.String(), Err: ctxerr.With(ctx, f.secrets().cleanError(err))}
 		return nil, noResponse(op, !t.unconnected(), err, cause)
 	}
-	resp.fields = fieldsOf(body)
+	if len(body) <= maxResponse { // what is cut off might read as whole
+		resp.fields = fieldsOf(body)
+	}
 	return resp, nil
 }
 
@@ -158,7 +160,7 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, err error) 
 	var b bytes.Buffer
 	b.Grow(int(size) + bytes.MinRead)
 	// Read to the end, or the connection cannot be used again.
-	_, err = b.ReadFrom(io.LimitReader(resp.Body, maxResponse))
+	_, err = b.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))
 	return b.Bytes(), err
 }
 
