@@ -144,7 +144,10 @@ func (s *Store) Load(ctx context.Context, key tokenstore.Key) (tokenstore.Grant,
 func (s *Store) load(key tokenstore.Key) (tokenstore.Grant, error) {
 	data, err := os.ReadFile(s.file(grantName(key)))
 	if errors.Is(err, os.ErrNotExist) {
-		return tokenstore.Grant{}, tokenstore.ErrNotFound
+		// Without the subdirectory it is the volume that is not there.
+		if _, err = os.Stat(s.shard(shardOf(grantName(key)))); err == nil {
+			err = tokenstore.ErrNotFound
+		}
 	}
 	if err != nil {
 		return tokenstore.Grant{}, err

@@ -196,6 +196,34 @@ func TestRenamedFile(t *testing.T) {
 	}
 }
 
+// A volume that is not mounted has none of the users, which does not make them new.
+func TestDirectoryAway(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "grants")
+	store, err := dirstore.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []bool{false, true} {
+		if there {
+			if err := os.Mkdir(path, 0o700); err != nil { // where it would be
+				t.Fatal(err)
+			}
+		}
+		if _, err := store.Load(t.Context(), jane); err == nil || errors.Is(err, tokenstore.ErrNotFound) {
+			t.Errorf("Load = %v, want another error than ErrNotFound", err)
+		}
+		if _, err := store.Save(t.Context(), jane, tokenstore.Grant{}); err == nil {
+			t.Error("Save has succeeded")
+		}
+		if err := store.Delete(t.Context(), jane, tokenstore.AnyVersion); err == nil {
+			t.Error("Delete has succeeded")
+		}
+	}
+}
+
 func TestNotOpened(t *testing.T) {
 	var s dirstore.Store
 	ctx := t.Context()
