@@ -449,3 +449,33 @@ func TestContextEndsWhileDriveIsDown(t *testing.T) {
 		}
 	})
 }
+
+// unread is a body that must not be read.
+type unread struct {
+	*testing.T
+	closed bool
+}
+
+func (u *unread) Read([]byte) (int, error) {
+	u.Error("the body is read")
+	return 0, io.EOF
+}
+
+func (u *unread) Close() error {
+	u.closed = true
+	return nil
+}
+
+// With net/http the body of a 101 is the connection itself. A read of it ends with no
+// context.
+func TestSwitchedProtocols(t *testing.T) {
+	body := &unread{T: t}
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusSwitchingProtocols, Request: r, Body: body}, nil
+	})}})
+	_, err := folder.Stat(t.Context(), "a")
+	var e interface{ HTTPStatus() int }
+	if !errors.As(err, &e) || e.HTTPStatus() != http.StatusBadGateway || !body.closed {
+		t.Errorf("error %v, body closed: %t; want 502 and a closed body", err, body.closed)
+	}
+}

@@ -237,6 +237,9 @@ func isRefusal(status int) bool {
 // connection that has broken.
 func refusalOf(res *http.Response) error {
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return errBadAnswer // the body is the connection, and no context ends a read of that
+	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {
 		return err

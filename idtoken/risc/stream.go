@@ -341,6 +341,9 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = http.NoBody // it is the connection, and no context ends a read of that
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
 	case err != nil:

@@ -233,6 +233,11 @@ func TestStreamFailures(t *testing.T) {
 		{"unavailable", says(503, `<html>`), 503, "HTTP 503"},
 		{"server error", says(500, ``), 500, "HTTP 500"},
 		{"a redirect", says(302, ``, "Location", "https://example.net"), 302, "HTTP 302"},
+		{"another protocol, and a connection that stays open", func(r *http.Request) (*http.Response, error) {
+			resp, err := says(101, "")(r)
+			resp.Body = io.NopCloser(errReader{errors.New("read")})
+			return resp, err
+		}, 101, "HTTP 101"},
 		{"no JSON", says(200, `<html>`), 0, "not the JSON"},
 		{"broken connection", func(*http.Request) (*http.Response, error) { return nil, broken }, 0, "connection reset"},
 		{"broken body", func(r *http.Request) (*http.Response, error) {
