@@ -432,6 +432,46 @@ func TestRefusedTokenFromAnotherSignIn(t *testing.T) {
 	b.token(t)
 }
 
+// The refusal of a token is of one sign-in: it does not end a later one that has
+// brought the same token, which was saved while Google refused the former.
+func TestRefusalDuringASignInWithTheSameToken(t *testing.T) {
+	b := newBench(t)
+	tok := &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken}
+	b.signIn(t, tok)
+	b.google.kill(tok.RefreshToken)
+	b.google.during = func(string) {
+		b.google.during = nil
+		b.google.live[tok.RefreshToken] = true
+		join(t, b.google, b.store).signIn(t, tok)
+	}
+	b.token(t)
+	if got := b.kept(t); got.State != tokenstore.Active {
+		t.Errorf("kept %v", got)
+	}
+}
+
+// A rotated token that was revoked because the user was disconnected meanwhile stays
+// refused, though a slow writer brings its record.
+func TestRevokedRotationStaysRefused(t *testing.T) {
+	b := rotating(t)
+	var late tokenstore.Grant
+	b.store.beforeSave = func(g tokenstore.Grant) error { late = g; return nil }
+	b.google.during = func(string) {
+		if err := join(t, b.google, b.store).Disconnect(t.Context(), jane); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonNone)
+	late.Version = ""
+	save(t, b.store.Store, janeKey, late)
+	_, err = b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonRevoked)
+	if b.google.calls() != 1 {
+		t.Errorf("Google was asked with %q", b.google.asked)
+	}
+}
+
 // A sign-in that is saved makes the pending writes before it pointless.
 func TestSignInSettlesWhatCameBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
