@@ -180,6 +180,22 @@ func TestRefreshAgainstRevokedElsewhere(t *testing.T) {
 	})
 }
 
+// A refusal does not take the place of what MarkRevoked was told, with its reason.
+func TestRefusalAgainstRevokedElsewhere(t *testing.T) {
+	b := rotating(t)
+	b.google.kill(b.kept(t).RefreshToken)
+	b.google.during = func(string) {
+		if err := join(t, b.google, b.store).MarkRevoked(t.Context(), jane, "account-disabled", time.Time{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrNeedsConsent) {
+		t.Errorf("Token: %v", err)
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, "account-disabled")
+}
+
 func TestRefusalAdoptsANewerToken(t *testing.T) {
 	b := rotating(t)
 	other := join(t, b.google, &hooked{Store: b.store.Store})
