@@ -52,27 +52,36 @@ func TestRcloneSignIn(t *testing.T) {
 	}
 
 	defer guests.Lock(t, "rclone")()
-	create := rclone("config", "create", "jane", "drive", "client_id="+accounts.ClientID(), "client_secret="+accounts.ClientSecret(),
-		"scope=drive.appfolder", "root_folder_id=appDataFolder", "use_trash=false")
-	output, err := create.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := create.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var log bytes.Buffer
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		log.WriteString(lines.Text() + "\n")
-		if _, page, ok := strings.Cut(lines.Text(), "go to the following link: "); ok {
-			if err := signIn(accounts, page, jane); err != nil {
-				t.Error(err)
-				create.Process.Kill()
+	// rclone's port is among those that connections get: one of another program may
+	// have it for a while.
+	create := func() (log []byte, err error) {
+		cmd := rclone("config", "create", "jane", "drive", "client_id="+accounts.ClientID(), "client_secret="+accounts.ClientSecret(),
+			"scope=drive.appfolder", "root_folder_id=appDataFolder", "use_trash=false")
+		output, err := cmd.StderrPipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			log = append(log, lines.Text()+"\n"...)
+			if _, page, ok := strings.Cut(lines.Text(), "go to the following link: "); ok {
+				if err := signIn(accounts, page, jane); err != nil {
+					t.Error(err)
+					cmd.Process.Kill()
+				}
 			}
 		}
+		return log, cmd.Wait()
 	}
-	if err := create.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, log.Bytes())
+	log, err := create()
+	for begun := time.Now(); err != nil && bytes.Contains(log, []byte("address already in use")) && time.Since(begun) < 2*time.Minute; {
+		time.Sleep(time.Second)
+		log, err = create()
+	}
+	if err != nil {
+		t.Fatalf("%v\n%s", err, log)
 	}
 
 	write := rclone("rcat", "jane:notes.txt")
