@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"log"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
@@ -30,13 +29,8 @@ func Example() {
 }
 
 // For those who keep their migrations in files of their own.
-func ExampleStore_Schema() {
-	var db *sql.DB // Schema does not use it
-	rows, err := sqlstore.New(sqlstore.Config{DB: db, Dialect: sqlstore.PostgreSQL})
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Print(rows.Schema())
+func ExampleSchema() {
+	fmt.Print(sqlstore.Schema(sqlstore.PostgreSQL))
 	// Output:
 	// CREATE TABLE IF NOT EXISTS "google_grants" (
 	// 	client_id    TEXT COLLATE "C" NOT NULL,

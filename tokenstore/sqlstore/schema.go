@@ -5,15 +5,26 @@ import (
 	"strings"
 )
 
-// Schema returns the statements that create the Store's table and its table of
-// leases if they do not exist, for programs with their own migrations.
+// Schema returns the statements that create the table google_grants and its table
+// of leases if they do not exist, for programs with their own migrations. It is
+// empty for an unknown dialect.
 //
 // Between two statements, and nowhere else, there is an empty line. A driver that
 // takes one statement at a time, such as github.com/go-sql-driver/mysql without
 // multiStatements=true, needs the text split there. [Store.Create] sends them one
 // by one.
-func (s *Store) Schema() string {
-	return strings.Join(s.dialect.schema(s.table), ";\n\n") + ";\n"
+func Schema(d Dialect) string {
+	if !d.known() {
+		return ""
+	}
+	return schemaText(d.schema(table{name: defaultTable}))
+}
+
+// Schema is like the function [Schema], for the Store's table and dialect.
+func (s *Store) Schema() string { return schemaText(s.dialect.schema(s.table)) }
+
+func schemaText(statements []string) string {
+	return strings.Join(statements, ";\n\n") + ";\n"
 }
 
 // Create creates the tables if they do not exist. Several processes may call it at

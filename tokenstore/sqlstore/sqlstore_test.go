@@ -415,6 +415,9 @@ func TestErrors(t *testing.T) {
 }
 
 func TestUnknownDialect(t *testing.T) {
+	if s := sqlstore.Schema(0); s != "" {
+		t.Errorf("Schema(0) = %q", s)
+	}
 	if s := sqlstore.Dialect(9).String(); s != "unknown dialect" {
 		t.Errorf("Dialect(9) is %q", s)
 	}
