@@ -70,7 +70,7 @@ func (c *Client) askSubject(ctx context.Context, t *Tokens) (sub string) {
 	}
 	req.Header.Set("Authorization", "Bearer "+t.AccessToken)
 	var resp response
-	body, err := c.do(req, &resp)
+	body, _, err := c.do(req, &resp)
 	if err != nil || resp.status != http.StatusOK || exactjson.Members(body, map[string]any{"sub": &sub}) != nil {
 		return ""
 	}

@@ -123,35 +123,34 @@ func (c *Client) send(ctx context.Context, op string, address *url.URL, f form, 
 	if proof != "" {
 		req.Header["Dpop"] = []string{proof}
 	}
-	body, err := c.do(req, resp)
+	body, answered, err := c.do(req, resp)
 	if err != nil {
 		cause := &url.Error{Op: "Post", URL: address.String(), Err: ctxerr.With(ctx, f.secrets().cleanError(err))}
-		return nil, noResponse(op, !t.unconnected(), err, cause)
+		return nil, noResponse(op, answered || !t.unconnected(), err, cause)
 	}
-	if len(body) <= maxResponse { // what is cut off might read as whole
-		resp.fields = fieldsOf(body)
-	}
+	resp.fields = fieldsOf(body)
 	return resp, nil
 }
 
 // do sends req and reads the response into into. http.Client.Do would follow a
-// redirect, and send the code and the secret to another address.
-func (c *Client) do(req *http.Request, into *response) (body []byte, err error) {
+// redirect, and send the code and the secret to another address. With an error,
+// answered reports whether there was a response all the same.
+func (c *Client) do(req *http.Request, into *response) (body []byte, answered bool, err error) {
 	resp, err := c.roundTrip(req)
 	if err == nil && resp == nil { // a transport of a test, most likely
 		err = errors.New("the transport has returned neither a response nor an error")
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	into.header = resp.Header
 	into.status, into.retryAfter = resp.StatusCode, retry.After(resp.Header, into.asked)
 	if resp.Body == nil { // transports of tests may leave it out, as http.Client lets them
-		return nil, nil
+		return nil, true, nil
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, nil // its body is the connection, and no context ends a read of that
+		return nil, true, nil // its body is the connection, and no context ends a read of that
 	}
 	size := resp.ContentLength
 	if size < 0 || size > maxResponse {
@@ -161,7 +160,10 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, err error) 
 	b.Grow(int(size) + bytes.MinRead)
 	// Read to the end, or the connection cannot be used again.
 	_, err = b.ReadFrom(io.LimitReader(resp.Body, maxResponse+1))
-	return b.Bytes(), err
+	if b.Len() > maxResponse { // what is cut off might read as whole
+		return nil, true, err
+	}
+	return b.Bytes(), true, err
 }
 
 // noResponse returns the failure of a request that got no response, or not all of
