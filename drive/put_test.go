@@ -683,16 +683,27 @@ func TestPutOfTheSameContent(t *testing.T) {
 	})
 }
 
-// So does a request body that breaks off.
+// A request body that breaks off is the client's fault; what comes from another server
+// and breaks off is not.
 func TestPutOfHalf(t *testing.T) {
-	for _, size := range []int{10, 3 * mib} {
+	for size, status := range map[int]int{10: http.StatusBadRequest, 3 * mib: http.StatusBadRequest, 20: http.StatusServiceUnavailable} {
+		broken := io.ErrUnexpectedEOF
+		if status == http.StatusServiceUnavailable {
+			broken = &upstreamError{broken}
+		}
 		folder, _ := newFolder(t)
-		body := io.MultiReader(bytes.NewReader(make([]byte, size)), iotest.ErrReader(io.ErrUnexpectedEOF))
-		if _, err := folder.Put(t.Context(), "a", body, drive.PutOptions{}); httpStatus(err) != http.StatusBadRequest {
-			t.Errorf("%d bytes: %v with HTTPStatus %d, want 400", size, err, httpStatus(err))
+		body := io.MultiReader(bytes.NewReader(make([]byte, size)), iotest.ErrReader(broken))
+		if _, err := folder.Put(t.Context(), "a", body, drive.PutOptions{}); httpStatus(err) != status {
+			t.Errorf("%d bytes: %v with HTTPStatus %d, want %d", size, err, httpStatus(err), status)
 		}
 	}
 }
+
+type upstreamError struct{ error }
+
+func (e *upstreamError) Unwrap() error { return e.error }
+
+func (*upstreamError) HTTPStatus() int { return http.StatusServiceUnavailable }
 
 // Names under a framework that reuses the memory of a request stay what they were.
 func TestStringsAreCopied(t *testing.T) {

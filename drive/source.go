@@ -296,9 +296,14 @@ type contentError struct{ err error }
 func (e *contentError) Error() string { return fmt.Sprintf("content: %v", e.err) }
 func (e *contentError) Unwrap() error { return e.err }
 
-// HTTPStatus is 413 if the caller's limit of a request body is exceeded, and 400 if a
+// HTTPStatus is the status of the reader's error, if it has one, as that of a [Reader]
+// has. It is 413 if the caller's limit of a request body is exceeded, and 400 if a
 // request body has broken off.
 func (e *contentError) HTTPStatus() int {
+	var own interface{ HTTPStatus() int }
+	if errors.As(e.err, &own) {
+		return own.HTTPStatus()
+	}
 	if _, limited := errors.AsType[*http.MaxBytesError](e.err); limited {
 		return http.StatusRequestEntityTooLarge
 	}
