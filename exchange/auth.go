@@ -256,7 +256,7 @@ func (c *Client) ExchangeCallback(ctx context.Context, callback url.Values, req 
 
 func (c *Client) checkCallback(callback url.Values, req *AuthRequest) error {
 	if req == nil || req.State == "" {
-		return &Error{Op: opCallback, kind: ErrState, reason: "no sign-in is under way in this session"}
+		return &Error{Op: opCallback, kind: ErrState, reason: "no sign-in is under way in this browser"}
 	}
 	if !only(callback, "state", req.State) {
 		return &Error{Op: opCallback, kind: ErrState, reason: "its state is missing, or another one"}

@@ -38,9 +38,10 @@ func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at ti
 }
 
 // MarkTokenRevoked is [Manager.MarkRevoked] for the grant whose refresh token has
-// that hash, as Google's token-revoked events give it: see [TokenHash]. A grant that has another refresh token by now stays as it is. It
-// needs a Store that is a [Finder]: otherwise the error is
-// [errors.ErrUnsupported]. An event that is delivered again does no harm.
+// that hash, as Google's token-revoked events give it: see [TokenHash].
+// A grant that has another refresh token by now stays as it is. It needs a Store that
+// is a [Finder]: otherwise the error is [errors.ErrUnsupported]. An event that is
+// delivered again does no harm.
 func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string) error {
 	finder, ok := m.config.Store.(Finder)
 	if !ok {

@@ -450,8 +450,8 @@ func TestRefusalDuringASignInWithTheSameToken(t *testing.T) {
 	}
 }
 
-// A rotated token that was revoked because the user was disconnected meanwhile stays
-// refused, though a slow writer brings its record.
+// A user is disconnected while Google rotates the token. The new token is revoked, and
+// is not used even if a slow writer saves its record afterwards.
 func TestRevokedRotationStaysRefused(t *testing.T) {
 	b := rotating(t)
 	var late tokenstore.Grant

@@ -41,8 +41,8 @@ func (s *sessions) user(r *http.Request) (u user, ok bool) {
 	return found.user, time.Now().Before(found.ends)
 }
 
-// start begins a session in place of the browser's earlier one. Its ID is new, so that it
-// cannot be one that somebody else has put into the browser.
+// start begins a session in place of the browser's earlier one. It always has a new ID:
+// an attacker may know the ID that the browser had.
 func (s *sessions) start(w http.ResponseWriter, r *http.Request, u user) {
 	id, now := rand.Text(), time.Now()
 	s.mu.Lock()

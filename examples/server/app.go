@@ -208,7 +208,7 @@ func (a *app) forUser(within time.Duration, h func(w http.ResponseWriter, r *htt
 			err = h(w, r.WithContext(ctx), u)
 		}
 		if err != nil {
-			if exchange.ProblemCode(err) == "denied" { // to somebody who is signed in
+			if exchange.ProblemCode(err) == "denied" { // the page says that the user is still signed in
 				err = errors.Join(errKept, err)
 			}
 			a.client.Fail(w, r, err) // calls logFailure and answerFailure

@@ -75,9 +75,9 @@ type session struct {
 	Ends time.Time
 }
 
-// startSession saves the name and the address of a user, and starts a session. Its ID is
-// new, so that it cannot be one that somebody else has put into the browser. The session
-// that the request belongs to ends.
+// startSession saves the name and the address of a user, and starts a session. It always
+// has a new ID: an attacker may know the ID that the browser had. The session that the
+// request belongs to ends.
 func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (session, error) {
 	now := d.now()
 	s := session{rand.Text(), now.Add(sessionTime)}

@@ -98,7 +98,7 @@ func TestDenied(t *testing.T) {
 	w.must(w.get(callbackPath+"?failed=not_started"), http.StatusBadRequest, "Signing in was not completed")
 }
 
-// A refusal of Drive's does not say that nobody is signed in.
+// If Drive refuses a request, the page does not say that the user is signed out.
 func TestDeniedByDrive(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()

@@ -60,8 +60,8 @@ type TokenRevoked struct {
 	Meta
 
 	// TokenHash tells which token: the standard base64 of the SHA-512 of the
-	// SHA-512 of the token, or of its first 16 characters. RevokedToken of a
-	// tokenstore.Manager takes either.
+	// SHA-512 of the token, or of its first 16 characters. MarkTokenRevoked of
+	// a tokenstore.Manager takes either.
 	TokenHash string
 }
 

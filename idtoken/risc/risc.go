@@ -70,7 +70,7 @@ type Config struct {
 	// delivers the token again, and Handle sees those before it again too. The last
 	// ten thousand tokens that it has dealt with, by their jti, are not handled again
 	// by this Receiver, but a token may also arrive twice at once, or at another
-	// instance of the backend. Meta.ID tells whether an event was seen before.
+	// instance of the backend. Meta.ID is the same each time that an event comes.
 	//
 	// Order is not kept: a token that could not be dealt with comes again after
 	// younger ones. Meta.IssuedAt tells which of two events about an account is

@@ -342,7 +342,7 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = http.NoBody // it is the connection, and no context ends a read of that
+		resp.Body = http.NoBody // not the connection: the end of a context does not end a read of it
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch {
