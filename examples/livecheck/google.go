@@ -290,8 +290,9 @@ func (a *answer) pageError() string {
 	return "none"
 }
 
-// A word is short, and made of letters: no secret, address or ID is.
-var isWord = regexp.MustCompile(`^[A-Za-z]+([_.#-]?[A-Za-z]+)*$`)
+// A word is short and written as Google's names are: like_this, likeThis or LIKE_THIS.
+// Letters of random case, which some random strings are made of alone, are none.
+var isWord = regexp.MustCompile(`^([a-z]+([_-][a-z]+)*|[a-z]+([A-Z][a-z]+)+|[A-Z]+(_[A-Z]+)*)$`)
 
 // word returns a code or a name that Google has sent, if it looks like one.
 func word(s string) string {

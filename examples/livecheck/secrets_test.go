@@ -220,3 +220,23 @@ func TestWithhold(t *testing.T) {
 		}
 	}
 }
+
+// TestWord checks the first lock: a hash may be made of letters alone.
+func TestWord(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"e", "kid", "invalid_grant", "at_hash", "pre-authorized_code", "notSupportedForAppDataFolderFiles", "fileIdInUse", "PERMISSION_DENIED",
+	} {
+		if got := word(name); got != name {
+			t.Errorf("the name %s is shown as %q", name, got)
+		}
+	}
+	for _, text := range []string{
+		"", "SPi_xiMJbrixigw-YRTuyg", "TbQkWvXoPzLmRnAsDfGhJk", "aBCdef", "jane.doe", "jane@gmail", "4/code", "_", "a_", "_a",
+		"110169484474386276334", "verylong" + strings.Repeat("er", 30),
+	} {
+		if got := word(text); got != "(something else)" {
+			t.Errorf("%q is shown as %q", text, got)
+		}
+	}
+}

@@ -308,6 +308,9 @@ func (r *run) exchange(ctx context.Context, back url.Values, req *exchange.AuthR
 // fact may have in it.
 func (r *run) keep(a *answer) *answer {
 	r.secrets = append(r.secrets, a.text("access_token"), a.text("refresh_token"), a.text("id_token"))
+	if hash, ok := part(a.text("id_token"), 1)["at_hash"].(string); ok {
+		r.secrets = append(r.secrets, hash)
+	}
 	if token := a.text("refresh_token"); token != "" {
 		r.refreshes = append(r.refreshes, token)
 	}
