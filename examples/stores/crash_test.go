@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	kills        = 200 // processes killed in each store
-	writersAlive = 4   // at the same time
-	usersWritten = 3   // by each process
+	kills        = 80 // processes killed in each store
+	writersAlive = 4  // at the same time
+	usersWritten = 3  // by each process
 )
 
 // isDeletion tells what the n-th write of a user is.

@@ -25,8 +25,9 @@ import (
 )
 
 // startTimeout is how long a server may take until it answers. A node that joins a
-// Galera cluster runs shell scripts first, which on a busy machine take a minute.
-const startTimeout = 3 * time.Minute
+// Galera cluster runs shell scripts first, which on a very busy machine took over
+// three minutes.
+const startTimeout = 6 * time.Minute
 
 // A Server is one running database. Stop, Kill and Start are for tests of what
 // happens when it goes away and comes back; it keeps its port and its folder.
