@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
-	"unicode"
+
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/names"
 )
 
 // Config configures a [Verifier].
@@ -57,18 +57,13 @@ func (c Config) validate() error {
 	if len(c.Audiences) == 0 {
 		return errors.New("idtoken: Config.Audiences: at least one client ID is required")
 	}
-	for field, names := range map[string][]string{
+	for field, list := range map[string][]string{
 		"Audiences":         c.Audiences,
 		"AuthorizedParties": c.AuthorizedParties,
 		"HostedDomains":     c.HostedDomains,
 	} {
-		for _, name := range names {
-			if name == "" {
-				return fmt.Errorf("idtoken: Config.%s: an empty name", field)
-			}
-			if strings.ContainsFunc(name, neverInName) {
-				return fmt.Errorf("idtoken: Config.%s: %q has white space, a quote or a control character", field, name)
-			}
+		if err := names.Check(list); err != nil {
+			return fmt.Errorf("idtoken: Config.%s: %w", field, err)
 		}
 	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
@@ -78,10 +73,4 @@ func (c Config) validate() error {
 		return fmt.Errorf("idtoken: Config.CacheSize: %d is negative", c.CacheSize)
 	}
 	return nil
-}
-
-// neverInName reports whether r comes from how a name was copied or set, in a
-// shell or an environment file: no client ID and no domain has it.
-func neverInName(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune("\"'`", r)
 }

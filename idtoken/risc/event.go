@@ -14,7 +14,7 @@ type Event interface{ meta() Meta }
 // Meta is what all events have.
 type Meta struct {
 	// ID is the jti of the token that brought the event: the same in every
-	// delivery.
+	// delivery, and in all events of one token, which are of different types.
 	ID string
 
 	// Audiences are the client IDs that the token is for.

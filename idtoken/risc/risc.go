@@ -57,6 +57,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/idtoken/internal/jose"
+	"github.com/seed3a054f9c/googlesignin/idtoken/internal/names"
 )
 
 // A Config says whose events a [Receiver] takes and what becomes of them.
@@ -67,10 +68,14 @@ type Config struct {
 
 	// Handle deals with one event. It is required. What it does must be fit to be
 	// done twice. A token may carry several events; if Handle fails for one, Google
-	// delivers the token again, and Handle sees those before it again too. The last
-	// ten thousand tokens that it has dealt with, by their jti, are not handled again
-	// by this Receiver, but a token may also arrive twice at once, or at another
-	// instance of the backend. Meta.ID is the same each time that an event comes.
+	// delivers the token again, and Handle sees those before it again too.
+	//
+	// The Receiver does not handle again the last ten thousand tokens that Handle has
+	// dealt with. It remembers them in memory: a restart forgets them, replicas do not
+	// share them, and a token that arrives twice at once may be handled twice. Where
+	// that matters, keep Meta.ID and the type of the event in your database, in the
+	// transaction that does the work: together they are the same each time that an
+	// event comes, and no other event has both.
 	//
 	// Order is not kept: a token that could not be dealt with comes again after
 	// younger ones. Meta.IssuedAt tells which of two events about an account is
@@ -113,12 +118,13 @@ var _ http.Handler = (*Receiver)(nil)
 
 // New returns a Receiver. It does no I/O.
 func New(cfg Config) (*Receiver, error) {
-	switch {
-	case len(cfg.Audiences) == 0:
+	if len(cfg.Audiences) == 0 {
 		return nil, errors.New("risc: Config.Audiences: at least one client ID is required")
-	case slices.Contains(cfg.Audiences, ""):
-		return nil, errors.New("risc: Config.Audiences: an empty name")
-	case cfg.Handle == nil:
+	}
+	if err := names.Check(cfg.Audiences); err != nil {
+		return nil, fmt.Errorf("risc: Config.Audiences: %w", err)
+	}
+	if cfg.Handle == nil {
 		return nil, errors.New("risc: Config.Handle is required")
 	}
 	r := &Receiver{

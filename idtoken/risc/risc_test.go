@@ -628,6 +628,7 @@ func TestNewRefuses(t *testing.T) {
 	for field, cfg := range map[string]risc.Config{
 		"Audiences: at": {Handle: handle},
 		"Audiences: an": {Handle: handle, Audiences: []string{""}},
+		`Audiences: "`:  {Handle: handle, Audiences: []string{web, ios + "\n"}},
 		"Handle":        {Audiences: []string{web}},
 	} {
 		if _, err := risc.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "risc: Config."+field) {
