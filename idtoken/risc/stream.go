@@ -344,12 +344,14 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		resp.Body = http.NoBody // not the connection: the end of a context does not end a read of it
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return err
 	case resp.StatusCode != http.StatusOK:
 		return refusedBy(resp.StatusCode, text, token)
+	case len(text) > maxAnswer:
+		return errors.New("the response is longer than 1 MiB")
 	case result != nil && json.Unmarshal(text, result) != nil:
 		return errors.New("the response is not the JSON that Google documents")
 	}

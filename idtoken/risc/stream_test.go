@@ -239,6 +239,8 @@ func TestStreamFailures(t *testing.T) {
 			return resp, err
 		}, 101, "HTTP 101"},
 		{"no JSON", says(200, `<html>`), 0, "not the JSON"},
+		{"a whole beginning that does not end", says(200, `{}`+strings.Repeat(" ", 1<<20)+`x`), 0, "longer than 1 MiB"},
+		{"the longest", says(200, `{}`+strings.Repeat(" ", 1<<20-3)+`x`), 0, "not the JSON"},
 		{"broken connection", func(*http.Request) (*http.Response, error) { return nil, broken }, 0, "connection reset"},
 		{"broken body", func(r *http.Request) (*http.Response, error) {
 			resp, err := says(200, "")(r)
