@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"maps"
@@ -71,6 +72,10 @@ type form func(name string) string
 
 func (a *app) do(w http.ResponseWriter, r *http.Request, do action) {
 	r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+	if err := parseForm(r); err != nil {
+		http.Error(w, "the form cannot be read, or is longer than 64 KiB", http.StatusBadRequest)
+		return
+	}
 	text, said, err := try(func() (string, string, error) { return do(a, r.FormValue) })
 	if r.FormValue("from") != "console" {
 		if err != nil {
@@ -88,6 +93,18 @@ func (a *app) do(w http.ResponseWriter, r *http.Request, do action) {
 	a.said = said
 	a.mu.Unlock()
 	http.Redirect(w, r, "/fake/", http.StatusSeeOther)
+}
+
+// parseForm reads a form in either encoding. FormValue alone would read one that is cut
+// off, or malformed, as one without fields, which is about the first user.
+func parseForm(r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	if err := r.ParseMultipartForm(formLimit); !errors.Is(err, http.ErrNotMultipart) {
+		return err
+	}
+	return nil
 }
 
 // try calls do, and turns a panic of exchangetest, which names a test's mistake, into

@@ -73,7 +73,7 @@ func (l *requestLog) add(r *request) {
 func (l *requestLog) all() []request {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var list []request
+	list := []request{} // not null
 	for _, r := range slices.Backward(l.entries) {
 		list = append(list, *r)
 	}

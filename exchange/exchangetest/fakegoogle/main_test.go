@@ -331,6 +331,29 @@ func TestWrongActions(t *testing.T) {
 			t.Errorf("fail %v: %d", form, status)
 		}
 	}
+	const part = "--b\r\nContent-Disposition: form-data; name=user\r\n\r\n" + jane
+	for _, tt := range []struct {
+		kind, body string
+		status     int
+	}{
+		{"multipart/form-data; boundary=b", part + "\r\n--b--\r\n", 200}, // as curl -F sends it
+		{"multipart/form-data; boundary=b", part, 400},
+		{"multipart/form-data", part, 400},
+		{"application/x-www-form-urlencoded", "user=%zz", 400},
+		{"application/x-www-form-urlencoded", "x=" + strings.Repeat("x", 64<<10-2), 200},
+		{"application/x-www-form-urlencoded", "x=" + strings.Repeat("x", 64<<10-1), 400},
+	} {
+		resp, err := p.client.Post(at+"reauth", tt.kind, strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body.Close(); resp.StatusCode != tt.status {
+			t.Errorf("%s %.100s: %s, want %d", tt.kind, tt.body, resp.Status, tt.status)
+		}
+	}
+	if _, log, _ := p.do("GET", at+"requests", nil); strings.TrimSpace(log) != "[]" {
+		t.Errorf("the log of no requests: %s", log)
+	}
 	if status, _, _ := p.do("GET", at+"reset", nil); status != 405 {
 		t.Errorf("GET reset: %d", status)
 	}
