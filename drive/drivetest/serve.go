@@ -35,6 +35,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.idle.Broadcast()
 		}
 	}()
+	if r.Body == nil { // as http.NewRequest leaves it, in a test
+		r.Body = http.NoBody
+	}
 	s.mux.ServeHTTP(w, overridden(r))
 }
 

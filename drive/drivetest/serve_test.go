@@ -3,6 +3,7 @@ package drivetest_test
 import (
 	"bytes"
 	"compress/gzip"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -20,6 +21,29 @@ func TestServeHTTP(t *testing.T) {
 	srv.ServeHTTP(w, r)
 	if w.Code != 200 || !strings.Contains(w.Body.String(), `"drive#file"`) {
 		t.Errorf("status %d\n%s", w.Code, w.Body)
+	}
+}
+
+// A test may call ServeHTTP with a request of http.NewRequest, whose Body is nil.
+func TestNoBody(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	id := c.create("a", "x")
+	for _, request := range []string{
+		"GET " + folderPath, "POST " + filesPath, "PATCH " + filesPath + "/" + id, "DELETE /drive/v3/files/" + id,
+		"PATCH " + uploadPath + "/" + id + "?uploadType=multipart", "PUT " + uploadPath + "?upload_id=x",
+	} {
+		for _, override := range []string{"", "GET"} {
+			method, path, _ := strings.Cut(request, " ")
+			r, err := http.NewRequest(method, path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header = http.Header{"Authorization": {"Bearer x"}, "Content-Encoding": {"gzip"}, "X-Http-Method-Override": {override}}
+			w := httptest.NewRecorder()
+			if c.srv.ServeHTTP(w, r); w.Code >= 500 {
+				t.Errorf("%s: status %d", request, w.Code)
+			}
+		}
 	}
 }
 

@@ -179,6 +179,21 @@ func TestRequestLog(t *testing.T) {
 	}
 }
 
+// A test may call ServeHTTP with a request of http.NewRequest, whose Body is nil.
+func TestNoBody(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	for path, want := range map[string]int{"/token": 400, "/revoke": 400, "/o/oauth2/v2/auth": 400, "/elsewhere": 404} {
+		r, err := http.NewRequest("POST", path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		if srv.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
 func TestLogIsBounded(t *testing.T) {
 	srv := start(t, exchangetest.Options{})
 	for n := range 10_001 {

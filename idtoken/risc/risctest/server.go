@@ -198,6 +198,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r) // as Google's API servers do
 		return
 	}
+	if r.Body == nil { // as http.NewRequest leaves it, in a test
+		r.Body = http.NoBody
+	}
 	if !s.authorized(r) {
 		refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Unauthorized.")
 		return

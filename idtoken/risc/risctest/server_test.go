@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,25 @@ func TestRequests(t *testing.T) {
 	} {
 		if status, answer := send(t, srv, tt.method, tt.path, token, tt.body); status != tt.status || !strings.Contains(answer, tt.answer) {
 			t.Errorf("%s %s %s: %d %s; want %d %s", tt.method, tt.path, tt.body, status, answer, tt.status, tt.answer)
+		}
+	}
+}
+
+// A test may call ServeHTTP with a request of http.NewRequest, whose Body is nil.
+func TestNoBody(t *testing.T) {
+	srv := risctest.NewServer(risctest.Options{})
+	defer srv.Close()
+	now := time.Now().Unix()
+	token := sign(t, srv, map[string]any{"alg": "RS256", "kid": srv.Config().KeyID}, map[string]any{"iss": account, "sub": account, "aud": audience, "iat": now - 60, "exp": now + 600})
+	for _, path := range []string{"/v1beta/stream:update", "/v1beta/stream/status:update", "/v1beta/stream:verify"} {
+		r, err := http.NewRequest("POST", path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		w := httptest.NewRecorder()
+		if srv.ServeHTTP(w, r); w.Code != 400 {
+			t.Errorf("%s: %d, want 400", path, w.Code)
 		}
 	}
 }
