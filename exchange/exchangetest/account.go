@@ -32,7 +32,7 @@ func (s *Server) SetUser(u User) {
 	if other := s.ledger.user(u.Email); u.Email == "" || other != nil && other != account {
 		panic("exchangetest: a user without an address of their own")
 	}
-	account.current.Store(&u)
+	account.current.Store(u.clone())
 }
 
 // ChangePassword sets a new password for the user, which ends only the refresh
@@ -139,7 +139,7 @@ func (s *Server) Accounts() []Account {
 	var all []Account
 	for _, u := range s.ledger.users {
 		all = append(all, Account{
-			User: *u.profile(), Blocked: u.blocked, AdvancedProtection: u.protected, Deleted: u.deleted,
+			User: *u.profile().clone(), Blocked: u.blocked, AdvancedProtection: u.protected, Deleted: u.deleted,
 		})
 	}
 	return all

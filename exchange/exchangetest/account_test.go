@@ -1,6 +1,8 @@
 package exchangetest_test
 
 import (
+	"net/http"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -63,5 +65,47 @@ func TestAccountsAndClients(t *testing.T) {
 	clients[0].RedirectURIs[0] = "spoiled"
 	if srv.Clients()[0].RedirectURIs[0] != callback {
 		t.Error("the caller can change a client")
+	}
+}
+
+// What a test passes in and gets out is its own, to be used again for the next.
+func TestMemoryIsNotShared(t *testing.T) {
+	u := exchangetest.User{Email: jane, Methods: []string{"pwd"}, Claims: map[string]any{"locale": "de"}}
+	spoil := func(u exchangetest.User) { u.Methods[0], u.Claims["locale"] = "spoiled", "spoiled" }
+	o := web(exchangetest.Options{Users: []exchangetest.User{u}})
+	srv := start(t, o)
+	spoil(u)
+	o.Users[0].Email, o.Clients[0].RedirectURIs[0] = "spoiled", "spoiled"
+	check := func(when string) {
+		t.Helper()
+		now := srv.Accounts()[0]
+		if now.Email != jane || now.Methods[0] != "pwd" || now.Claims["locale"] != "de" || srv.Clients()[0].RedirectURIs[0] != callback {
+			t.Errorf("%s: %+v, %+v", when, now.User, srv.Clients())
+		}
+	}
+	check("Options")
+	u.Methods, u.Claims = []string{"pwd"}, map[string]any{"locale": "de"}
+	srv.SetUser(u)
+	spoil(u)
+	check("SetUser")
+	spoil(srv.Accounts()[0].User)
+	check("Accounts")
+
+	header := http.Header{"Retry-After": {"7"}}
+	srv.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{Status: 503, Header: header, Body: "{}"})
+	header.Set("Retry-After", "spoiled")
+	resp, err := srv.Client().PostForm(srv.URL+"/token?a=b", url.Values{"code": {"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.Header.Get("Retry-After") != "7" {
+		t.Errorf("Inject: %v", resp.Header)
+	}
+	logged := srv.Requests()[0]
+	logged.Form.Set("code", "spoiled")
+	logged.Query.Set("a", "spoiled")
+	logged.Header.Set("Content-Type", "spoiled")
+	if r := srv.Requests()[0]; r.Form.Get("code") != "x" || r.Query.Get("a") != "b" || r.Header.Get("Content-Type") == "spoiled" {
+		t.Errorf("Requests: %+v", r)
 	}
 }

@@ -43,7 +43,7 @@ type Fault struct {
 	// or lost.
 	Performed bool
 
-	// Handler answers in place of all of the above but Delay, Hang and Performed.
+	// Handler answers in place of Status, Header and Body.
 	Handler http.Handler
 
 	// Times is the number of requests in a row that the fault affects. If 0, it
@@ -98,7 +98,10 @@ func (q *faultQueue) append(e Endpoint, faults []Fault) {
 	if q.faults == nil {
 		q.faults = make(map[Endpoint][]Fault)
 	}
-	q.faults[e] = append(q.faults[e], faults...)
+	for _, f := range faults {
+		f.Header = f.Header.Clone()
+		q.faults[e] = append(q.faults[e], f)
+	}
 }
 
 func (q *faultQueue) next(e Endpoint) Fault {

@@ -56,8 +56,12 @@ func (s *Server) Requests(to ...Endpoint) []Request {
 	var found []Request
 	for _, r := range s.log.entries {
 		if len(to) == 0 || slices.Contains(to, r.Endpoint) {
-			found = append(found, *r)
+			entry := *r
+			entry.Query, entry.Header, entry.Form = cloneValues(r.Query), r.Header.Clone(), cloneValues(r.Form)
+			found = append(found, entry)
 		}
 	}
 	return found
 }
+
+func cloneValues(v url.Values) url.Values { return url.Values(http.Header(v).Clone()) }

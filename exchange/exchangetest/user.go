@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -69,8 +70,14 @@ type user struct {
 
 func newUser(now User) *user {
 	u := &user{subject: now.Subject}
-	u.current.Store(&now)
+	u.current.Store(now.clone())
 	return u
+}
+
+// clone returns a copy with a slice and a map of its own.
+func (u User) clone() *User {
+	u.Methods, u.Claims = slices.Clone(u.Methods), maps.Clone(u.Claims)
+	return &u
 }
 
 // profile returns the account's data of now, not to be changed.
