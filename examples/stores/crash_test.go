@@ -37,7 +37,11 @@ func writeUntilKilled(what task, in *bufio.Reader) error {
 		os.Exit(1)
 	}()
 	ctx := context.Background()
-	store, err := what.Store.open(ctx)
+	var store tokenstore.Store
+	err := inTurn(func() (err error) {
+		store, err = what.Store.open(ctx)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -45,16 +49,29 @@ func writeUntilKilled(what task, in *bufio.Reader) error {
 	for n := 1; ; n++ {
 		for _, user := range what.Users {
 			key := tokenstore.Key{ClientID: "client", Subject: user}
-			if isDeletion(n) {
-				err = store.Delete(ctx, key, versions[user])
-				versions[user] = ""
-			} else {
-				versions[user], err = store.Save(ctx, key, tokenstore.Grant{RefreshToken: writtenToken(n), Version: versions[user]})
-			}
+			version := versions[user]
+			err := inTurn(func() (err error) {
+				if isDeletion(n) {
+					versions[user], err = "", store.Delete(ctx, key, version)
+				} else {
+					versions[user], err = store.Save(ctx, key, tokenstore.Grant{RefreshToken: writtenToken(n), Version: version})
+				}
+				return err
+			})
 			if err != nil {
 				return err
 			}
 			fmt.Println(user, n)
+		}
+	}
+}
+
+// inTurn calls f again where SQLite's busy_timeout has ended, on a very busy machine,
+// before the others' writes did: nothing is written then.
+func inTurn(f func() error) error {
+	for {
+		if err := f(); err == nil || !strings.Contains(err.Error(), "SQLITE_BUSY") {
+			return err
 		}
 	}
 }
