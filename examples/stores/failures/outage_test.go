@@ -1,6 +1,6 @@
 //go:build unix
 
-package stores_test
+package failures_test
 
 import (
 	"context"
@@ -114,12 +114,9 @@ func TestDatabaseAway(t *testing.T) {
 func TestRedisRestartsEmpty(t *testing.T) {
 	t.Parallel()
 	redis := servers.Redis(t)
-	leases, err := stores.GoRedis(goRedis(t, redis))
-	if err != nil {
-		t.Fatal(err)
-	}
+	leases := storeAddress{"redis", redis.Addr}.mustOpen(t).(tokenstore.Leaser)
 	server, google, users := startGoogle(t, 2, exchangetest.Options{})
-	store := openSQLite(t, filepath.Join(t.TempDir(), "grants.db"))
+	store := storeAddress{"sqlite", filepath.Join(t.TempDir(), "grants.db")}.mustOpen(t)
 	google.signIn(t, server, store, users...)
 	client, err := google.client(nil)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package stores_test
+package failures_test
 
 import (
 	"bufio"
@@ -136,10 +136,7 @@ func TestCluster(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			server, google, users := startGoogle(t, 1, exchangetest.Options{})
-			store, err := test.store.open(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			store := test.store.mustOpen(t)
 			google.signIn(t, server, store, users...)
 			server.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: 200 * time.Millisecond, Times: -1})
 
@@ -177,8 +174,7 @@ func TestLeaseHolderDies(t *testing.T) {
 	t.Parallel()
 	server, google, users := startGoogle(t, 1, exchangetest.Options{})
 	address := storeAddress{"sqlite", filepath.Join(t.TempDir(), "grants.db")}
-	store := openSQLite(t, address.Address)
-	google.signIn(t, server, store, users...)
+	google.signIn(t, server, address.mustOpen(t), users...)
 
 	asked := make(chan struct{})
 	server.Script(exchangetest.TokenEndpoint, exchangetest.Fault{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package stores_test
+package failures_test
 
 import (
 	"bufio"
@@ -86,9 +86,7 @@ func TestKill9(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			address := storeAddress{kind, path}
-			if _, err := address.open(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			address.mustOpen(t)
 			for round := range kills / writersAlive {
 				killRound(t, address, round)
 			}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package stores_test
+package failures_test
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ import (
 )
 
 // taskVariable has the task, as JSON, of a process that a test has started.
-const taskVariable = "STORES_TEST_TASK"
+const taskVariable = "FAILURES_TEST_TASK"
 
 // A task is what a worker process is to do.
 type task struct {
@@ -57,6 +57,15 @@ func (a storeAddress) open(ctx context.Context) (store tokenstore.Store, err err
 		err = fmt.Errorf("no store of kind %q", a.Kind)
 	}
 	return store, err
+}
+
+func (a storeAddress) mustOpen(t *testing.T) tokenstore.Store {
+	t.Helper()
+	store, err := a.open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store
 }
 
 // work is the main function of a worker; it returns the exit status.

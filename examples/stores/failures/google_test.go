@@ -1,6 +1,6 @@
 //go:build unix
 
-package stores_test
+package failures_test
 
 import (
 	"fmt"
