@@ -29,6 +29,7 @@ func TestAuthorization(t *testing.T) {
 		{"none", "", "required"},
 		{"unknown token", "Bearer stranger", "authError"},
 		{"no token", "Bearer ", "authError"},
+		{"a token of nobody", "Bearer :drive.appdata", "authError"},
 		{"other scheme", "Basic jane:drive.appdata", "authError"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

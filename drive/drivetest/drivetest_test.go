@@ -57,9 +57,16 @@ func TestClientIsSignedIn(t *testing.T) {
 	get := func(o drivetest.Options) string {
 		srv := drivetest.NewServer(o)
 		defer srv.Close()
-		res, err := srv.Client().Get(srv.Endpoint() + "files/appDataFolder")
+		r, err := http.NewRequest("GET", srv.Endpoint()+"files/appDataFolder", nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		res, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Header) > 0 {
+			t.Errorf("the caller's request has now the header %v", r.Header)
 		}
 		defer res.Body.Close()
 		body, err := io.ReadAll(res.Body)

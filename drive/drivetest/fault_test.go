@@ -138,7 +138,9 @@ func TestScript(t *testing.T) {
 func TestFaultHeaderOnce(t *testing.T) {
 	c := newClient(t, drivetest.Options{})
 	location := c.start()
-	c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Header: http.Header{"X-Once": {"yes"}}})
+	header := http.Header{"X-Once": {"yes"}}
+	c.srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Header: header})
+	header.Set("X-Once", "changed later")
 	for _, want := range []string{"yes", ""} {
 		if got := c.ok("PUT", location, "hello").header.Get("X-Once"); got != want {
 			t.Errorf("header %q, want %q", got, want)
@@ -177,6 +179,11 @@ func TestCutAnswerAnywhere(t *testing.T) {
 	if whole < contentAt+len("HTTP/1.1 200 OK\r\n") {
 		t.Errorf("an answer of %d bytes", whole)
 	}
+	c.srv.Inject(drivetest.Fault{Status: 503, Body: "busy", Cut: true, CutAt: 1 << 20})
+	if r, err := c.try("DELETE", filesPath+"/"+id, ""); err != nil || r.status != 503 || string(r.body) != "busy" {
+		t.Errorf("the fault's own answer, cut after its end: %v, %v", r, err)
+	}
+	c.stored("content")
 }
 
 func TestCutChunk(t *testing.T) {
@@ -247,6 +254,9 @@ func TestCloseDuringDelay(t *testing.T) {
 	c.srv.Close()
 	if err := <-failed; err == nil {
 		t.Error("an answer")
+	}
+	if files := c.srv.Folder(drivetest.DefaultUser).Files(); len(files) != 0 {
+		t.Errorf("a request whose client has left was performed: %v", files)
 	}
 }
 

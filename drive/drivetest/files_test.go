@@ -217,6 +217,9 @@ func TestPropertyLimits(t *testing.T) {
 		c.refused(400, "invalid", "POST", filesPath, create(`"ü":"`+long+`"`)) // two bytes
 		c.refused(400, "invalid", "POST", filesPath, create(`"":"v"`))
 		c.refused(400, "invalid", "PATCH", filesPath+"/"+id, `{"`+kind+`":{"more":"v"}}`)
+		if kept := c.ok("GET", filesPath+"/"+id+"?fields="+kind, ""); strings.Contains(string(kept.body), "more") {
+			t.Errorf("a change that was refused was made: %s", kept.body)
+		}
 		c.ok("PATCH", filesPath+"/"+id, `{"`+kind+`":{"more":"v","k0":null}}`)
 	}
 }

@@ -38,6 +38,10 @@ func TestFolderAdd(t *testing.T) {
 	if got := folder.Files("a"); len(got) != 2 || got[1].ID != "x" || got[1].AppProperties["k"] != "v" {
 		t.Errorf("%+v", got)
 	}
+	kept.AppProperties["k"], folder.Files("a")[1].AppProperties["k"] = "changed", "changed"
+	if got := folder.Files("a")[1].AppProperties["k"]; got != "v" {
+		t.Errorf("a caller can change a file: %q", got)
+	}
 	kept.Name = "b"
 	folder.Add(kept)
 	if len(folder.Files("a")) != 1 || len(folder.Files()) != 3 || len(folder.Files("none")) != 0 {

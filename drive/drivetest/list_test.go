@@ -38,6 +38,14 @@ func TestOrder(t *testing.T) {
 	if slices.Index(natural, "file2") > slices.Index(natural, "file10") || slices.Index(natural, "file02") > slices.Index(natural, "file10") {
 		t.Errorf("name_natural: %v", natural)
 	}
+	folder.Add(drivetest.File{Name: "file003"})
+	if natural := c.listed("&orderBy=name_natural"); slices.Index(natural, "file003") > slices.Index(natural, "file10") {
+		t.Errorf("name_natural, with zeros: %v", natural)
+	}
+	c.ok("PATCH", filesPath+"/"+folder.Files("file10")[0].ID, `{"starred":true}`)
+	if starred := c.listed("&orderBy=starred,name"); starred[0] != "file10" {
+		t.Errorf("starred: %v", starred)
+	}
 	for _, orderBy := range []string{"size", "name asc", "name  desc", "name,", "Name", "name;createdTime"} {
 		c.refused(400, "invalid", "GET", filesPath+"?spaces=appDataFolder&orderBy="+url.QueryEscape(orderBy), "")
 	}

@@ -60,6 +60,7 @@ func TestQuery(t *testing.T) {
 		{"appProperties has { key='k' and value='v' }", "alpha"},
 		{"appProperties has {key='k' and value='w'}", ""},
 		{"properties has { key='k' and value='v' }", escaped},
+		{"properties has { key='none' and value='' }", ""},
 		{"'appDataFolder' in parents", `Beta,alpha,alphabet,` + escaped},
 		{"'" + folder + "' in parents", `Beta,alpha,alphabet,` + escaped},
 		{"'root' in parents", ""},

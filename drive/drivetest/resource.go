@@ -1,7 +1,6 @@
 package drivetest
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"mime"
@@ -243,12 +242,9 @@ func parseMetadata(body []byte, writable string) (*metadata, *apiError) {
 	if json.Unmarshal(body, &members) != nil || members == nil {
 		return nil, fail(400, "parseError", "Parse Error")
 	}
-	for name, value := range members {
+	for name := range members {
 		if err := checkWritable(name, writable); err != nil {
 			return nil, err
-		}
-		if name == "kind" || bytes.Equal(value, []byte("null")) {
-			delete(members, name)
 		}
 	}
 	exact, _ := json.Marshal(members)

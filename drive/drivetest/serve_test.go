@@ -126,5 +126,8 @@ func TestMethodOverride(t *testing.T) {
 		t.Errorf("GET as DELETE: status %d", r.status)
 	}
 	c.stored("x")
-	c.ok("POST", filesPath+"/"+id, "", "X-HTTP-Method-Override: DELETE")
+	r = c.ok("POST", filesPath+"/"+id, "", "X-HTTP-Method-Override: DELETE")
+	if r.status != 204 || r.header.Get("Content-Length") != "" { // RFC 9110 section 8.6
+		t.Errorf("status %d, %v", r.status, r.header)
+	}
 }

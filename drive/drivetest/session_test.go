@@ -1,6 +1,8 @@
 package drivetest_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -250,4 +252,16 @@ func TestSessionOvertaken(t *testing.T) {
 	location = c.ok("POST", uploadPath+"?uploadType=resumable", body).header.Get("Location")
 	c.ok("POST", filesPath, body)
 	c.refused(409, "fileIdInUse", "PUT", location, "new")
+}
+
+// Behind TLS, the address of a session is https too.
+func TestSessionByTLS(t *testing.T) {
+	c := newClient(t, drivetest.Options{})
+	r := httptest.NewRequest("POST", "https://drive.example.com"+uploadPath+"?uploadType=resumable", strings.NewReader("{"+inFolder+"}"))
+	r.Header = http.Header{"Authorization": {"Bearer x"}, "Content-Type": {"application/json"}}
+	w := httptest.NewRecorder()
+	c.srv.ServeHTTP(w, r)
+	if at := w.Header().Get("Location"); !strings.HasPrefix(at, "https://drive.example.com"+uploadPath+"?") {
+		t.Errorf("status %d, %q", w.Code, at)
+	}
 }
