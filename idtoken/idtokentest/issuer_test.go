@@ -67,6 +67,10 @@ func TestTokenDefaults(t *testing.T) {
 	if names := slices.Sorted(maps.Keys(p.Claims())); !slices.Equal(names, []string{"aud", "exp", "iat", "iss", "sub"}) {
 		t.Errorf("claims are %v", names)
 	}
+	i.Now = func() time.Time { return time.Now().Add(-time.Minute) }
+	if early, err := verify(t, i, i.Token(idtoken.Profile{Subject: "1", Audience: clientID})); err != nil || !early.IssuedAt.Before(p.IssuedAt) {
+		t.Errorf("by the issuer's clock: %+v, %v", early, err)
+	}
 	i.URL = "https://issuer.example.com"
 	if _, err := verify(t, i, i.Token(idtoken.Profile{Subject: "1", Audience: clientID})); !errors.Is(err, idtoken.ErrIssuer) {
 		t.Errorf("of another issuer: %v", err)
@@ -160,6 +164,13 @@ func TestKeySource(t *testing.T) {
 	}
 }
 
+// The example of OpenID Connect Core appendix A.3.
+func TestAccessTokenHash(t *testing.T) {
+	if got := idtokentest.AccessTokenHash("jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"); got != "77QmUPtjPfzWtF2AnpK9RQ" {
+		t.Error(got)
+	}
+}
+
 func TestServe(t *testing.T) {
 	i := idtokentest.NewIssuer()
 	i.Rotate()
@@ -198,12 +209,22 @@ func TestServe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if now := time.Now(); now.Before(cert.NotBefore) || now.After(cert.NotAfter) {
+			t.Errorf("%s: good from %v to %v", kid, cert.NotBefore, cert.NotAfter)
+		}
 		key, err := keys.Key(t.Context(), kid)
 		if err != nil || !key.Equal(cert.PublicKey.(*rsa.PublicKey)) {
 			t.Errorf("%s: another key than in the JWK set, %v", kid, err)
 		}
 	}
-	resp, err := srv.Client().Post(srv.URL, "", http.NoBody)
+	resp, err := srv.Client().Head(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		t.Errorf("HEAD: status %d", resp.StatusCode)
+	}
+	resp, err = srv.Client().Post(srv.URL, "", http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}

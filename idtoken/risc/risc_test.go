@@ -192,6 +192,38 @@ func TestMintedWithout(t *testing.T) {
 	}
 }
 
+// TestMintedTogether pins that the first event says whose and when the token is.
+func TestMintedTogether(t *testing.T) {
+	second := risc.TokensRevoked{Meta: risctest.About(issuer(), subject)}
+	second.ID, second.IssuedAt = "second", now.Add(-time.Hour)
+	for name, first := range map[string]risc.Meta{
+		"own":     {ID: "first", IssuedAt: now.Add(-time.Minute)},
+		"default": {},
+	} {
+		b := newBackend(t, nil)
+		first.Subject = second.Subject
+		b.post(t, risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: first}, second))
+		if first.IssuedAt.IsZero() {
+			first.IssuedAt = now
+		}
+		for _, e := range b.events {
+			m := risc.Meta{}
+			switch e := e.(type) {
+			case risc.SessionsRevoked:
+				m = e.Meta
+			case risc.TokensRevoked:
+				m = e.Meta
+			}
+			if m.ID == "second" || first.ID != "" && m.ID != first.ID || !m.IssuedAt.Equal(first.IssuedAt) {
+				t.Errorf("%s: %T has ID %q of %v", name, e, m.ID, m.IssuedAt)
+			}
+		}
+		if len(b.events) != 2 {
+			t.Errorf("%s: handled %v", name, b.events)
+		}
+	}
+}
+
 func TestTokenHash(t *testing.T) {
 	for _, tc := range []struct{ alg, token, want string }{
 		{"hash_base64_sha512_sha512", risctest.TokenRevoked("1//0refresh-token").TokenHash, risctest.TokenRevoked("1//0refresh-token").TokenHash},
@@ -209,6 +241,24 @@ func TestTokenHash(t *testing.T) {
 		}
 		if tc.alg == "prefix" && strings.Contains(fmt.Sprintf("%+v %#v", b.events, b.events), tc.token) {
 			t.Error("the event tells a part of the token")
+		}
+	}
+}
+
+// A token that is named in another way, or not at all, is not that of an empty hash.
+func TestTokenOfUnknownName(t *testing.T) {
+	for _, name := range []map[string]string{
+		{"token_identifier_alg": "prefix", "token": ""},
+		{"token_identifier_alg": "hash_base64_sha512_sha512"},
+		{"token_identifier_alg": "hash_of_tomorrow", "token": "x"},
+		{"token": "x"},
+	} {
+		b := newBackend(t, nil)
+		b.post(t, issuer().Sign(set(func(c map[string]any) {
+			c["events"] = map[string]any{prefix + "oauth/event-type/token-revoked": map[string]any{"subject": name}}
+		})))
+		if len(b.events) != 1 || !strings.HasSuffix(fmt.Sprintf("%T", b.events[0]), "Unknown") {
+			t.Errorf("%v: handled %+v, want Unknown", name, b.events)
 		}
 	}
 }
@@ -425,6 +475,11 @@ func TestNoBody(t *testing.T) {
 
 // A body that breaks off is not what Google has sent: it is to come again.
 func TestBodyBreaksOff(t *testing.T) {
+	long := io.MultiReader(strings.NewReader(strings.Repeat("x", 32<<10)), iotest.ErrReader(errors.New("read on")))
+	w := httptest.NewRecorder()
+	if newBackend(t, nil).ServeHTTP(w, httptest.NewRequest("POST", "/google/events", long)); w.Code != http.StatusBadRequest {
+		t.Errorf("a body that is too long is read to its end: status %d, want 400", w.Code)
+	}
 	token := risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: risctest.About(issuer(), subject)})
 	for _, cause := range []error{io.ErrUnexpectedEOF, os.ErrDeadlineExceeded, context.Canceled} {
 		b := newBackend(t, nil)
@@ -479,14 +534,14 @@ func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func TestRedelivery(t *testing.T) {
 	b := newBackend(t, nil)
 	token := risctest.Token(issuer(), web, risc.SessionsRevoked{Meta: risctest.About(issuer(), subject)})
-	b.fail = errors.New("database is down")
+	b.fail = &os.PathError{Op: "open", Path: "database", Err: errors.New("is down")}
 	for range 2 {
 		w := b.post(t, token)
 		if w.Code != http.StatusServiceUnavailable || strings.Contains(w.Body.String(), "database") {
 			t.Errorf("status %d, %q; want 503", w.Code, w.Body)
 		}
 	}
-	if !errors.Is(b.errors[1], b.fail) {
+	if _, typed := errors.AsType[*os.PathError](b.errors[1]); !typed || !errors.Is(b.errors[1], b.fail) {
 		t.Errorf("OnError was told %v", b.errors)
 	}
 	b.fail, b.errors = nil, nil

@@ -239,7 +239,11 @@ func TestStreamFailures(t *testing.T) {
 			return resp, err
 		}, 101, "HTTP 101"},
 		{"no JSON", says(200, `<html>`), 0, "not the JSON"},
-		{"a whole beginning that does not end", says(200, `{}`+strings.Repeat(" ", 1<<20)+`x`), 0, "longer than 1 MiB"},
+		{"a whole beginning that does not end", func(r *http.Request) (*http.Response, error) {
+			resp, err := says(200, "")(r)
+			resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{}`+strings.Repeat(" ", 1<<20)), errReader{errors.New("read on")}))
+			return resp, err
+		}, 0, "longer than 1 MiB"},
 		{"the longest", says(200, `{}`+strings.Repeat(" ", 1<<20-3)+`x`), 0, "not the JSON"},
 		{"broken connection", func(*http.Request) (*http.Response, error) { return nil, broken }, 0, "connection reset"},
 		{"broken body", func(r *http.Request) (*http.Response, error) {
@@ -269,6 +273,59 @@ func TestStreamFailures(t *testing.T) {
 		})
 	}
 }
+
+// The message is Google's, of any length and with any character in it.
+func TestStreamMessage(t *testing.T) {
+	for sent, want := range map[string]string{
+		`a\nb\u001b[31mc\u202e`:          "ab[31mc",
+		strings.Repeat("x", 300):         strings.Repeat("x", 300),
+		strings.Repeat("x", 299) + "éxx": strings.Repeat("x", 299) + "…",
+	} {
+		_, err := over(t, says(403, `{"error":{"message":"`+sent+`"}}`)).Info(t.Context())
+		if e, ok := errors.AsType[*risc.StreamError](err); !ok || e.Message != want {
+			t.Errorf("%q: %v, want %q", sent, err, want)
+		}
+	}
+}
+
+// A call ends after 30 seconds, whatever the API does, and leaves no connection open.
+func TestStreamEnds(t *testing.T) {
+	cfg := staticAccount(t)
+	synctest.Test(t, func(t *testing.T) {
+		cfg.HTTPClient = &http.Client{Transport: api(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}
+		s, err := risc.NewStream(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.HTTPClient.CheckRedirect != nil {
+			t.Error("the caller's client was changed")
+		}
+		begun := time.Now()
+		if _, err := s.Info(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 30*time.Second {
+			t.Errorf("%v after %v", err, time.Since(begun))
+		}
+	})
+	closed := false
+	_, err := over(t, func(r *http.Request) (*http.Response, error) {
+		resp, err := says(200, `{}`)(r)
+		resp.Body = body{resp.Body, &closed}
+		return resp, err
+	}).Info(t.Context())
+	if err != nil || !closed {
+		t.Errorf("%v, the body is closed: %v", err, closed)
+	}
+}
+
+// A body notes that it was closed.
+type body struct {
+	io.Reader
+	closed *bool
+}
+
+func (b body) Close() error { *b.closed = true; return nil }
 
 type errReader struct{ error }
 
@@ -360,6 +417,13 @@ func TestVerifyWaits(t *testing.T) {
 			t.Errorf("states %q and %q", first, state)
 		}
 
+		long, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		defer cancel()
+		begun = time.Now()
+		if err := <-verify(long); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 2*time.Minute {
+			t.Errorf("%v after %v, want the caller's 2 minutes", err, time.Since(begun))
+		}
+
 		ended, end := context.WithCancelCause(t.Context())
 		done = verify(ended)
 		why := errors.New("shutting down")
@@ -408,6 +472,7 @@ func TestStreamConfig(t *testing.T) {
 		"service_account": `{"type":"authorized_user","client_email":"a@example.com","private_key_id":"k","private_key":"marked"}`,
 		"PEM":             `{"type":"service_account","client_email":"a@example.com","private_key_id":"k","private_key":"marked"}`,
 		"PKCS #8":         `{"type":"service_account","client_email":"a@example.com","private_key_id":"k","private_key":"-----BEGIN PRIVATE KEY-----\nbWFya2Vk\n-----END PRIVATE KEY-----\n"}`,
+		"ServiceAccount":  strings.Replace(string(serviceAccount(t)), `"client_email"`, `"x"`, 1),
 		"JSON":            `marked`,
 		"twice":           `{"type":"service_account","private_key":"marked","private_key":"marked"}`,
 	} {
@@ -439,6 +504,14 @@ func TestStreamShowsNoSecret(t *testing.T) {
 	}
 	_, failure := s.Info(t.Context())
 	e, _ := errors.AsType[*risc.StreamError](failure)
+	var bearer string
+	_, quoted := over(t, func(r *http.Request) (*http.Response, error) {
+		bearer, _ = strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		return nil, fmt.Errorf("proxy: bad header %q", bearer)
+	}).Info(t.Context())
+	if quoted == nil || strings.Contains(quoted.Error(), bearer[len(bearer)-40:]) {
+		t.Errorf("%v, want an error without the token", quoted)
+	}
 	secrets := []string{"marked-password", key.D.String()[:40], fmt.Sprintf("%x", key.D)[:40], token[len(token)-40:]}
 	for _, v := range []any{cfg, &cfg, s, failure, e} {
 		var log strings.Builder
