@@ -58,7 +58,7 @@ func TestExchangeFor(t *testing.T) {
 		{name: "userinfo, another account", user: john, scopes: "email", bare: true, subject: john, asked: 1},
 		{name: "userinfo fails", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 500}), asked: 1},
 		{name: "userinfo refuses", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 401, Body: `{"sub":"` + john + `"}`}), asked: 1},
-		{name: "userinfo breaks off", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Cut: true}), asked: 1},
+		{name: "userinfo breaks off", user: john, scopes: "openid", bare: true, google: broken(exchangetest.Fault{Status: 200, Cut: true}), asked: 1},
 		{name: "userinfo says it twice", user: john, scopes: "openid", bare: true, asked: 1,
 			google: broken(exchangetest.Fault{Status: 200, Body: `{"sub":"` + john + `","sub":"` + jane + `"}`})},
 		{name: "userinfo does not say", user: john, scopes: "openid", bare: true, asked: 1,

@@ -36,7 +36,8 @@ type Fault struct {
 	// closes the connection.
 	Hang bool
 
-	// Cut closes the connection without a response, or after the one above.
+	// Cut closes the connection without a response, or after the one above. Without one,
+	// net/http sends a GET on a kept connection once more: set Times for both.
 	Cut bool
 
 	// Performed lets the request have its effect although its response is replaced
@@ -153,7 +154,7 @@ func (f *Fault) write(w http.ResponseWriter, r *http.Request) int {
 		return 0
 	}
 	if f.Cut && f.Status == 0 && f.Body == "" {
-		return 0
+		panic(http.ErrAbortHandler) // before a byte of a response
 	}
 	status := f.Status
 	if status == 0 {

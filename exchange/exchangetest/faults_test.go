@@ -64,6 +64,10 @@ func TestFaultHeader(t *testing.T) {
 	if resp.Header.Get("Retry-After") != "7" || resp.Header.Get("Content-Type") != "text/html" {
 		t.Errorf("header %v", resp.Header)
 	}
+	srv.Script(exchangetest.CertsEndpoint, exchangetest.Fault{Header: http.Header{"Content-Length": {"0"}}})
+	if status, body, err := get(t.Context(), srv, "/oauth2/v3/certs"); status != 200 || body != "" || err != nil {
+		t.Errorf("a header alone: %d %q, %v; want it in place of the response", status, body, err)
+	}
 }
 
 func TestFaultUntilTheNextScript(t *testing.T) {
@@ -99,6 +103,9 @@ func TestFaultBeforeAndAfterTheEffect(t *testing.T) {
 			form := exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))
 			srv.Script(exchangetest.TokenEndpoint, tt.fault)
 			resp, err := srv.Client().PostForm(srv.URL+"/token", form)
+			if err == nil && tt.fault.Cut && tt.fault.Body == "" {
+				t.Errorf("a response before the cut: %s", resp.Status)
+			}
 			var answer []byte
 			if err == nil {
 				answer, err = io.ReadAll(resp.Body)
