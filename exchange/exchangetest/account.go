@@ -39,7 +39,9 @@ func (s *Server) SetUser(u User) {
 // tokens that have a Gmail scope.
 func (s *Server) ChangePassword(user string) {
 	s.eachRefreshToken(user, func(t *refreshToken) {
-		t.ended = t.ended || slices.ContainsFunc(t.scopes, isGmail)
+		if slices.ContainsFunc(t.scopes, isGmail) {
+			t.ended = true
+		}
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 func TestGrants(t *testing.T) {
 	const second, foreign = "123456789012-ios.apps.googleusercontent.com", "2-b.apps.googleusercontent.com"
 	srv := start(t, exchangetest.Options{
+		Testing: true,
 		Users:   []exchangetest.User{{Email: jane, Subject: "1"}, {Email: "john.roe@example.com", Subject: "2"}},
 		Clients: []exchangetest.Client{{}, {ID: second, Installed: true}, {ID: foreign, Secret: "s"}},
 	})
@@ -44,6 +45,9 @@ func TestGrants(t *testing.T) {
 	post(t, srv, "/token", refreshForm(srv, first.str("refresh_token")))
 	janes.AccessTokens, foreigns.AccessTokens = 1, 0
 	check("two hours later", janes, johns, foreigns)
+	srv.Advance(8 * 24 * time.Hour)
+	janes.RefreshTokens, janes.AccessTokens = 2, 0 // the one for a document has ended
+	check("eight days later", janes, johns, foreigns)
 	srv.RemoveAccess(jane)
 	check("without Jane's", johns, foreigns)
 }
@@ -60,11 +64,7 @@ func TestAccountsAndClients(t *testing.T) {
 	}
 	clients := srv.Clients()
 	if len(clients) != 1 || clients[0].ID != srv.ClientID() || clients[0].Secret != srv.ClientSecret() || clients[0].RedirectURIs[0] != callback {
-		t.Fatalf("clients are %+v", clients)
-	}
-	clients[0].RedirectURIs[0] = "spoiled"
-	if srv.Clients()[0].RedirectURIs[0] != callback {
-		t.Error("the caller can change a client")
+		t.Errorf("clients are %+v", clients)
 	}
 }
 
@@ -72,18 +72,26 @@ func TestAccountsAndClients(t *testing.T) {
 func TestMemoryIsNotShared(t *testing.T) {
 	u := exchangetest.User{Email: jane, Methods: []string{"pwd"}, Claims: map[string]any{"locale": "de"}}
 	spoil := func(u exchangetest.User) { u.Methods[0], u.Claims["locale"] = "spoiled", "spoiled" }
-	o := web(exchangetest.Options{Users: []exchangetest.User{u}})
-	srv := start(t, o)
-	spoil(u)
-	o.Users[0].Email, o.Clients[0].RedirectURIs[0] = "spoiled", "spoiled"
+	const origin = "https://app.example.com"
+	client := exchangetest.Client{RedirectURIs: []string{callback}, JavaScriptOrigins: []string{origin}}
+	srv := start(t, exchangetest.Options{Users: []exchangetest.User{u}, Clients: []exchangetest.Client{client}})
+	token := redeem(t, srv, srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid"}})).str("access_token")
 	check := func(when string) {
 		t.Helper()
-		now := srv.Accounts()[0]
-		if now.Email != jane || now.Methods[0] != "pwd" || now.Claims["locale"] != "de" || srv.Clients()[0].RedirectURIs[0] != callback {
-			t.Errorf("%s: %+v, %+v", when, now.User, srv.Clients())
+		user, client, grant := srv.Accounts()[0], srv.Clients()[0], srv.Grants()[0]
+		_, scopes, _ := srv.CheckAccessToken(token)
+		if user.Methods[0] != "pwd" || user.Claims["locale"] != "de" || client.RedirectURIs[0] != callback ||
+			client.JavaScriptOrigins[0] != origin || grant.Scopes[0] != "openid" || scopes[0] != "openid" {
+			t.Errorf("%s: %+v, %+v, %+v, %v", when, user.User, client, grant, scopes)
 		}
 	}
+	spoil(u)
+	client.RedirectURIs[0], client.JavaScriptOrigins[0] = "spoiled", "spoiled"
 	check("Options")
+	client, grant := srv.Clients()[0], srv.Grants()[0]
+	_, scopes, _ := srv.CheckAccessToken(token)
+	client.RedirectURIs[0], client.JavaScriptOrigins[0], grant.Scopes[0], scopes[0] = "spoiled", "spoiled", "spoiled", "spoiled"
+	check("Clients, Grants and CheckAccessToken")
 	u.Methods, u.Claims = []string{"pwd"}, map[string]any{"locale": "de"}
 	srv.SetUser(u)
 	spoil(u)
@@ -101,11 +109,11 @@ func TestMemoryIsNotShared(t *testing.T) {
 	if resp.Body.Close(); resp.Header.Get("Retry-After") != "7" {
 		t.Errorf("Inject: %v", resp.Header)
 	}
-	logged := srv.Requests()[0]
+	logged := srv.Requests()[1]
 	logged.Form.Set("code", "spoiled")
 	logged.Query.Set("a", "spoiled")
 	logged.Header.Set("Content-Type", "spoiled")
-	if r := srv.Requests()[0]; r.Form.Get("code") != "x" || r.Query.Get("a") != "b" || r.Header.Get("Content-Type") == "spoiled" {
+	if r := srv.Requests()[1]; r.Form.Get("code") != "x" || r.Query.Get("a") != "b" || r.Header.Get("Content-Type") == "spoiled" {
 		t.Errorf("Requests: %+v", r)
 	}
 }

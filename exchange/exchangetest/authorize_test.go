@@ -511,6 +511,31 @@ func TestForgedForms(t *testing.T) {
 	}
 }
 
+// No other page has one of these in a frame, no cache keeps it, and no link from it says
+// where the user was.
+func TestPageHeaders(t *testing.T) {
+	srv := start(t, web(exchangetest.Options{}))
+	unknown := authQuery(srv)
+	unknown.Set("client_id", "1-x")
+	for name, r := range map[string]*http.Request{
+		"accounts": request("GET", authURL(srv, authQuery(srv)), nil),
+		"by POST":  request("POST", srv.URL+"/o/oauth2/v2/auth", authQuery(srv)), // OpenID Connect Core section 3.1.2.1
+		"consent":  request("GET", authURL(srv, authQuery(srv))+"&login_hint="+jane, nil),
+		"error":    request("GET", authURL(srv, unknown), nil),
+	} {
+		resp, err := srv.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		h := resp.Header
+		if (resp.StatusCode == 200) == (name == "error") || !strings.HasSuffix(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") ||
+			h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
+			t.Errorf("%s: %s, %v", name, resp.Status, h)
+		}
+	}
+}
+
 func TestPageEscapes(t *testing.T) {
 	srv := start(t, web(exchangetest.Options{}))
 	q := authQuery(srv)

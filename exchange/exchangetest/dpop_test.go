@@ -150,8 +150,13 @@ func TestProofRefusals(t *testing.T) {
 		"crv":               func(j *jwt) []string { j.jwk["crv"] = "P-384"; return []string{j.sign(t, key)} },
 		"kty":               func(j *jwt) []string { j.jwk["kty"] = "OKP"; return []string{j.sign(t, key)} },
 		"x too short":       func(j *jwt) []string { j.jwk["x"] = j.jwk["x"].(string)[:42]; return []string{j.sign(t, key)} },
-		"two segments":      func(j *jwt) []string { p := j.sign(t, key); return []string{p[:strings.LastIndexByte(p, '.')]} },
-		"a signature cut":   func(j *jwt) []string { p := j.sign(t, key); return []string{p[:len(p)-2]} },
+		"a byte of x in y": func(j *jwt) []string {
+			point, _ := key.PublicKey.Bytes()
+			j.jwk["x"], j.jwk["y"] = encode(point[1:32]), encode(point[32:])
+			return []string{j.sign(t, key)}
+		},
+		"two segments":    func(j *jwt) []string { p := j.sign(t, key); return []string{p[:strings.LastIndexByte(p, '.')]} },
+		"a signature cut": func(j *jwt) []string { p := j.sign(t, key); return []string{p[:len(p)-2]} },
 		"a signature with a zero more": func(j *jwt) []string {
 			p := j.sign(t, key)
 			cut := strings.LastIndexByte(p, '.') + 1
@@ -198,6 +203,10 @@ func TestProofRefusals(t *testing.T) {
 	if status, body, _ = postProved(t, srv, form, good("late").sign(t, key)); status != 200 {
 		t.Errorf("with the new nonce: %d %v", status, body)
 	}
+	srv.Advance(11 * time.Minute)
+	if status, body, _ = postProved(t, srv, form, good("later").sign(t, key)); body["error"] != "use_dpop_nonce" {
+		t.Errorf("a nonce of 11 minutes ago: %d %v", status, body)
+	}
 }
 
 func TestUnboundStaysUnbound(t *testing.T) {
@@ -226,6 +235,31 @@ func TestUnboundStaysUnbound(t *testing.T) {
 	}
 	if status, _ := next(); status != 200 {
 		t.Errorf("after a refresh with a proof: %d", status)
+	}
+}
+
+// A refresh token that replaces a bound one is bound to the same key.
+func TestBoundStaysBound(t *testing.T) {
+	srv := exchangetest.NewServer(exchangetest.Options{RotateRefreshTokens: true, RandomProofIDs: true})
+	defer srv.Close()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	form := credentials(srv, "grant_type", "authorization_code", "code", srv.AppCode(exchangetest.CodeRequest{}), "redirect_uri", "")
+	for _, id := range []string{"exchange", "first refresh", "second refresh"} {
+		if id != "exchange" {
+			if status, body, _ := postProved(t, srv, form); body["error"] != "invalid_dpop_proof" {
+				t.Errorf("%s without a proof: %d %v", id, status, body)
+			}
+		}
+		proof := newJWT(srv, key, id)
+		_, _, proof.payload["nonce"] = postProved(t, srv, form, proof.sign(t, key))
+		status, body, _ := postProved(t, srv, form, proof.sign(t, key))
+		if status != 200 {
+			t.Fatalf("%s: %d %v", id, status, body)
+		}
+		form = credentials(srv, "grant_type", "refresh_token", "refresh_token", body["refresh_token"].(string))
 	}
 }
 

@@ -87,7 +87,7 @@ func TestJavaScriptOrigins(t *testing.T) {
 func TestPageScript(t *testing.T) {
 	srv := startForPage(t)
 	script, header := ask(t, srv, pageOrigin, "/gsi/client", nil)
-	if !strings.HasPrefix(header.Get("Content-Type"), "text/javascript") || !strings.Contains(script, `fake = "`+srv.URL+`"`) {
+	if header.Get("Cross-Origin-Resource-Policy") != "cross-origin" || !strings.HasPrefix(header.Get("Content-Type"), "text/javascript") || !strings.Contains(script, `fake = "`+srv.URL+`"`) {
 		t.Errorf("the script does not know its server: %.300s", script)
 	}
 	if file := string(srv.ClientSecretJSON()); !strings.Contains(file, `"javascript_origins":["`+pageOrigin+`"]`) {
@@ -134,6 +134,10 @@ func TestButtonOfPageScript(t *testing.T) {
 		t.Error(policy)
 	}
 	form := fields(page)
+	form.Set("action", "deny")
+	if page, _ := ask(t, srv, pageOrigin, "/gsi/select/consent", form); !strings.Contains(page, "cancelled") {
+		t.Errorf("cancelled: %s", page)
+	}
 	form.Set("action", "allow")
 	page, _ = ask(t, srv, pageOrigin, "/gsi/select/consent", form)
 	if !strings.Contains(page, `action="`+loginURI+`"`) {
@@ -185,7 +189,7 @@ func TestRevokeOfPageScript(t *testing.T) {
 		t.Helper()
 		b, header := ask(t, srv, origin, path, form)
 		var answer struct{ Successful bool }
-		if err := json.Unmarshal([]byte(b), &answer); err != nil || header.Get("Access-Control-Allow-Origin") != origin {
+		if err := json.Unmarshal([]byte(b), &answer); err != nil || header.Get("Access-Control-Allow-Origin") != origin || header.Get("Vary") != "Origin" {
 			t.Error(b, header, err)
 		}
 		return answer.Successful

@@ -147,9 +147,12 @@ func TestClientReachesGoogleHosts(t *testing.T) {
 			t.Errorf("%s: %s", at, resp.Status)
 		}
 	}
-	status, _ := send(t, srv, request("POST", "https://oauth2.googleapis.com/token", exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{}))))
-	if status != 200 {
+	r := request("POST", "https://oauth2.googleapis.com/token", exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{})))
+	if status, _ := send(t, srv, r); status != 200 {
 		t.Errorf("token endpoint: %d", status)
+	}
+	if r.URL.Host != "oauth2.googleapis.com" {
+		t.Errorf("the caller's request is now for %s", r.URL)
 	}
 }
 
@@ -378,8 +381,9 @@ func TestClientSecretJSON(t *testing.T) {
 func TestMistakesPanic(t *testing.T) {
 	srv := start(t, exchangetest.Options{})
 	srv.AppCode(exchangetest.CodeRequest{Scopes: []string{"openid", appdata}})
-	closing := start(t, exchangetest.Options{})
-	closing.DeleteClient("")
+	closing := start(t, exchangetest.Options{Clients: []exchangetest.Client{{}, {ID: "2-b"}}})
+	closing.DeleteClient("2-b")
+	closing.DeleteUser(jane)
 	tests := []struct {
 		name string
 		want string
@@ -387,9 +391,15 @@ func TestMistakesPanic(t *testing.T) {
 	}{
 		{"unknown user", "no user", func() { srv.AppCode(exchangetest.CodeRequest{User: "x"}) }},
 		{"unknown client", "no client", func() { srv.AppCode(exchangetest.CodeRequest{ClientID: "x"}) }},
-		{"deleted client", "deleted_client", func() { closing.AppCode(exchangetest.CodeRequest{}) }},
+		{"deleted user", "invalid_grant", func() { closing.AppCode(exchangetest.CodeRequest{User: jane}) }},
+		{"deleted client", "deleted_client", func() {
+			closing.AppCode(exchangetest.CodeRequest{ClientID: "2-b", User: "john.roe@example.com"})
+		}},
 		{"declined identity", "no box", func() {
 			srv.AppCode(exchangetest.CodeRequest{ForceConsent: true, Declined: []string{"email"}})
+		}},
+		{"declined what is not asked for", "no box", func() {
+			srv.AppCode(exchangetest.CodeRequest{ForceConsent: true, Declined: []string{gmail}})
 		}},
 		{"declined without a consent screen", "nothing to decline", func() {
 			srv.AppCode(exchangetest.CodeRequest{Scopes: []string{appdata}, Declined: []string{appdata}})
@@ -411,6 +421,12 @@ func TestMistakesPanic(t *testing.T) {
 		{"user without an address", "without Email", func() { exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{}}}) }},
 		{"same user twice", "two users", func() {
 			exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{Email: jane}, {Email: jane}}})
+		}},
+		{"same address twice", "two users", func() {
+			exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{Email: jane}, {Subject: "1", Email: jane}}})
+		}},
+		{"same subject twice", "two users", func() {
+			exchangetest.NewServer(exchangetest.Options{Users: []exchangetest.User{{Subject: "1", Email: jane}, {Subject: "1", Email: "x@example.com"}}})
 		}},
 		{"same client twice", "two clients", func() {
 			exchangetest.NewServer(exchangetest.Options{Clients: []exchangetest.Client{{ID: "1-a"}, {ID: "1-a"}}})

@@ -120,6 +120,7 @@ func TestExchangeTransport(t *testing.T) {
 	}{
 		{"POST form", "POST", "application/x-www-form-urlencoded", "", 200, "access_token"},
 		{"form with charset", "POST", "application/x-www-form-urlencoded; charset=UTF-8", "", 200, "access_token"},
+		{"form in other letters", "POST", "Application/X-WWW-Form-URLencoded ; charset=UTF-8", "", 200, "access_token"},
 		{"GET", "GET", "application/x-www-form-urlencoded", "", 405, "method"},
 		{"JSON", "POST", "application/json", "", 400, "content type"},
 		{"no type", "POST", "", "", 400, "content type"},
@@ -301,6 +302,9 @@ func TestRefreshRefusals(t *testing.T) {
 		{name: "access removed", spoil: func(s *exchangetest.Server, _ url.Values) { s.RemoveAccess(jane) },
 			status: 400, code: "invalid_grant", description: ended},
 		{name: "password changed, with a Gmail scope", request: exchangetest.CodeRequest{Scopes: []string{gmail}},
+			spoil:  func(s *exchangetest.Server, _ url.Values) { s.ChangePassword(jane) },
+			status: 400, code: "invalid_grant", description: ended},
+		{name: "password changed, with the scope of all mail", request: exchangetest.CodeRequest{Scopes: []string{"https://mail.google.com/"}},
 			spoil:  func(s *exchangetest.Server, _ url.Values) { s.ChangePassword(jane) },
 			status: 400, code: "invalid_grant", description: ended},
 		{name: "unused for 6 months", spoil: func(s *exchangetest.Server, _ url.Values) { s.Advance(185 * 24 * time.Hour) },

@@ -89,7 +89,7 @@ func (l *ledger) redeem(c *client, value, redirectURI, verifier, thumbprint stri
 	}
 	if no := l.usable(code, c, redirectURI, verifier); no != nil {
 		if code.redeemed {
-			code.ended = code.ended || !l.options.KeepReusedTokens
+			code.ended = !l.options.KeepReusedTokens
 		} else {
 			code.dead = !l.options.KeepFailedCodes
 		}

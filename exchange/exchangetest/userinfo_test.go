@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/idtoken"
 )
 
 func withBearer(r *http.Request, token string) *http.Request {
@@ -164,7 +165,11 @@ func TestTokenInfoOfAnAccessToken(t *testing.T) {
 	if info["access_type"] != "online" || info["sub"] != nil {
 		t.Errorf("an online token without openid: %v", info)
 	}
-	srv.Advance(time.Hour)
+	srv.Advance(time.Hour - 500*time.Millisecond)
+	if _, info := send(t, srv, request("GET", srv.URL+"/tokeninfo?access_token="+online, nil)); info["expires_in"] != "0" {
+		t.Errorf("in its last second: %v", info)
+	}
+	srv.Advance(500 * time.Millisecond)
 	status, b := send(t, srv, request("GET", srv.URL+"/tokeninfo?access_token="+token, nil))
 	wantRefusal(t, status, b, 400, "invalid_token", "Invalid Value")
 }
@@ -178,6 +183,10 @@ func TestTokenInfoOfAnIDToken(t *testing.T) {
 	status, b := info(raw)
 	if status != 200 || b["email_verified"] != "true" || b["exp"] != "1795525200" || b["alg"] != "RS256" || b["kid"] != srv.Issuer().KeyID() {
 		t.Errorf("%d %v", status, b)
+	}
+	foreign := srv.Issuer().Token(idtoken.Profile{Subject: "1", Audience: srv.ClientID(), AuthorizedParty: "2-b.apps.googleusercontent.com"})
+	if status, b := info(foreign); status != 200 || b["azp"] != "2-b.apps.googleusercontent.com" {
+		t.Errorf("azp of another project: %d %v", status, b)
 	}
 	signed, signature, _ := strings.Cut(raw, ".")
 	for name, bad := range map[string]string{

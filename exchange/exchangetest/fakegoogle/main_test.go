@@ -181,6 +181,9 @@ func TestSignInAndDrive(t *testing.T) {
 			t.Errorf("the console has no %q", want)
 		}
 	}
+	if n := strings.Count(page, "1 refresh"); n != 1 {
+		t.Errorf("the console shows the grant %d times", n)
+	}
 }
 
 // TestPages signs in as a browser does.
@@ -278,10 +281,22 @@ func TestActions(t *testing.T) {
 	if !strings.Contains(p.page(), key) || strings.Count(jwks(p), `"kid"`) != 2 || before == nil {
 		t.Error("no second key")
 	}
-	p.act("fail", "endpoint", "drive", "with", "403", "error", "userRateLimitExceeded")
-	status, body, _ := p.do("GET", p.env["GOOGLE_DRIVE_URL"]+"files", nil)
-	if status != 403 || !strings.Contains(body, "userRateLimitExceeded") {
-		t.Errorf("Drive: %d %s", status, body)
+	p.act("fail", "endpoint", "drive", "with", "403", "error", "userRateLimitExceeded", "times", "2")
+	for range 2 {
+		status, body, _ := p.do("GET", p.env["GOOGLE_DRIVE_URL"]+"files", nil)
+		if status != 403 || !strings.Contains(body, "userRateLimitExceeded") {
+			t.Errorf("Drive: %d %s", status, body)
+		}
+	}
+	if status, body, _ := p.do("GET", p.env["GOOGLE_DRIVE_URL"]+"files", nil); status != 401 {
+		t.Errorf("Drive after the failures: %d %s", status, body)
+	}
+	popup := p.act("code", "kind", "popup", "scope", "openid email "+drive.Scope, "declined", drive.Scope, "consent", "true", "nonce", "n")
+	if tokens, err = client.Exchange(t.Context(), popup, exchange.Popup); err != nil || len(tokens.Missing(drive.Scope)) != 1 {
+		t.Fatalf("a popup's code, without a document: %v, %v", tokens, err)
+	}
+	if user, err := idtoken.ParseUnverified(tokens.IDToken); err != nil || user.Nonce != "n" {
+		t.Errorf("its nonce: %v, %v", user, err)
 	}
 
 	if _, grants, _ := p.do("GET", p.env["FAKEGOOGLE_URL"]+"/fake/grants", nil); !strings.Contains(grants, "drive.appdata") {
@@ -326,7 +341,7 @@ func TestWrongActions(t *testing.T) {
 			t.Errorf("%s in the console: %d", name, status)
 		}
 	}
-	for _, form := range []url.Values{{"times": {"0"}}, {"with": {"200"}}, {"with": {"slow"}}} {
+	for _, form := range []url.Values{{"times": {"0"}}, {"with": {"399"}}, {"with": {"600"}}, {"with": {"slow"}}} {
 		if status, _, _ := p.do("POST", at+"fail", form); status != 400 {
 			t.Errorf("fail %v: %d", form, status)
 		}
@@ -353,6 +368,11 @@ func TestWrongActions(t *testing.T) {
 	}
 	if _, log, _ := p.do("GET", at+"requests", nil); strings.TrimSpace(log) != "[]" {
 		t.Errorf("the log of no requests: %s", log)
+	}
+	for name, form := range map[string]url.Values{"advance": {"by": {"-1h"}}, "revoke": {"client_id": {"1-x"}}, "block": {"user": {"x"}}} {
+		if status, body, _ := p.do("POST", at+name, form); status != 400 || strings.Contains(body, "exchangetest") {
+			t.Errorf("%s %v: %d %s", name, form, status, body)
+		}
 	}
 	if status, _, _ := p.do("GET", at+"reset", nil); status != 405 {
 		t.Errorf("GET reset: %d", status)
@@ -388,6 +408,9 @@ func TestConsoleEscapes(t *testing.T) {
 	p.do("GET", p.env["FAKEGOOGLE_URL"]+"/x?q=<script>alert(2)</script>", nil)
 	if page := p.page(); strings.Contains(page, "<script>alert") || !strings.Contains(page, "&lt;script&gt;alert(2)") {
 		t.Error("the console does not escape what it shows")
+	}
+	if _, _, header := p.do("GET", p.env["FAKEGOOGLE_URL"]+"/fake/", nil); !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Errorf("the console's header is %v", header)
 	}
 	for _, name := range []string{"console.css", "console.js", "health", "settings"} {
 		if status, body, _ := p.do("GET", p.env["FAKEGOOGLE_URL"]+"/fake/"+name, nil); status != 200 || body == "" {
