@@ -5,12 +5,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/seed3a054f9c/googlesignin/examples/internal/guests"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 )
 
@@ -104,7 +104,7 @@ func signsIn(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env []string
 func talk(t *testing.T, srv *exchangetest.Server, cmd *exec.Cmd, env ...string) (result []byte) {
 	t.Helper()
 	client := srv.Clients()[0]
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(guests.Environ(), env...)
 	cmd.Env = append(cmd.Env,
 		"FAKE="+srv.URL,
 		"CLIENT_ID="+client.ID, "CLIENT_SECRET="+client.Secret, "CLIENT_JSON="+string(srv.ClientSecretJSON()),

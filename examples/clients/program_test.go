@@ -45,7 +45,7 @@ func TestFakegoogle(t *testing.T) {
 	ready.Close()
 	led := guests.LeadToGoogle(t, server.Addr, certFile)
 	cmd := exec.CommandContext(t.Context(), dex)
-	cmd.Env = append(os.Environ(), led.Env()...)
+	cmd.Env = append(guests.Environ(), led.Env()...)
 	cmd.Env = append(cmd.Env, "CLIENT_ID=1-web.apps.googleusercontent.com", "CLIENT_SECRET=invented", "CALLBACK="+callback)
 	browser := newBrowser(t, led)
 	var got user

@@ -19,6 +19,7 @@ func python(ctx context.Context, interpreter, script string) *exec.Cmd {
 func TestPython(t *testing.T) {
 	interpreter := guests.Python(t, "google_auth_oauthlib.flow", "python3-google-auth-oauthlib")
 	srv := start(t, exchangetest.Options{})
+	t.Setenv("http_proxy", "http://127.0.0.1:9") // of a developer's machine, which does not lead to the fake
 	run(t, srv, python(t.Context(), interpreter, "google_auth.py"))
 }
 

@@ -15,6 +15,7 @@ import (
 func TestPython(t *testing.T) {
 	python := guests.Python(t, "googleapiclient, google.oauth2", "python3-googleapi")
 	srv := start(t, drivetest.Options{})
+	t.Setenv("http_proxy", "http://127.0.0.1:9") // of a developer's machine, which does not lead to the fake
 	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Status: 503})
 	output := run(t, python, "testdata/python/drive.py", srv.URL, discoveryDocument(t))
 	const want = `{"error": [404, "notFound"], "folder": "application/vnd.google-apps.folder", "names": ["big", "renamed"], ` +
@@ -36,7 +37,9 @@ func discoveryDocument(t *testing.T) string {
 
 func run(t *testing.T, name string, args ...string) string {
 	t.Helper()
-	output, err := exec.CommandContext(t.Context(), name, args...).Output()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = guests.Environ()
+	output, err := cmd.Output()
 	if err != nil {
 		if e, ok := err.(*exec.ExitError); ok {
 			t.Logf("%s", e.Stderr)

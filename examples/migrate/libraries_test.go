@@ -27,7 +27,7 @@ func (w *world) library(cmd *exec.Cmd, env ...string) {
 		return w.google.AppCode(exchangetest.CodeRequest{User: user, Scopes: []string{"openid", "email", appdata}, ForceConsent: true})
 	}
 	out := filepath.Join(w.dir, "old")
-	cmd.Env = append(os.Environ(), "FAKE="+w.google.URL, "OUT="+out,
+	cmd.Env = append(guests.Environ(), "FAKE="+w.google.URL, "OUT="+out,
 		"CLIENT_ID="+w.google.ClientID(), "CLIENT_SECRET="+w.google.ClientSecret(),
 		"CODE="+code(jane), "CODE2="+code(john), "CODE3="+code(mary),
 		"POPUP_CODE="+w.google.PopupCode(exchangetest.CodeRequest{User: jane, Scopes: []string{"openid", appdata}, ForceConsent: true}),
@@ -71,6 +71,7 @@ func from(format string) func(*options) { return func(o *options) { o.from = for
 func TestOauth2client(t *testing.T) {
 	python := guests.Python(t, "oauth2client", "python3-oauth2client")
 	w := newWorld(t, exchangetest.Options{})
+	t.Setenv("http_proxy", "http://127.0.0.1:9") // of a developer's machine, which does not lead to the fake
 	w.library(exec.CommandContext(t.Context(), python, "testdata/python/oauth2client_storage.py"))
 	w.wantLines([]string{"1 due"}, from("oauth2client"), dryRun) // the sub is known
 	w.wantLines([]string{"1 taken"}, from("oauth2client"))

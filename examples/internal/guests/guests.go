@@ -15,6 +15,16 @@ import (
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
+// Environ returns this process's environment without proxies, for a program that calls
+// a server of the test: not every library leaves loopback addresses out of them.
+func Environ() []string {
+	environ := os.Environ()
+	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
+		environ = append(environ, name+"=", strings.ToLower(name)+"=")
+	}
+	return environ
+}
+
 // NPM returns a copy of testdata/node with the packages of its
 // package-lock.json, which are installed once into the user's cache. It skips the
 // test on a machine without npm, or without a way to the packages.
