@@ -36,7 +36,7 @@ func mariadb(tb testing.TB, create func(dir, data string) error, settings ...str
 			return err
 		}
 		s.args = append([]string{program, "--no-defaults", "--datadir=" + data, "--bind-address=127.0.0.1", "--port=" + port,
-			"--socket=" + filepath.Join(s.dir, "s"), "--pid-file=" + filepath.Join(s.dir, "pid"), "--max-connections=400",
+			"--socket=s", "--pid-file=" + filepath.Join(s.dir, "pid"), "--max-connections=400",
 			"--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"},
 			settings...)
 		s.DSN = "root@tcp(" + s.Addr + ")/test"

@@ -4,7 +4,9 @@ package servers
 
 import (
 	"database/sql"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -17,6 +19,11 @@ func PostgreSQL(tb testing.TB) *Server {
 	tb.Helper()
 	postgres := program(tb, "postgresql", "postgres")
 	initdb := program(tb, "postgresql", "initdb")
+	for _, setting := range os.Environ() { // the drivers would take a developer's PGSERVICE or PGREQUIREAUTH
+		if name, _, _ := strings.Cut(setting, "="); strings.HasPrefix(name, "PG") {
+			os.Unsetenv(name)
+		}
+	}
 	return start(tb, func(s *Server, port string) error {
 		data := filepath.Join(s.dir, "data")
 		create := []string{initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C.UTF-8"}
@@ -25,7 +32,8 @@ func PostgreSQL(tb testing.TB) *Server {
 				return err
 			}
 		}
-		s.args = []string{postgres, "-D", data, "-h", "127.0.0.1", "-p", port, "-k", s.dir,
+		s.args = []string{postgres, "-D", data, "-h", "127.0.0.1", "-p", port,
+			"-k", "", // no socket, whose path must not be long
 			"-c", "fsync=off", "-c", "max_connections=400"}
 		s.stopSig = syscall.SIGINT // "fast": does not wait for clients to leave
 		s.DSN = "postgres://postgres@" + s.Addr + "/postgres?sslmode=disable"

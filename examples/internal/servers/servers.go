@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -63,6 +64,9 @@ func start(tb testing.TB, prepare func(s *Server, port string) error) *Server {
 	}
 	s := &Server{Addr: "127.0.0.1:" + port, dir: dir, stopSig: syscall.SIGTERM}
 	if err := prepare(s, port); err != nil {
+		tb.Fatal(err)
+	}
+	if err := give(dir); err != nil { // also the files that prepare wrote, which a umask may have closed
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { s.end(syscall.SIGKILL) })
@@ -207,13 +211,18 @@ func account() (uid, gid uint32, ok bool) {
 	return uint32(id), uint32(group), errUID == nil && errGID == nil
 }
 
-// give makes dir that account's.
+// give makes dir, and all that is in it, that account's.
 func give(dir string) error {
 	uid, gid, ok := account()
 	if !ok {
 		return nil
 	}
-	return os.Chown(dir, int(uid), int(gid))
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Lchown(path, int(uid), int(gid))
+	})
 }
 
 var (

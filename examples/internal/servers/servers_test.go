@@ -13,6 +13,7 @@ import (
 func TestMain(m *testing.M) { needs.Main(m) }
 
 func TestServers(t *testing.T) {
+	t.Setenv("PGSERVICE", "a developer's") // pgx would look for it
 	for name, start := range map[string]func(testing.TB) *servers.Server{
 		"PostgreSQL": servers.PostgreSQL,
 		"MariaDB":    servers.MariaDB,
