@@ -64,6 +64,9 @@ func AsGoogle(tb testing.TB, handler http.Handler) *Google {
 	if err := os.WriteFile(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), 0o644); err != nil {
 		tb.Fatal(err)
 	}
+	if err := os.Chmod(certFile, 0o644); err != nil { // whatever the umask
+		tb.Fatal(err)
+	}
 	return LeadToGoogle(tb, google.Listener.Addr().String(), certFile)
 }
 
