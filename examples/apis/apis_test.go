@@ -33,6 +33,8 @@ func TestNextEvent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("GOOGLE_API_USE_MTLS_ENDPOINT", "never") // a developer may have settings of other addresses
+	t.Setenv("GOOGLE_CLOUD_UNIVERSE_DOMAIN", "")
 	api := new(calendarAPI)
 	grants, err := tokenstore.New(tokenstore.Config{
 		ClientID: google.ClientID(), Store: new(tokenstore.Memory), Refresher: client, Transport: api,
