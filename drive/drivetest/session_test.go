@@ -142,6 +142,7 @@ func TestSessionRefused(t *testing.T) {
 		name, body, contentRange, why string
 	}{
 		{"no multiple of 256 KiB", content[:unit-1], "bytes 262144-524286/*", "multiple of 256 KiB"},
+		{"begins within a unit", content[:1], "bytes 262143-262143/*", "multiple of 256 KiB"},
 		{"gap", content[:unit], "bytes 524288-786431/*", "gap"},
 		{"longer than the upload", content[:2*unit], "bytes 262144-786431/*", "beyond the end"},
 		{"another length than announced", content[:unit], "bytes 262144-524287/600000", "does not agree"},
