@@ -426,7 +426,7 @@ func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	config := filepath.Join(t.TempDir(), "fake.json")
 	write(t, config, `{
-		"users": [{"email": "ann@example.com", "email_verified": false, "hd": "example.com", "sub": "42"}],
+		"users": [{"email": "ann@example.com", "email_verified": false, "hd": "example.com", "sub": "42", "claims": {"locale": "de"}}],
 		"clients": [{"client_id": "7-web.apps.googleusercontent.com", "client_secret": "s", "redirect_uris": ["http://localhost/cb"],
 			"javascript_origins": ["http://localhost:3000"]}]
 	}`)
@@ -449,7 +449,7 @@ func TestFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	profile, err := idtoken.ParseUnverified(tokens.IDToken)
-	if err != nil || profile.Subject != "42" || profile.EmailVerified || profile.HostedDomain != "example.com" || profile.Issuer != p.env["FAKEGOOGLE_URL"] {
+	if err != nil || profile.Subject != "42" || profile.EmailVerified || profile.Locale != "de" || profile.HostedDomain != "example.com" || profile.Issuer != p.env["FAKEGOOGLE_URL"] {
 		t.Errorf("profile %+v, %v", profile, err)
 	}
 	start(t, "-config", config, "-dir", dir) // replaces its own file
@@ -563,6 +563,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"-listen", "8989"}, "missing port"},
 		{[]string{"-url", "localhost:8989"}, "-url"},
 		{[]string{"-url", "http://localhost/google"}, "-url"},
+		{[]string{"-url", "http://localhost?a=b"}, "-url"},
 		{[]string{"-user", "jane"}, "not an email address"},
 		{[]string{"-user", jane, "-user", jane}, "two users"},
 		{[]string{"-redirect-uri", "http://app.example.com/cb"}, "must use https"},
@@ -582,8 +583,9 @@ func TestMistakes(t *testing.T) {
 	if kept, _ := os.ReadFile(real); !strings.Contains(string(kept), "my-project") {
 		t.Error("a real client's file was overwritten")
 	}
-	if err := run(ended, []string{"-listen", ":0", "-public"}, io.Discard, io.Discard); err != nil {
-		t.Errorf("-public: %v", err)
+	var out strings.Builder
+	if err := run(ended, []string{"-listen", ":0", "-public"}, &out, io.Discard); err != nil || !strings.Contains(out.String(), "FAKEGOOGLE_URL=http://127.0.0.1:") {
+		t.Errorf("-public: %v, %s", err, &out)
 	}
 }
 
