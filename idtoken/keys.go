@@ -100,10 +100,14 @@ func newKeySet(jwks []byte, expires time.Time, ttl time.Duration) (*keySet, erro
 }
 
 // fresh reports whether the keys have not expired.
-func (s *keySet) fresh(now time.Time) bool { return s != nil && now.Before(s.expires) }
+func (s *keySet) fresh(now time.Time) bool { return s != nil && !reached(s.expires, now) }
 
 // serve reports whether the keys may be used while no newer ones can be fetched.
-func (s *keySet) serve(now time.Time) bool { return s != nil && now.Before(s.expires.Add(maxStale)) }
+func (s *keySet) serve(now time.Time) bool { return s != nil && !reached(s.expires.Add(maxStale), now) }
+
+// reached reports whether t has come, by the monotonic clock or by the wall clock. The
+// first may stand still while the machine sleeps, and the second can be set back.
+func reached(t, now time.Time) bool { return !now.Before(t) || !now.Round(0).Before(t.Round(0)) }
 
 // timeToLive returns how long a response may be kept (RFC 9111 section 4.2). The
 // limits keep a mistake of the server from stopping sign-in, and from keeping a

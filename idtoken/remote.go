@@ -49,7 +49,8 @@ type RemoteConfig struct {
 //   - Keys are fetched when they are first needed and stay good for as long as
 //     the response's Cache-Control and Age allow, but at least 5 minutes and at
 //     most 24 hours. After 80 % of that time the next use fetches them again in
-//     the background; there is no goroutine in between.
+//     the background; there is no goroutine in between. While the machine sleeps
+//     that time passes, too, and a clock that is set back does not prolong it.
 //   - Keys that have expired are fetched again by the next use, and all callers
 //     wait for that. If it fails, the expired keys stay in use for up to 24 hours,
 //     with another attempt every 10 seconds. Callers that come during an attempt
@@ -116,7 +117,7 @@ func (r *RemoteKeySet) Key(ctx context.Context, kid string) (*rsa.PublicKey, err
 	if key, ok := v.keys.byID[kid]; ok {
 		return key, nil
 	}
-	if !r.now().Before(v.retryAt) {
+	if reached(v.retryAt, r.now()) {
 		if v, err = r.fetch(ctx, v); err != nil {
 			return nil, unavailable(err)
 		}
@@ -140,9 +141,9 @@ func (r *RemoteKeySet) Prefetch(ctx context.Context) error {
 // usable returns a view whose keys may be used now.
 func (r *RemoteKeySet) usable(ctx context.Context) (*view, error) {
 	v, now := r.view.Load(), r.now()
-	due := !now.Before(v.retryAt)
+	due := reached(v.retryAt, now)
 	if v.keys.fresh(now) {
-		if due && !now.Before(v.keys.refreshAt) {
+		if due && reached(v.keys.refreshAt, now) {
 			r.refresh(v)
 		}
 		return v, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
@@ -24,6 +26,7 @@ import (
 type endpoint struct {
 	issuer  *idtokentest.Issuer
 	fetches atomic.Int64
+	open    atomic.Int64 // answers whose body has not been closed
 
 	mu      sync.Mutex
 	failure func(*http.Request) (*http.Response, error) // nil: none
@@ -43,7 +46,8 @@ func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	failure, header := e.failure, e.header
 	e.mu.Unlock()
 	if failure != nil {
-		return failure(r)
+		resp, err := failure(r)
+		return e.count(resp), err
 	}
 	w := httptest.NewRecorder()
 	e.issuer.ServeHTTP(w, r)
@@ -51,7 +55,25 @@ func (e *endpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	if header != nil {
 		resp.Header = header
 	}
-	return resp, nil
+	return e.count(resp), nil
+}
+
+func (e *endpoint) count(resp *http.Response) *http.Response {
+	if resp != nil {
+		e.open.Add(1)
+		resp.Body = &countedBody{resp.Body, e}
+	}
+	return resp
+}
+
+type countedBody struct {
+	io.ReadCloser
+	at *endpoint
+}
+
+func (b *countedBody) Close() error {
+	b.at.open.Add(-1)
+	return b.ReadCloser.Close()
 }
 
 // remote is a verifier of tokens under the keys of an endpoint.
@@ -65,7 +87,7 @@ type remote struct {
 var bubbleIssuer = sync.OnceValue(idtokentest.NewIssuer)
 
 // withRemote runs a test in a bubble: time passes when all wait, and a goroutine
-// that is left behind fails the test.
+// that is left behind fails the test, as does an answer that is not closed.
 func withRemote(t *testing.T, test func(*testing.T, *remote)) {
 	withIssuer(t, bubbleIssuer(), test)
 }
@@ -80,6 +102,10 @@ func withIssuer(t *testing.T, i *idtokentest.Issuer, test func(*testing.T, *remo
 		}
 		r.verifier = newVerifier(t, func(c *idtoken.Config) { c.Keys, c.Now = r.keys, nil })
 		test(t, r)
+		synctest.Wait()
+		if n := r.open.Load(); n != 0 {
+			t.Errorf("%d answers are not closed", n)
+		}
 	})
 }
 
@@ -188,8 +214,10 @@ func TestUnknownKid(t *testing.T) {
 			r.issuer.Rotate()
 			token := r.token()
 			r.expect(t, token, idtoken.ErrSignature) // the window is closed
+			time.Sleep(10*time.Second - time.Nanosecond)
+			r.expect(t, token, idtoken.ErrSignature)
 			r.expectFetches(t, 2)
-			time.Sleep(10 * time.Second)
+			time.Sleep(time.Nanosecond)
 			r.expect(t, token, nil)
 			r.expectFetches(t, 3)
 		})
@@ -440,7 +468,11 @@ func TestPrefetch(t *testing.T) {
 
 func TestVerifierPrefetch(t *testing.T) {
 	withRemote(t, func(t *testing.T, r *remote) {
-		google, err := idtoken.New(idtoken.Config{Audiences: []string{web}, HTTPClient: &http.Client{Transport: r}})
+		ahead := time.Duration(0)
+		google, err := idtoken.New(idtoken.Config{
+			Audiences: []string{web}, HTTPClient: &http.Client{Transport: r},
+			Now: func() time.Time { return time.Now().Add(ahead) },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -453,6 +485,9 @@ func TestVerifierPrefetch(t *testing.T) {
 			}
 		}
 		r.expectFetches(t, 4)
+		ahead = 3 * 24 * time.Hour
+		r.fail(refused)
+		expectOnly(t, google.Prefetch(t.Context()), idtoken.ErrKeysUnavailable)
 	})
 	if err := newVerifier(t, nil).Prefetch(t.Context()); err != nil {
 		t.Errorf("keys that need no fetch: %v", err)
@@ -466,6 +501,10 @@ func TestRemoteKeysAccepts(t *testing.T) {
 		if _, err := idtoken.RemoteKeys(idtoken.RemoteConfig{URL: address}); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}
+	}
+	client := new(http.Client)
+	if _, err := idtoken.RemoteKeys(idtoken.RemoteConfig{HTTPClient: client}); err != nil || client.CheckRedirect != nil {
+		t.Errorf("error %v, or the caller's client is changed", err)
 	}
 }
 
@@ -485,4 +524,72 @@ func TestRemoteKeysRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeysAge pins that keys age by the clock that is ahead: the monotonic clock stands
+// still while a machine sleeps, and the wall clock can be set.
+func TestKeysAge(t *testing.T) {
+	const maxAge = 23474 * time.Second // Google's
+	began := time.Now()                // with a reading of the monotonic clock, which a bubble's has not
+	if set := wallSet(began, time.Hour); set.Sub(began) != 0 || set.Round(0).Sub(began.Round(0)) != time.Hour {
+		t.Fatal("wallSet does not know this Go's time.Time")
+	}
+	for _, tc := range []struct {
+		name          string
+		passes, ahead time.Duration // by the monotonic clock; how far the wall clock is ahead then
+		fetches       int64
+		setRight      int64 // more fetches when the wall clock is as before
+	}{
+		{"asleep, but not for long", 0, maxAge / 2, 1, 0},
+		{"asleep until a refresh is due", 0, maxAge * 9 / 10, 2, 0},
+		{"asleep until the keys have expired", 0, maxAge, 2, 0},
+		{"asleep for a month", 0, 30 * 24 * time.Hour, 2, 0},
+		{"set back by a year, and not for long", maxAge / 2, -365 * 24 * time.Hour, 1, 0},
+		{"set back by a year, until a refresh is due", maxAge * 9 / 10, -365 * 24 * time.Hour, 2, 1},
+		{"set back by a year, until the keys have expired", maxAge, -365 * 24 * time.Hour, 2, 1},
+		{"set ahead by a year", 0, 365 * 24 * time.Hour, 2, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			withRemote(t, func(t *testing.T, r *remote) {
+				start, ahead := time.Now(), time.Duration(0)
+				keys, err := idtoken.RemoteKeys(idtoken.RemoteConfig{
+					HTTPClient: &http.Client{Transport: r},
+					Now:        func() time.Time { return wallSet(began.Add(time.Since(start)), ahead) },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				key := func(kid string, want error) {
+					t.Helper()
+					_, err := keys.Key(t.Context(), kid)
+					expectOnly(t, err, want)
+				}
+				key(r.issuer.KeyID(), nil)
+				time.Sleep(tc.passes)
+				ahead = tc.ahead
+				for range 20 {
+					key(r.issuer.KeyID(), nil)
+					time.Sleep(time.Second)
+				}
+				r.expectFetches(t, tc.fetches)
+				ahead = 0
+				for range 20 {
+					key(r.issuer.KeyID(), nil)
+					time.Sleep(time.Second)
+				}
+				r.expectFetches(t, tc.fetches+tc.setRight)
+				key("new", idtoken.ErrSignature)
+				r.expectFetches(t, tc.fetches+tc.setRight+1)
+			})
+		})
+	}
+}
+
+// wallSet returns t as time.Now would if the wall clock were ahead by whole
+// seconds, at the same reading of the monotonic clock.
+func wallSet(t time.Time, ahead time.Duration) time.Time {
+	// A Time with a monotonic reading begins with a word that has the wall
+	// seconds above 30 bits of nanoseconds.
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(ahead/time.Second) << 30
+	return t
 }
