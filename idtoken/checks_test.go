@@ -280,6 +280,21 @@ func TestClaimErrorIsFitForALog(t *testing.T) {
 	}
 }
 
+// TestClaimErrorIsCut pins that a value is cut after 80 bytes, between two characters.
+func TestClaimErrorIsCut(t *testing.T) {
+	letters := strings.Repeat("é", 40) // 80 bytes
+	for _, tc := range []struct{ claim, value, want string }{
+		{"aud", `"x` + letters + `"`, `"x` + letters[:78] + `…"`}, // what the string says is cut
+		{"name", `["x` + letters + `"]`, `["x` + letters[:76] + "…"},
+	} {
+		_, err := newVerifier(t, nil).Verify(t.Context(), issuer().SignHeader(header(), payload(set(tc.claim, tc.value))))
+		e, ok := errors.AsType[*idtoken.ClaimError](err)
+		if !ok || e.Claim != tc.claim || e.Got != tc.want {
+			t.Errorf("%v, want %s of %s", err, tc.want, tc.claim)
+		}
+	}
+}
+
 func TestNewRefuses(t *testing.T) {
 	for field, cfg := range map[string]idtoken.Config{
 		"Audiences: at least":   {},
@@ -305,10 +320,13 @@ func TestNewRefuses(t *testing.T) {
 
 // TestConfigIsCopied pins that a slice changed later changes nothing.
 func TestConfigIsCopied(t *testing.T) {
-	audiences := []string{web}
-	v := newVerifier(t, func(c *idtoken.Config) { c.Audiences = audiences })
-	audiences[0] = "other"
-	if _, err := v.Verify(t.Context(), good()); err != nil {
+	audiences, parties, domains := []string{web}, []string{"partner"}, []string{"example.com"}
+	v := newVerifier(t, func(c *idtoken.Config) {
+		c.Audiences, c.AuthorizedParties, c.HostedDomains = audiences, parties, domains
+	})
+	audiences[0], parties[0], domains[0] = "other", "other", "other"
+	token := issuer().SignHeader(header(), payload(set("azp", `"partner"`), set("hd", `"example.com"`)))
+	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Error(err)
 	}
 }
@@ -333,6 +351,8 @@ func TestClaimErrorText(t *testing.T) {
 			`missing or invalid claim: exp is "2026-11-25T12:00:00.5Z", want after iat, 2026-11-24T12:00:00Z, by at most 24 hours`},
 		{"a time that is none", []edit{set("exp", `"1"`)}, nil, `"1"`,
 			`missing or invalid claim: exp is "1", want a number of seconds`},
+		{"sub null", []edit{set("sub", `null`)}, nil, `null`,
+			`missing or invalid claim: sub is null, want a string of 1 to 255 visible ASCII characters`},
 		{"at_hash of another type", []edit{set("at_hash", `1`)}, nil, `1`,
 			`missing or invalid claim: at_hash is 1, want a string`},
 	} {

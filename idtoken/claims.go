@@ -130,7 +130,7 @@ func (c *claims) setAuthorizedParty(m jose.Member) error {
 }
 
 func (c *claims) setMethods(m jose.Member) error {
-	if m.Value.IsNull() || m.Value == "[]" {
+	if m.Value.IsNull() {
 		return nil
 	}
 	var ok bool

@@ -87,11 +87,17 @@ func partyCases() []tokenCase {
 	}
 	other := claimCase("azp/of a project that is ours, but not the audience's", wrong, "azp", set("azp", `"999-ios.apps.googleusercontent.com"`))
 	other.config = func(c *idtoken.Config) { c.Audiences = []string{web, partner} }
+	sister := claimCase("azp/another audience, of another project", nil, "", set("azp", `"`+partner+`"`))
+	sister.config = func(c *idtoken.Config) { c.Audiences = []string{web, partner} }
 	older := claimCase("azp/of an older audience's project", nil, "", set("aud", `"1234567890.apps.googleusercontent.com"`))
 	older.config = func(c *idtoken.Config) { c.Audiences = []string{"1234567890.apps.googleusercontent.com"} }
-	legacy := claimCase("azp/no number in either", wrong, "azp", set("aud", `"a-web.x"`), set("azp", `"a-ios.x"`))
-	legacy.config = func(c *idtoken.Config) { c.Audiences = []string{"a-web.x"} }
-	return append(cases, other, older, legacy)
+	cases = append(cases, other, sister, older)
+	for aud, azp := range map[string]string{"a-web.x": "a-ios.x", "-web.x": "-ios.x", "1": "1-ios"} {
+		c := claimCase("azp/no client of a project in either: "+aud, wrong, "azp", set("aud", `"`+aud+`"`), set("azp", `"`+azp+`"`))
+		c.config = func(c *idtoken.Config) { c.Audiences = []string{aud} }
+		cases = append(cases, c)
+	}
+	return cases
 }
 
 func subjectCases() []tokenCase {

@@ -54,6 +54,7 @@ func TestCredentialFromRequest(t *testing.T) {
 		{"two cookies", "POST", "", form, []string{"t0k", "other"}, ok.Encode(), 403},
 		{"empty cookie and field", "POST", "", form, []string{""}, with(func(v url.Values) { v.Set("g_csrf_token", "") }), 403},
 		{"no field", "POST", "", form, []string{"t0k"}, with(func(v url.Values) { v.Del("g_csrf_token") }), 403},
+		{"two fields", "POST", "", form, []string{"t0k"}, ok.Encode() + "&g_csrf_token=other", 403},
 		{"field in the query", "POST", "?g_csrf_token=t0k", form, []string{"t0k"}, with(func(v url.Values) { v.Del("g_csrf_token") }), 403},
 		{"neither", "POST", "", form, nil, with(func(v url.Values) { v.Del("g_csrf_token") }), 403},
 	} {

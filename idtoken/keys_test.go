@@ -142,6 +142,9 @@ func TestKeySource(t *testing.T) {
 			if tc.err == own && !errors.Is(err, own) {
 				t.Errorf("the source's error is lost: %v", err)
 			}
+			if err != nil && strings.Count(err.Error(), idtoken.ErrKeysUnavailable.Error()) > 1 {
+				t.Errorf("the text says it twice: %v", err)
+			}
 		})
 	}
 }
@@ -158,7 +161,8 @@ func TestKeySourceChangesItsMind(t *testing.T) {
 	})
 	_, err = v.Verify(t.Context(), good())
 	expectOnly(t, err, nil)
-	key = &rsa.PublicKey{E: key.E}
-	_, err = v.Verify(t.Context(), good())
-	expectOnly(t, err, idtoken.ErrSignature)
+	for _, key = range []*rsa.PublicKey{{N: key.N, E: key.E + 2}, {E: key.E}, nil} {
+		_, err = v.Verify(t.Context(), good())
+		expectOnly(t, err, idtoken.ErrSignature)
+	}
 }

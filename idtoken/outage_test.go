@@ -96,6 +96,33 @@ func TestEndpointDown(t *testing.T) {
 	}
 }
 
+// TestStaleKeys pins for how long expired keys serve: a day to the second.
+func TestStaleKeys(t *testing.T) {
+	withRemote(t, func(t *testing.T, r *remote) {
+		const left = 2 * time.Second
+		start := time.Now()
+		r.expect(t, r.token(), nil)
+		r.fail(refused)
+		time.Sleep(23474*time.Second + 24*time.Hour - left - time.Since(start))
+		r.expect(t, r.token(), nil) // after an attempt of a second
+		time.Sleep(left - time.Second - time.Nanosecond)
+		r.expect(t, r.token(), nil)
+		time.Sleep(time.Nanosecond)
+		r.expect(t, r.token(), idtoken.ErrKeysUnavailable)
+	})
+}
+
+// TestLongKeySet pins the limit of a key set, to the byte.
+func TestLongKeySet(t *testing.T) {
+	for size, want := range map[int]error{1 << 20: nil, 1<<20 + 1: idtoken.ErrKeysUnavailable} {
+		withRemote(t, func(t *testing.T, r *remote) {
+			keys := bytes.TrimSpace(r.issuer.JWKS())
+			r.fail(answer(200, io.MultiReader(bytes.NewReader(keys), strings.NewReader(strings.Repeat(" ", size-len(keys))))))
+			r.expect(t, r.token(), want)
+		})
+	}
+}
+
 type errorReader struct{}
 
 func (errorReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }

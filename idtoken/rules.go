@@ -90,15 +90,15 @@ func (r *rules) checkAuthorizedParty(c *claims) error {
 // compared too, because the email address of a service account can begin with
 // the same number.
 func sameProject(a, b string) bool {
-	numberA, domainA, okA := project(a)
-	numberB, domainB, okB := project(b)
-	return okA && okB && numberA == numberB && domainA == domainB
+	numberA, domainA, ok := project(a)
+	numberB, domainB, _ := project(b)
+	return ok && numberA == numberB && domainA == domainB
 }
 
 func project(clientID string) (number, domain string, ok bool) {
-	name, domain, ok := strings.Cut(clientID, ".")
+	name, domain, _ := strings.Cut(clientID, ".")
 	number, _, _ = strings.Cut(name, "-")
-	return number, domain, ok && number != "" && strings.Trim(number, "0123456789") == ""
+	return number, domain, domain != "" && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 func (r *rules) checkTimes(c *claims, now time.Time) error {
