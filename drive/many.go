@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/internal/ctxerr"
 )
@@ -32,7 +33,7 @@ const defaultParallel = 8
 // ends early, the ctx of each do that is running ends, and Each waits for it.
 //
 // When Drive answers that there are too many requests, all requests of the folder wait
-// until the one that was refused has got through.
+// until the one that was refused has got through, or for two minutes.
 func Each[T, R any](ctx context.Context, f *AppFolder, items iter.Seq2[T, error], do func(context.Context, T) (R, error)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		e := &each[T, R]{do: do, slots: make(chan struct{}, f.parallel), results: make(chan R), stop: make(chan struct{})}
@@ -140,6 +141,9 @@ func (e *each[T, R]) begin(ctx context.Context) bool {
 // documents, and also folders that other programs of the application made. It deletes
 // up to [Config.Parallel] files at once and stops at the first error. It returns how
 // many files it deleted, also with an error.
+//
+// It ends when a list shows no file any more. What a Put stores after that stays, also if
+// the Put began before: let the user's uploads end first.
 func (f *AppFolder) DeleteAll(ctx context.Context) (n int, err error) {
 	for _, err := range f.DeleteEach(ctx) {
 		if err != nil {
@@ -251,8 +255,14 @@ func (b *brake) release() {
 	}
 }
 
-// wait returns when no request waits, or with an error when ctx ends.
+// maxHold is for how long a brake holds a request back: longer than the pauses of the
+// default [Retry]. There must be an end, because the refused request can be an upload that
+// needs the one held back, as when a [Reader] is put.
+const maxHold = 2 * time.Minute
+
+// wait returns when no request waits or after maxHold, or with an error when ctx ends.
 func (b *brake) wait(ctx context.Context) error {
+	var enough <-chan time.Time
 	for {
 		b.mu.Lock()
 		released := b.released
@@ -260,8 +270,13 @@ func (b *brake) wait(ctx context.Context) error {
 		if released == nil {
 			return nil
 		}
+		if enough == nil {
+			enough = time.After(maxHold)
+		}
 		select {
 		case <-released:
+		case <-enough:
+			return nil
 		case <-ctx.Done():
 			return ctxerr.Of(ctx)
 		}

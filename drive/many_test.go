@@ -288,6 +288,23 @@ func TestBackOffTogether(t *testing.T) {
 	})
 }
 
+// What a refused upload copies can be of the same folder: its download is held back, and
+// not for ever.
+func TestBackOffOfACopy(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	content := random(3 * chunk)
+	add(srv, "a", content)
+	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 2, Status: 429, Reason: "rateLimitExceeded"})
+	inBubble(t, srv, drive.Config{ChunkSize: chunk}, func(t *testing.T, folder *drive.AppFolder) {
+		start := time.Now()
+		_, err := folder.Put(t.Context(), "b", openReader(t, folder, "a"), drive.PutOptions{})
+		if took := time.Since(start); err != nil || took > 3*time.Minute {
+			t.Errorf("%v after %v", err, took)
+		}
+		checkStored(t, srv, "b", content)
+	})
+}
+
 // The brake is let go also if the request that was refused fails in the end.
 func TestBackOffEnds(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
