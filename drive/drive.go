@@ -91,6 +91,8 @@
 //	Put's reader exceeds an http.MaxBytesReader            no                           413
 //	Put's reader fails with io.ErrUnexpectedEOF, as the    no                           400
 //	    body of a request that breaks off does
+//	Put's reader fails with an error that has a status,    no                           that
+//	    as that of a Reader has; with any other                                         500
 //
 // No error text contains a token, an upload session's address or a response
 // body.

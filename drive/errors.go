@@ -150,7 +150,7 @@ func notEnabled(reason string) bool {
 
 // statusOf returns the status of Drive's refusal, or 0 for any other error.
 func statusOf(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && !ofContent(err) {
 		return e.Status
 	}
 	return 0

@@ -80,6 +80,11 @@ type Progress struct {
 // that cannot seek has one chunk of its content in memory, to be sent again. When
 // ctx ends the session remains, for a week, for [PutOptions.Resume]. A Read of r
 // that blocks is waited for, even when ctx has ended.
+//
+// An error of r comes back at once, for errors.Is and errors.As to find. Its status is
+// that of its method HTTPStatus() int, if it has one. Otherwise io.ErrUnexpectedEOF counts
+// as the body of a request that has broken off, a 400. Another server's answer that breaks
+// off is the same error: if r is one, wrap its errors in one whose HTTPStatus is 502.
 func (f *AppFolder) Put(ctx context.Context, name string, r io.Reader, opts PutOptions) (*File, error) {
 	file, err := f.put(ctx, name, r, opts)
 	return file, failed("put", name, err)
@@ -244,7 +249,10 @@ func (p *put) claim(ctx context.Context) (*File, error) {
 // or another process has replaced or deleted the file since, which stops only a
 // conditional Put.
 func (p *put) worthRestart(err error) bool {
-	if errors.Is(err, ErrSessionEnded) {
+	switch {
+	case ofContent(err):
+		return false
+	case errors.Is(err, ErrSessionEnded):
 		return true
 	}
 	gone := p.target != nil && statusOf(err) == http.StatusNotFound

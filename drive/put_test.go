@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -79,6 +80,7 @@ func TestFailedCreateSpendsItsID(t *testing.T) {
 // The table of requests in the package documentation.
 func TestRequests(t *testing.T) {
 	folder, srv := newFolder(t)
+	add(srv, "old", nil)
 	var last *drive.File
 	store := func(name, revision string) func() error {
 		return func() (err error) {
@@ -91,6 +93,7 @@ func TestRequests(t *testing.T) {
 		do   func() error
 		want string
 	}{
+		{"the first of all", store("old", ""), "list get update"},
 		{"the first create", store("a", ""), "list list generateIds create"},
 		{"the next", store("b", ""), "list list create"},
 		{"a replace", store("b", ""), "list get update"},
@@ -105,7 +108,7 @@ func TestRequests(t *testing.T) {
 		{"SetProperties", func() error { return errOf(folder.SetProperties(t.Context(), "a", map[string]string{"k": "v"})) }, "list get update"},
 		{"Rename", func() error { return errOf(folder.Rename(t.Context(), "a", "d")) }, "list get list list update"},
 		{"Delete", func() error { return folder.Delete(t.Context(), "d") }, "list get delete"},
-		{"DeleteAll", func() error { return errOf(folder.DeleteAll(t.Context())) }, "list delete delete list"},
+		{"DeleteAll", func() error { return errOf(folder.DeleteAll(t.Context())) }, "list delete delete delete list"},
 	}
 	for _, step := range steps {
 		before := len(srv.Requests())
@@ -181,15 +184,18 @@ func TestPutWhereFoldingFails(t *testing.T) {
 }
 
 // Another process deletes the file between the look and the write, of one request or
-// many: a plain Put creates it anew, a conditional one conflicts.
+// many: a plain Put creates it anew, a conditional one conflicts. Either knows what is gone.
 func TestPutToVanishedFile(t *testing.T) {
 	for _, content := range [][]byte{[]byte("2"), random(3 * chunk)} {
 		for _, conditional := range []bool{false, true} {
-			srv := newServer(t, drivetest.Options{})
+			srv := newServer(t, drivetest.Options{Lag: drivetest.Lag{Delete: time.Hour}})
+			other := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
 			old := add(srv, "a.json", []byte("1"))
 			folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				if r.Method == http.MethodPatch {
-					srv.Folder(drivetest.DefaultUser).Remove(old.ID)
+					if err := other.Delete(t.Context(), "a.json"); err != nil {
+						t.Error(err)
+					}
 				}
 				return srv.Client().Transport.RoundTrip(r)
 			})}})
@@ -205,7 +211,66 @@ func TestPutToVanishedFile(t *testing.T) {
 			case !conditional && (err != nil || file.ID == old.ID || len(left) != 1 || !bytes.Equal(left[0].Content, content)):
 				t.Errorf("%+v, %v, and %d files; want a new one", file, err, len(left))
 			}
+			if conditional {
+				checkAbsent(t, folder, "a.json")
+			}
 		}
+	}
+}
+
+// A Put starts over twice, and no more.
+func TestPutStartsOverTwice(t *testing.T) {
+	for vanishes, want := range map[int]error{2: nil, 3: fs.ErrNotExist} {
+		srv := newServer(t, drivetest.Options{})
+		file, writes := add(srv, "a", []byte("before")), 0
+		folder := open(t, drive.Config{Endpoint: srv.URL, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch {
+				if writes++; writes <= vanishes {
+					srv.Folder(drivetest.DefaultUser).Remove(file.ID)
+					file = add(srv, "a", []byte("another"))
+				}
+			}
+			return srv.Client().Transport.RoundTrip(r)
+		})}})
+		_, err := folder.Put(t.Context(), "a", strings.NewReader("mine"), drive.PutOptions{})
+		if !errors.Is(err, want) || writes != 3 {
+			t.Errorf("vanishes %d times: %v after %d writes, want %v after 3", vanishes, err, writes, want)
+		}
+	}
+}
+
+// The session is gone, and by then another process has stored a document: with the same
+// content, or in the same file. That was not this Put, also where Drive has no checksums.
+func TestPutIsNotAnothers(t *testing.T) {
+	content := random(3 * chunk)
+	checksums := regexp.MustCompile(`"(sha256|md5)Checksum":"\w*",?`)
+	for _, replaces := range []bool{false, true} {
+		srv := newServer(t, drivetest.Options{})
+		opts, theirs := drive.PutOptions{IfRevision: drive.Absent}, drivetest.File{Name: "a", Content: content}
+		if replaces {
+			old := add(srv, "a", []byte("before"))
+			opts.IfRevision, theirs = old.Revision, drivetest.File{ID: old.ID, Name: "a", Content: []byte("theirs")}
+		}
+		chunks := 0
+		folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPut {
+				if chunks++; chunks == 2 {
+					srv.Folder(drivetest.DefaultUser).Add(theirs)
+					return &http.Response{StatusCode: 404, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+				}
+			}
+			res, err := srv.Client().Transport.RoundTrip(r)
+			if err == nil && replaces {
+				body, _ := io.ReadAll(res.Body)
+				body = checksums.ReplaceAll(body, nil)
+				res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			}
+			return res, err
+		})}})
+		if _, err := folder.Put(t.Context(), "a", bytes.NewReader(content), opts); !errors.Is(err, drive.ErrConflict) {
+			t.Errorf("replaces %t: %v, want ErrConflict", replaces, err)
+		}
+		checkStored(t, srv, "a", theirs.Content)
 	}
 }
 
@@ -695,6 +760,35 @@ func TestPutOfHalf(t *testing.T) {
 		body := io.MultiReader(bytes.NewReader(make([]byte, size)), iotest.ErrReader(broken))
 		if _, err := folder.Put(t.Context(), "a", body, drive.PutOptions{}); httpStatus(err) != status {
 			t.Errorf("%d bytes: %v with HTTPStatus %d, want %d", size, err, httpStatus(err), status)
+		}
+	}
+}
+
+// The document that a Put copies is gone, or cannot be read for now. That says nothing
+// about the document that is put, and is not tried again.
+func TestPutOfAReaderThatFails(t *testing.T) {
+	for _, size := range []int{10, 3 * chunk} {
+		for _, status := range []int{404, 409, 503} {
+			theirs, theirSrv := newFolder(t)
+			add(theirSrv, "a", random(size))
+			srv := newServer(t, drivetest.Options{})
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			before := put(t, folder, "b", "before")
+			r := openReader(t, theirs, "a")
+			theirSrv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: status, Reason: "x", Header: http.Header{"Retry-After": {"3600"}}, Times: -1})
+			_, err := folder.Put(t.Context(), "b", r, drive.PutOptions{})
+			if e, ok := errors.AsType[*drive.Error](err); !ok || e.Status != status || httpStatus(err) != e.HTTPStatus() {
+				t.Errorf("%v, HTTPStatus %d; want the %d of the reader", err, httpStatus(err), status)
+			}
+			if n := len(theirSrv.Requests(drivetest.OpDownload)); n != 1 {
+				t.Errorf("%d: %d downloads, want one", status, n)
+			}
+			if file, err := folder.Stat(t.Context(), "b"); err != nil || file.Revision != before.Revision {
+				t.Errorf("%d: Stat = %+v, %v; want what was there before", status, file, err)
+			}
+			if put(t, folder, "b", "then"); len(contents(srv, "b")) != 1 {
+				t.Errorf("%d: the files are %q, want one", status, contents(srv, "b"))
+			}
 		}
 	}
 }

@@ -104,6 +104,9 @@ func attemptNumber(ctx context.Context) int {
 // again reports whether a failure that explain has seen is worth another try,
 // and how long Drive asks to wait before it.
 func again(err error) (time.Duration, bool) {
+	if ofContent(err) {
+		return 0, false
+	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter, e.temporary()
 	}
@@ -202,7 +205,6 @@ func (a *attempt) isBroken(cause error) bool {
 // request inside the HTTP client, or knows its HTTP status: no error of net/http does.
 func isForeign(err error) bool {
 	_, ofTokens := errors.AsType[*tokenError](err)
-	_, ofContent := errors.AsType[*contentError](err)
 	_, ofRedirect := errors.AsType[*redirectError](err)
 	_, ofOAuth := errors.AsType[*oauth2.RetrieveError](err)
 	_, ofRequest := errors.AsType[*url.Error](err)
@@ -210,7 +212,7 @@ func isForeign(err error) bool {
 		error
 		HTTPStatus() int
 	}](err)
-	return ofTokens || ofContent || ofRedirect || ofOAuth || ofRequest || known
+	return ofTokens || ofContent(err) || ofRedirect || ofOAuth || ofRequest || known
 }
 
 // isConnectionError reports whether net or net/http says by err that a connection

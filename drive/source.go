@@ -296,6 +296,13 @@ type contentError struct{ err error }
 func (e *contentError) Error() string { return fmt.Sprintf("content: %v", e.err) }
 func (e *contentError) Unwrap() error { return e.err }
 
+// ofContent reports whether err is a fault of the caller's reader. If that is a [Reader],
+// a refusal in it is about the document that it reads, not about the one that is put.
+func ofContent(err error) bool {
+	_, ok := errors.AsType[*contentError](err)
+	return ok
+}
+
 // HTTPStatus is the status of the reader's error, if it has one, as that of a [Reader]
 // has. It is 413 if the caller's limit of a request body is exceeded, and 400 if a
 // request body has broken off.
