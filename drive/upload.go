@@ -258,7 +258,8 @@ func (p *put) keep(session string) {
 	if p.opts.Session == nil {
 		return
 	}
-	kept := newUpload(uploadState{URL: session, Name: strings.Clone(p.name), FileID: p.writes().ID, Size: p.src.size, Started: time.Now().UTC()})
+	started := time.Now().UTC().Round(0) // the monotonic clock may stand still while the machine sleeps
+	kept := newUpload(uploadState{URL: session, Name: strings.Clone(p.name), FileID: p.writes().ID, Size: p.src.size, Started: started})
 	p.opts.Session(&kept)
 }
 

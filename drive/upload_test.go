@@ -64,6 +64,8 @@ func TestChunks(t *testing.T) {
 		{name: "small chunks", size: mib, cfg: drive.Config{ChunkSize: chunk}, chunks: 4},
 		{name: "small chunks, and a byte", size: mib + 1, cfg: drive.Config{ChunkSize: chunk}, chunks: 5},
 		{name: "small chunks, unsized", size: 600 * kib, unsized: true, cfg: drive.Config{ChunkSize: chunk}, chunks: 3},
+		{name: "5 MB", size: 5_000_000, cfg: drive.Config{ChunkSize: 8 * mib}, single: true},
+		{name: "5 MB and a byte", size: 5_000_001, cfg: drive.Config{ChunkSize: 8 * mib}, chunks: 1},
 		{name: "one chunk of more than 5 MB", size: 6 * mib, cfg: drive.Config{ChunkSize: 8 * mib}, chunks: 1},
 	}
 	for _, tt := range tests {
@@ -189,24 +191,40 @@ func TestEndedSession(t *testing.T) {
 				srv := newServer(t, drivetest.Options{})
 				folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 				srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 3, Status: status, Reason: "notFound"})
-				r, sessions := stream(content), 0
+				r, sessions, ids := stream(content), 0, make(map[string]bool)
 				if seekable {
 					r = bytes.NewReader(content)
 				}
-				_, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{Session: func(*drive.Upload) { sessions++ }})
+				_, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{Session: func(u *drive.Upload) {
+					sessions++
+					ids[fileID(t, u)] = true
+				}})
 				if !seekable {
 					if err == nil || !strings.Contains(err.Error(), "cannot start over") || errors.Is(err, fs.ErrNotExist) {
 						t.Errorf("%v, want that it cannot start over", err)
 					}
 					return
 				}
-				if err != nil || sessions != 2 {
-					t.Fatalf("%v after %d sessions", err, sessions)
+				if err != nil || sessions != 2 || len(ids) != 1 {
+					t.Fatalf("%v after %d sessions for the IDs %v; want two, for one file", err, sessions, ids)
 				}
 				checkStored(t, srv, "a.bin", content)
 			})
 		}
 	}
+}
+
+// fileID returns the ID of the file that a session writes.
+func fileID(t *testing.T, u *drive.Upload) string {
+	t.Helper()
+	data, err := u.MarshalBinary()
+	var fields struct {
+		FileID string `json:"file_id"`
+	}
+	if err := errors.Join(err, json.Unmarshal(data, &fields)); err != nil {
+		t.Fatal(err)
+	}
+	return fields.FileID
 }
 
 // The session is gone, and with it the answer that the file is there.
@@ -364,7 +382,12 @@ func interrupt(t *testing.T, srv *drivetest.Server, content []byte, opts drive.P
 	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 	ctx, pause := context.WithCancel(t.Context())
 	var kept []byte
-	opts.Session = func(u *drive.Upload) { kept, _ = u.MarshalBinary() }
+	opts.Session = func(u *drive.Upload) {
+		kept, _ = u.MarshalBinary()
+		if text := u.Expires().String(); strings.Contains(text, " m=") {
+			t.Errorf("it expires at %s, want a time of the wall clock alone", text)
+		}
+	}
 	opts.Progress = func(p drive.Progress) {
 		if p.Done >= 2*chunk {
 			pause()
@@ -391,10 +414,12 @@ func TestResume(t *testing.T) {
 	tests := []struct {
 		name   string
 		r      io.Reader
+		size   int // that the session knows
 		before func(*drivetest.Server)
 		chunks int // sent by the second process
 	}{
 		{name: "seekable", r: bytes.NewReader(content), chunks: 4},
+		{name: "session of unknown size", r: bytes.NewReader(content), size: -1, chunks: 4},
 		{name: "stream", r: stream(content), chunks: 4},
 		{name: "expired", r: stream(content), chunks: 6, before: func(srv *drivetest.Server) {
 			srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Status: 404, Reason: "notFound"})
@@ -403,14 +428,18 @@ func TestResume(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := newServer(t, drivetest.Options{})
-			session := kept(t, interrupt(t, srv, content, drive.PutOptions{}))
+			data := interrupt(t, srv, content, drive.PutOptions{})
+			if tt.size != 0 {
+				data = bytes.Replace(data, fmt.Appendf(nil, `"size":%d`, len(content)), fmt.Appendf(nil, `"size":%d`, tt.size), 1)
+			}
+			session := kept(t, data)
 			if tt.before != nil {
 				tt.before(srv)
 			}
 			before := len(srv.Requests(drivetest.OpUploadChunk))
 			other := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 			file, err := other.Put(t.Context(), "a.bin", tt.r, drive.PutOptions{Resume: session})
-			if err != nil || file.Size != int64(len(content)) {
+			if err != nil || file.Size != int64(len(content)) || file.ID != fileID(t, session) {
 				t.Fatalf("Put = %+v, %v", file, err)
 			}
 			checkStored(t, srv, "a.bin", content)
@@ -452,6 +481,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"another path of that start", "a.bin", change("url", strings.Replace(address, "/files", "/files2", 1)), len(content)},
 		{"a way out", "a.bin", change("url", strings.Replace(address, "/files", "/files/../../../../drive/v3/files", 1)), len(content)},
 		{"a hidden way out", "a.bin", change("url", strings.Replace(address, "/files", "/files/%2e%2e/x", 1)), len(content)},
+		{"no URL", "a.bin", change("url", "http://["), len(content)},
 		{"no upload_id", "a.bin", change("url", strings.Replace(address, "upload_id=", "id=", 1)), len(content)},
 		{"another document", "b.bin", good, len(content)},
 		{"another size", "a.bin", good, len(content) - 1},
@@ -465,6 +495,47 @@ func TestResumeRefuses(t *testing.T) {
 				t.Errorf("%v, want fs.ErrInvalid without a request", err)
 			}
 		})
+	}
+}
+
+// The last answer to a resumed Put is lost, and then the session is gone: what it has
+// stored does not conflict with it.
+func TestResumeWhoseLastAnswerIsLost(t *testing.T) {
+	content := random(5 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	opts := drive.PutOptions{IfRevision: drive.Absent}
+	opts.Resume = kept(t, interrupt(t, srv, content, opts))
+	srv.Inject(
+		drivetest.Fault{Op: drivetest.OpUploadChunk, Nth: 3, Performed: true, Status: 503},
+		drivetest.Fault{Op: drivetest.OpUploadStatus, Nth: 2, Status: 404, Reason: "notFound"})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk, Retry: drive.Retry{First: time.Millisecond}})
+	if _, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts); err != nil {
+		t.Error(err)
+	}
+	checkStored(t, srv, "a.bin", content)
+	if n := len(srv.Requests(drivetest.OpUploadStart)); n != 1 {
+		t.Errorf("%d sessions, want one", n)
+	}
+}
+
+// Drive has all of the content, and says so before the document is complete.
+func TestStoredBeforeItIsDone(t *testing.T) {
+	content := random(2 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		res, err := srv.Client().Transport.RoundTrip(r)
+		if err == nil && r.Method == http.MethodPut && r.ContentLength > 0 && res.StatusCode == http.StatusOK {
+			res.StatusCode = http.StatusPermanentRedirect
+			res.Header.Set("Range", fmt.Sprintf("bytes=0-%d", len(content)-1))
+		}
+		return res, err
+	})}})
+	file, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), drive.PutOptions{})
+	if err != nil || file.Size != int64(len(content)) {
+		t.Errorf("Put = %+v, %v", file, err)
+	}
+	if chunks, asked := len(srv.Requests(drivetest.OpUploadChunk)), len(srv.Requests(drivetest.OpUploadStatus)); chunks != 2 || asked != 1 {
+		t.Errorf("%d chunks, and asked %d times, want 2 and once", chunks, asked)
 	}
 }
 
@@ -574,6 +645,21 @@ func TestErrorsDoNotShowTheSession(t *testing.T) {
 	if err == nil {
 		t.Error("no error")
 	}
+}
+
+func TestUploadUnmarshalBinaryRefuses(t *testing.T) {
+	const good = `{"url":"https://www.googleapis.com/upload/drive/v3/files?upload_id=at-secret","name":"a","size":7}`
+	for name, data := range map[string]string{
+		"nothing": "", "no JSON": good[1:], "no URL": `{"name":"a"}`, "no name": `{"url":"x"}`,
+		"another type": `{"url":"x","name":"a","size":"at-secret"}`, "too long": good + strings.Repeat(" ", 64*kib),
+	} {
+		u := kept(t, []byte(good))
+		err := u.UnmarshalBinary([]byte(data))
+		if err == nil || strings.Contains(err.Error(), "at-secret") || u.Name() != "a" {
+			t.Errorf("%s: %v, and the session is for %q", name, err, u.Name())
+		}
+	}
+	kept(t, []byte(good+strings.Repeat(" ", 64*kib-len(good))))
 }
 
 func FuzzUploadUnmarshalBinary(f *testing.F) {
