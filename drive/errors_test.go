@@ -264,6 +264,16 @@ func TestUnreadableAnswers(t *testing.T) {
 	}
 }
 
+func TestUnreadableLists(t *testing.T) {
+	for _, body := range []string{"null", "[]", `{"files":[null]}`, `{"files":[{"name":"a"}]}`, `{"files":{}}`} {
+		folder, srv := newFolder(t)
+		srv.Inject(drivetest.Fault{Status: http.StatusOK, Body: body})
+		if _, err := folder.Stat(t.Context(), "a"); httpStatus(err) != http.StatusBadGateway || len(srv.Requests()) != 1 {
+			t.Errorf("%s: %v after %d requests, want a 502 after one", body, err, len(srv.Requests()))
+		}
+	}
+}
+
 // However long an error is, little of it is read.
 func TestErrorBodyIsBounded(t *testing.T) {
 	body := &counter{r: io.LimitReader(zeros{}, 10*mib)}

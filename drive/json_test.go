@@ -193,11 +193,14 @@ func (c closing) Close() error {
 	return c.ReadCloser.Close()
 }
 
-// Damaged on its way once, then really replaced between look and download.
+// Damaged on its way once, then really replaced between look and download, and damaged
+// once more.
 func TestReadJSONOfADamagedThenMovingDocument(t *testing.T) {
 	srv := newServer(t, drivetest.Options{})
 	doc := add(srv, "s.json", []byte(`{"theme":"0"}`))
-	srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: 200, Body: `{"theme":"X"}`})
+	for _, nth := range []int{1, 3} {
+		srv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Nth: nth, Status: 200, Body: `{"theme":"X"}`})
+	}
 	n := 0
 	moving := beforeDownloads(srv, func() {
 		if n++; n == 2 {

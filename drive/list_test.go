@@ -46,7 +46,9 @@ func TestFiles(t *testing.T) {
 		{"prefix, to the letter", drive.Query{Prefix: "A"}, []string{"A.json"}},
 		{"quote", drive.Query{Prefix: "it's"}, []string{"it's.txt"}},
 		{"type", drive.Query{ContentType: "text/plain"}, []string{"it's.txt"}},
+		{"type with quotes", drive.Query{ContentType: "text/plain' or mimeType = 'application/json"}, nil},
 		{"modified after", drive.Query{ModifiedAfter: at.Add(2 * time.Minute), Order: drive.ByName}, []string{"it's.txt"}},
+		{"modified after, in another zone", drive.Query{ModifiedAfter: at.Add(2 * time.Minute).In(time.FixedZone("", 3600))}, []string{"it's.txt"}},
 		{"modified after, by a hair", drive.Query{ModifiedAfter: at.Add(2*time.Minute - 1), Order: drive.ByName}, []string{"A.json", "it's.txt"}},
 		{"all of it", drive.Query{Prefix: "a", ContentType: "text/plain"}, nil},
 	}

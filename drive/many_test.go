@@ -313,8 +313,9 @@ func TestBackOffEnds(t *testing.T) {
 		if _, err := folder.Info(t.Context()); !errors.Is(err, drive.ErrRateLimited) {
 			t.Fatalf("%v, want ErrRateLimited", err)
 		}
-		if _, err := folder.Info(t.Context()); err != nil {
-			t.Error(err)
+		start := time.Now()
+		if _, err := folder.Info(t.Context()); err != nil || time.Since(start) != 0 {
+			t.Errorf("%v after %v, want no wait", err, time.Since(start))
 		}
 	})
 }
@@ -375,6 +376,9 @@ func TestOpenFile(t *testing.T) {
 func TestReadJSONFileOfAReplacedFile(t *testing.T) {
 	folder, srv := newFolder(t)
 	file := put(t, folder, "a", "1")
+	if _, same, err := drive.ReadJSONFile[int](t.Context(), folder, file); err != nil || same == file {
+		t.Errorf("%v, or the File is the caller's own", err)
+	}
 	put(t, folder, "a", "22")
 	if _, err := folder.Rename(t.Context(), "a", "b"); err != nil {
 		t.Fatal(err)

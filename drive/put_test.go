@@ -254,7 +254,8 @@ func TestPutIsNotAnothers(t *testing.T) {
 		chunks := 0
 		folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			if r.Method == http.MethodPut {
-				if chunks++; chunks == 2 {
+				if chunks++; chunks == 3 {
+					io.Copy(io.Discard, r.Body)
 					srv.Folder(drivetest.DefaultUser).Add(theirs)
 					return &http.Response{StatusCode: 404, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 				}
@@ -769,13 +770,13 @@ func TestPutOfHalf(t *testing.T) {
 func TestPutOfAReaderThatFails(t *testing.T) {
 	for _, size := range []int{10, 3 * chunk} {
 		for _, status := range []int{404, 409, 503} {
-			theirs, theirSrv := newFolder(t)
+			theirSrv, srv := newServer(t, drivetest.Options{}), newServer(t, drivetest.Options{})
 			add(theirSrv, "a", random(size))
-			srv := newServer(t, drivetest.Options{})
-			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+			theirs := open(t, drive.Config{HTTPClient: theirSrv.Client(), Endpoint: theirSrv.URL, Retry: drive.Retry{Total: -1}})
+			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk, Retry: drive.Retry{First: time.Millisecond}})
 			before := put(t, folder, "b", "before")
 			r := openReader(t, theirs, "a")
-			theirSrv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: status, Reason: "x", Header: http.Header{"Retry-After": {"3600"}}, Times: -1})
+			theirSrv.Inject(drivetest.Fault{Op: drivetest.OpDownload, Status: status, Reason: "x", Times: -1})
 			_, err := folder.Put(t.Context(), "b", r, drive.PutOptions{})
 			if e, ok := errors.AsType[*drive.Error](err); !ok || e.Status != status || httpStatus(err) != e.HTTPStatus() {
 				t.Errorf("%v, HTTPStatus %d; want the %d of the reader", err, httpStatus(err), status)
@@ -806,7 +807,13 @@ func TestStringsAreCopied(t *testing.T) {
 	put(t, folder, "b", "2")
 	memory := []byte("a")
 	name := unsafe.String(&memory[0], 1)
-	files := folder.Files(t.Context(), drive.Query{Name: name})
+	var session *drive.Upload
+	keep := drive.PutOptions{Session: func(u *drive.Upload) { session = u }, ContentType: "a/a"}
+	if _, err := folder.Put(t.Context(), name, bytes.NewReader(random(2*mib)), keep); err != nil {
+		t.Fatal(err)
+	}
+	kind := []byte("a/a")
+	files := folder.Files(t.Context(), drive.Query{Name: name, Prefix: name, ContentType: unsafe.String(&kind[0], 3)})
 	opened, err := folder.FS(t.Context()).Open(name)
 	if err != nil {
 		t.Fatal(err)
@@ -820,11 +827,12 @@ func TestStringsAreCopied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory[0] = 'b' // the next request
-	for found, err := range files {
-		if err != nil || found.Name != "a" {
-			t.Errorf("Files: %+v, %v", found, err)
-		}
+	memory[0], kind[0] = 'b', 'b' // the next request
+	if found, err := collect(files); err != nil || len(found) != 1 || found[0].Name != "a" {
+		t.Errorf("Files: %+v, %v", found, err)
+	}
+	if session.Name() != "a" {
+		t.Errorf("the session is for %q", session.Name())
 	}
 	if info, err := opened.Stat(); err != nil || info.Name() != "a" {
 		t.Errorf("FS: %v, %v", info, err)

@@ -201,8 +201,8 @@ func (a *attempt) isBroken(cause error) bool {
 	return isBareConnectionError(cause)
 }
 
-// isForeign reports whether err is of the token source, of the content, of a
-// request inside the HTTP client, or knows its HTTP status: no error of net/http does.
+// isForeign reports whether err is of the token source, of a request inside the HTTP
+// client, or knows its HTTP status, as one of the content does and none of net/http.
 func isForeign(err error) bool {
 	_, ofTokens := errors.AsType[*tokenError](err)
 	_, ofRedirect := errors.AsType[*redirectError](err)
@@ -212,7 +212,7 @@ func isForeign(err error) bool {
 		error
 		HTTPStatus() int
 	}](err)
-	return ofTokens || ofContent(err) || ofRedirect || ofOAuth || ofRequest || known
+	return ofTokens || ofRedirect || ofOAuth || ofRequest || known
 }
 
 // isConnectionError reports whether net or net/http says by err that a connection

@@ -353,6 +353,7 @@ func TestRefusedSessions(t *testing.T) {
 		{"quota at the start", drivetest.OpUploadStart, fault{403, "storageQuotaExceeded"}, drive.ErrQuota},
 		{"quota at a chunk", drivetest.OpUploadChunk, fault{403, "storageQuotaExceeded"}, drive.ErrQuota},
 		{"scope", drivetest.OpUploadChunk, fault{403, "insufficientPermissions"}, drive.ErrScope},
+		{"token", drivetest.OpUploadChunk, fault{401, "authError"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -360,7 +361,7 @@ func TestRefusedSessions(t *testing.T) {
 			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 			srv.Inject(drivetest.Fault{Op: tt.op, Status: tt.status, Reason: tt.reason, Times: -1})
 			_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(3*chunk)), drive.PutOptions{})
-			if !errors.Is(err, tt.want) {
+			if e, ok := errors.AsType[*drive.Error](err); !ok || e.Status != tt.status || tt.want != nil && !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
 			if n := len(srv.Requests(tt.op)); n != 1 {
@@ -702,6 +703,7 @@ func TestResumeOfCompleteSession(t *testing.T) {
 		r     io.Reader
 		stale bool // IfRevision is that before the session
 		then  string
+		fails bool // the look at the document
 		want  error
 	}{
 		{name: "same", r: bytes.NewReader(content)},
@@ -712,6 +714,8 @@ func TestResumeOfCompleteSession(t *testing.T) {
 		{name: "longer stream", r: stream(append(slices.Clone(content), 0)), want: drive.ErrChecksum},
 		{name: "much longer stream", r: io.MultiReader(bytes.NewReader(content), io.LimitReader(zeros{}, 9*chunk)), want: drive.ErrChecksum},
 		{name: "reader fails", r: io.MultiReader(bytes.NewReader(content[:chunk]), failing{broken}), want: broken},
+		{name: "no look", r: bytes.NewReader(content), fails: true, want: drive.ErrScope},
+		{name: "no look, conditional", r: bytes.NewReader(content), stale: true, fails: true, want: drive.ErrScope},
 		{name: "replaced since", r: bytes.NewReader(content), then: "theirs"},
 		{name: "replaced since, conditional", r: bytes.NewReader(content), stale: true, then: "theirs", want: drive.ErrConflict},
 	}
@@ -728,6 +732,9 @@ func TestResumeOfCompleteSession(t *testing.T) {
 			if tt.then != "" {
 				put(t, folder, "a.bin", tt.then)
 				want = []byte(tt.then)
+			}
+			if tt.fails {
+				srv.Inject(drivetest.Fault{Op: drivetest.OpList, Status: 403, Reason: "insufficientPermissions"})
 			}
 			writes := len(srv.Requests(drivetest.OpUploadChunk, drivetest.OpUploadStart))
 			_, err := folder.Put(t.Context(), "a.bin", tt.r, opts)
@@ -761,6 +768,20 @@ func TestResumeOfCompleteSessionFolds(t *testing.T) {
 	checkStored(t, srv, "a.bin", content)
 	if seen.Done != int64(len(content)) {
 		t.Errorf("progress %+v", seen)
+	}
+}
+
+// A file that has lost to another since is not folded by the Put that wrote it, of which
+// the caller gets it.
+func TestResumeOfCompleteSessionThatLost(t *testing.T) {
+	content := random(3 * chunk)
+	srv := newServer(t, drivetest.Options{})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
+	opts := drive.PutOptions{Resume: finish(t, folder, content)}
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a.bin", Content: []byte("theirs"), Modified: time.Now().Add(time.Hour)})
+	file, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(content), opts)
+	if err != nil || file.ID != fileID(t, opts.Resume) || len(contents(srv, "a.bin")) != 2 {
+		t.Errorf("Put = %+v, %v, and there are %d files; want its own of two", file, err, len(contents(srv, "a.bin")))
 	}
 }
 
