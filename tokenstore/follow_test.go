@@ -30,6 +30,13 @@ func TestTokenFollowsTheRecord(t *testing.T) {
 				t.Error("Token is that of the former grant")
 			}
 		}},
+		{"a sign-in with the same scopes", func(t *testing.T, other *bench) {
+			other.signIn(t, other.google.consent("openid"))
+		}, func(t *testing.T, b *bench, old string) {
+			if b.token(t) == old {
+				t.Error("Token is that of the former grant")
+			}
+		}},
 		{"a revocation", func(t *testing.T, other *bench) {
 			if err := other.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 				t.Error(err)
@@ -268,5 +275,65 @@ func TestRefreshOfAFormerGrant(t *testing.T) {
 	b.token(t)
 	if want := []string{first.RefreshToken, newer.RefreshToken}; !slices.Equal(b.google.asked, want) {
 		t.Errorf("Google was asked with %q, want %q", b.google.asked, want)
+	}
+}
+
+// A record that no Manager wrote is known by its refresh token: the access token of the
+// former one is not served once this process has seen the one that replaced it.
+func TestTokenFollowsAnImportedRecord(t *testing.T) {
+	records := map[string]func(*testing.T, *bench){
+		"by other software": func(t *testing.T, b *bench) {
+			g := tokenstore.Grant{RefreshToken: b.google.consent("openid").RefreshToken, Scopes: []string{"openid"}, RefreshedAt: time.Now()}
+			if old, err := b.store.Store.Load(t.Context(), janeKey); err == nil {
+				g.Version = old.Version
+			}
+			save(t, b.store.Store, janeKey, g)
+		},
+		"by Import": func(t *testing.T, b *bench) {
+			if err := b.store.Store.Delete(t.Context(), janeKey, tokenstore.AnyVersion); err != nil {
+				t.Error(err)
+			}
+			g := tokenstore.Grant{RefreshToken: b.google.consent("openid").RefreshToken, Scopes: []string{"openid"}}
+			if kept, err := b.Import(t.Context(), jane, g); !kept || err != nil {
+				t.Error(kept, err)
+			}
+		},
+	}
+	for first, write := range records {
+		for then, replace := range records {
+			t.Run(first+", replaced "+then, func(t *testing.T) {
+				b := newBench(t)
+				write(t, b)
+				old := b.token(t)
+				replace(t, join(t, b.google, &hooked{Store: b.store.Store}))
+				want := b.kept(t).RefreshToken
+				if b.token(t) != old { // it has not looked yet
+					t.Error("the access token is not cached")
+				}
+				if g, err := b.Grant(t.Context(), jane); err != nil || g.RefreshToken != want {
+					t.Errorf("Grant = %v, %v", g, err)
+				}
+				if b.token(t) == old || b.google.asked[len(b.google.asked)-1] != want {
+					t.Errorf("Token is that of the former grant; Google was asked with %q", b.google.asked)
+				}
+			})
+		}
+	}
+}
+
+// A record that was read before a sign-in of this process says nothing about it.
+func TestGrantDuringASignIn(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	tok := b.google.consent("openid")
+	b.store.afterLoad = func() {
+		b.store.afterLoad = nil
+		b.signIn(t, tok)
+	}
+	if _, err := b.Grant(t.Context(), jane); err != nil {
+		t.Fatal(err)
+	}
+	if b.token(t) != tok.AccessToken || b.google.calls() != 0 {
+		t.Errorf("the access token of the sign-in is gone; %d refreshes", b.google.calls())
 	}
 }

@@ -14,7 +14,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-const calendar = "https://www.googleapis.com/auth/calendar"
+const (
+	calendar = "https://www.googleapis.com/auth/calendar"
+	photos   = "https://www.googleapis.com/auth/photoslibrary.appendonly"
+)
 
 // A sign-in with fewer scopes replaces a wider grant only if that no longer works.
 func TestNarrowerSignIn(t *testing.T) {
@@ -48,7 +51,9 @@ func TestNarrowerSignIn(t *testing.T) {
 				config.Logger = slog.New(slog.NewJSONHandler(&log, nil))
 			})
 			b.google.scope = c.first
-			b.signIn(t, b.google.consent(c.first))
+			first := b.google.consent(c.first)
+			first.AccessToken = "" // that of the refresh is served, if there is one
+			b.signIn(t, first)
 			if c.prepare != nil {
 				c.prepare(b)
 			}
@@ -83,7 +88,8 @@ func TestNarrowerSignIn(t *testing.T) {
 
 // What was lost stays in the record until a sign-in has it again.
 func TestLostScopesStay(t *testing.T) {
-	b := newBench(t)
+	var log bytes.Buffer
+	b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	b.signIn(t, b.google.consent("openid "+appData+" "+calendar))
 	clear(b.google.live)
 	b.signIn(t, b.google.consent("openid"))
@@ -95,6 +101,9 @@ func TestLostScopesStay(t *testing.T) {
 	}
 	if got := b.signIn(t, b.google.consent("openid "+calendar)); !slices.Equal(got.Lost, []string{appData}) {
 		t.Errorf("Lost = %q", got.Lost)
+	}
+	if n := strings.Count(log.String(), "tokenstore.narrowed"); n != 1 {
+		t.Errorf("logged %d times, want once, when the scopes were lost", n)
 	}
 	if got := b.signIn(t, b.google.consent("openid "+calendar+" "+appData)); got.Lost != nil || bytesOf(t, got) != bytesOf(t, b.kept(t)) {
 		t.Errorf("Lost = %q", got.Lost)
@@ -118,12 +127,15 @@ func TestLostScopesOfUnknownSignIn(t *testing.T) {
 	}
 }
 
-// A refresh that reports fewer scopes loses some too.
+// A refresh that reports fewer scopes loses some too, also where a sign-in may narrow.
 func TestNarrowerRefresh(t *testing.T) {
 	for name, rotate := range map[string]bool{"plain": false, "rotated": true} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
+			b := newBench(t, func(c *tokenstore.Config) {
+				c.AllowNarrowing = rotate
+				c.Logger = slog.New(slog.NewJSONHandler(&log, nil))
+			})
 			b.google.rotate = rotate
 			b.signIn(t, b.google.consent("openid "+appData))
 			b.google.scope = "openid"
@@ -205,44 +217,55 @@ func TestNarrowerSignInAfterAnUnsavedRotation(t *testing.T) {
 	})
 }
 
-// Both sign-ins wait for the store: the narrower one does not displace the other.
+// Both sign-ins wait for the store: the narrower one displaces the other only if that
+// no longer works.
 func TestNarrowerPendingSignIn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
-		b.google.scope = "openid " + appData
-		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-		wide := b.google.consent(b.google.scope)
-		_, _ = b.SignIn(t.Context(), jane, wide)
-		time.Sleep(time.Minute)
-		_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
-		b.store.beforeSave = nil
-		if err := b.Flush(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if kept := b.kept(t); kept.RefreshToken != wide.RefreshToken {
-			t.Errorf("kept %v", kept)
-		}
-	})
+	for name, refused := range map[string]bool{"works": false, "refused": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.google.scope = "openid " + appData
+				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+				wide, narrow := b.google.consent(b.google.scope), b.google.consent("openid")
+				_, _ = b.SignIn(t.Context(), jane, wide)
+				time.Sleep(time.Minute)
+				_, _ = b.SignIn(t.Context(), jane, narrow)
+				b.store.beforeSave = nil
+				want := wide
+				if refused {
+					b.google.kill(wide.RefreshToken)
+					want = narrow
+				}
+				if err := b.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if kept := b.kept(t); kept.RefreshToken != want.RefreshToken || kept.State != tokenstore.Active {
+					t.Errorf("kept %v", kept)
+				}
+			})
+		})
+	}
 }
 
-// The scopes of a sign-in that another one displaced before it was saved are lost
-// too.
+// The scopes of sign-ins that another one displaced before they were saved are lost
+// too. Of those that wait only one is saved.
 func TestLostScopesOfADisplacedSignIn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.signIn(t, b.google.consentAt("openid", time.Now()))
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-		for _, scope := range []string{appData, calendar} {
+		for _, scope := range []string{appData, photos, calendar} {
 			time.Sleep(time.Second)
 			if _, err := b.SignIn(t.Context(), jane, b.google.consentAt("openid "+scope, time.Now())); !errors.Is(err, errDown) {
 				t.Fatalf("SignIn: %v", err)
 			}
 		}
 		b.store.beforeSave = nil
-		if err := b.Flush(t.Context()); err != nil {
-			t.Fatal(err)
+		saves := b.store.saves
+		if err := b.Flush(t.Context()); err != nil || b.store.saves != saves+1 {
+			t.Fatalf("Flush: %v, %d writes", err, b.store.saves-saves)
 		}
-		if g := b.kept(t); g.Missing(calendar) != nil || !slices.Equal(g.Lost, []string{appData}) {
+		if g := b.kept(t); g.Missing(calendar) != nil || !slices.Equal(g.Lost, []string{appData, photos}) {
 			t.Errorf("kept %v, lost %q", g, g.Lost)
 		}
 	})

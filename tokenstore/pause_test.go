@@ -200,3 +200,27 @@ func TestPausedErrorMadeByHand(t *testing.T) {
 		t.Errorf("%v, with status %d", err, statusOf(err))
 	}
 }
+
+// Failures of long ago do not count, and nobody who has a token that works waits for a
+// pause.
+func TestFailuresAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		b.google.fail = func(string) error { return &refusedError{code: "internal_failure"} }
+		time.Sleep(56 * time.Minute)
+		for range 8 { // the pauses grow to a minute
+			began := time.Now()
+			b.token(t)
+			if waited := time.Since(began); waited != 0 {
+				t.Errorf("waited %v", waited)
+			}
+			time.Sleep(31 * time.Second)
+		}
+		time.Sleep(6 * time.Minute)
+		err := b.withDeadline(t)
+		if _, paused := errors.AsType[*tokenstore.PausedError](err); err == nil || paused {
+			t.Errorf("the first failure after a while: %v", err)
+		}
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -120,8 +121,9 @@ func TestRotationDuringADisconnect(t *testing.T) {
 func TestSignInAgainstADisconnectElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.store.afterSave = func(tokenstore.Grant) error {
-			b.store.afterSave = nil
+		var late tokenstore.Grant
+		b.store.afterSave = func(g tokenstore.Grant) error {
+			b.store.afterSave, late = nil, g
 			if err := join(t, b.google, b.store).Disconnect(t.Context(), jane); err != nil {
 				t.Error(err)
 			}
@@ -131,6 +133,12 @@ func TestSignInAgainstADisconnectElsewhere(t *testing.T) {
 		wantReason(t, err, tokenstore.ReasonNone)
 		if _, err := b.Grant(t.Context(), jane); !errors.Is(err, tokenstore.ErrNotFound) {
 			t.Errorf("Grant: %v", err)
+		}
+		save(t, b.store.Store, janeKey, late) // by a slow writer: Google is not asked again
+		_, err = b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonInvalidGrant)
+		if b.google.calls() != 1 {
+			t.Errorf("Google was asked with %q", b.google.asked)
 		}
 	})
 }
@@ -417,6 +425,86 @@ func TestRefreshBehindAnUnsavedRotation(t *testing.T) {
 		}
 		if g := b.kept(t); g.State != tokenstore.Active || !b.google.live[g.RefreshToken] || b.google.calls() != 1 {
 			t.Errorf("kept %v after %d refreshes", g, b.google.calls())
+		}
+	})
+}
+
+// The later of two sign-ins that wait for the store is kept: by Google's clock, and in
+// the order in which they came where that does not say.
+func TestPendingSignInsInTheirOrder(t *testing.T) {
+	for name, c := range map[string]struct {
+		skew   time.Duration
+		first  func(*google) *oauth2.Token
+		second func(*google) *oauth2.Token
+		want   int
+	}{
+		"by Google's clock": {0,
+			func(g *google) *oauth2.Token { return g.consentAt("openid", time.Now()) },
+			func(g *google) *oauth2.Token { return g.consentAt("openid", time.Now().Add(-time.Hour)) }, 0},
+		"by a fast clock and Google's": {5 * time.Minute,
+			func(g *google) *oauth2.Token { return g.consent("openid") },
+			func(g *google) *oauth2.Token { return g.consentAt("openid", time.Now()) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, func(config *tokenstore.Config) {
+					config.Now = func() time.Time { return time.Now().Add(c.skew) }
+				})
+				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+				toks := []*oauth2.Token{c.first(b.google), c.second(b.google)}
+				for _, tok := range toks {
+					if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+						t.Errorf("SignIn: %v", err)
+					}
+					time.Sleep(time.Second)
+				}
+				b.store.beforeSave = nil
+				if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != toks[c.want].RefreshToken {
+					t.Errorf("Flush: %v, kept %v", err, b.kept(t))
+				}
+			})
+		})
+	}
+}
+
+// A sign-in that waits for the store outlives a rotation that is saved after it came.
+func TestPendingSignInOutlivesARotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := rotating(t)
+		time.Sleep(time.Second)
+		tok := b.google.consent("openid")
+		b.google.during = func(string) {
+			b.google.during, b.google.rotate = nil, false
+			b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+			if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+				t.Errorf("SignIn: %v", err)
+			}
+			b.store.beforeSave = nil
+		}
+		_, _ = b.Token(t.Context(), jane)
+		if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
+			t.Errorf("Flush: %v, kept %v", err, b.kept(t))
+		}
+	})
+}
+
+// A refresh that begins with a save is shared all the same.
+func TestRefreshAfterAPendingSignInIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		tok := &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken}
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		b.store.beforeSave = nil
+		b.google.fail = func(string) error { time.Sleep(time.Second); return nil }
+		go func() { _, _ = b.Token(t.Context(), jane) }()
+		synctest.Wait() // it has saved the sign-in, and asks Google
+		b.token(t)
+		if !slices.Equal(b.google.asked, []string{tok.RefreshToken}) {
+			t.Errorf("Google was asked with %q", b.google.asked)
 		}
 	})
 }

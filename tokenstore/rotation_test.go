@@ -177,6 +177,9 @@ func TestRefreshAgainstRevokedElsewhere(t *testing.T) {
 		}
 		_, err := b.Token(t.Context(), jane)
 		wantReason(t, err, tokenstore.ReasonRevoked)
+		if got := b.kept(t); got.RefreshedAt.Equal(time.Now()) {
+			t.Errorf("the refresh was noted in a record that was revoked: %v", got)
+		}
 	})
 }
 
@@ -339,6 +342,23 @@ func TestSignInElsewhereDuringARefresh(t *testing.T) {
 	}
 }
 
+// A response that repeats the refresh token rotates nothing.
+func TestRefreshTokenIsRepeated(t *testing.T) {
+	b := newBench(t)
+	b.signIn(t, b.google.consent("openid"))
+	b.google.respond = func(tok *oauth2.Token) *oauth2.Token {
+		tok.RefreshToken = b.google.asked[0]
+		return tok
+	}
+	for range 3 {
+		b.Invalidate(jane, "")
+		b.token(t)
+	}
+	if s := b.Stats(); s.Refreshed != 3 || s.Rotated != 0 || b.store.saves != 1 {
+		t.Errorf("Stats = %+v after %d writes", s, b.store.saves)
+	}
+}
+
 // A plain refresh writes no row, but once a week and where something has changed.
 func TestPlainRefreshWritesNoRow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -371,8 +391,16 @@ func TestPlainRefreshWritesNoRow(t *testing.T) {
 			time.Sleep(2 * time.Hour)
 			b.token(t)
 		}
-		if got := b.kept(t); b.store.saves != 4 || got.RefreshTokenExpiry.IsZero() {
+		got = b.kept(t)
+		if b.store.saves != 4 || got.RefreshTokenExpiry.IsZero() {
 			t.Errorf("expires %v after %d writes", got.RefreshTokenExpiry, b.store.saves)
+		}
+		got.RefreshedAt = time.Now().Add(30 * 24 * time.Hour) // by a clock that was wrong
+		save(t, b.store.Store, janeKey, got)
+		time.Sleep(2 * time.Hour)
+		b.token(t)
+		if got := b.kept(t); !got.RefreshedAt.Equal(time.Now()) {
+			t.Errorf("refreshed at %v, which is to come", got.RefreshedAt)
 		}
 	})
 }
@@ -408,6 +436,12 @@ func TestRotatedTokenAtTheLastMoment(t *testing.T) {
 // replaced is kept again, as by a pending write. Its refresh token works, and that
 // of the sign-in no longer does.
 func TestRotationOfASaveWithoutResponse(t *testing.T) {
+	for name, here := range map[string]bool{"rotated elsewhere": false, "rotated here": true} {
+		t.Run(name, func(t *testing.T) { testRotationOfASaveWithoutResponse(t, here) })
+	}
+}
+
+func testRotationOfASaveWithoutResponse(t *testing.T, here bool) {
 	b := newBench(t)
 	b.signIn(t, b.google.consent(appData))
 	before, err := b.store.Load(t.Context(), janeKey)
@@ -417,7 +451,12 @@ func TestRotationOfASaveWithoutResponse(t *testing.T) {
 	b.store.afterSave = func(tokenstore.Grant) error {
 		b.store.afterSave = nil
 		b.google.rotate = true
-		join(t, b.google, b.store).token(t)
+		if here {
+			b.Invalidate(jane, "")
+			b.token(t)
+		} else {
+			join(t, b.google, b.store).token(t)
+		}
 		b.google.rotate = false
 		g, err := b.store.Load(t.Context(), janeKey)
 		if err != nil {
@@ -429,7 +468,11 @@ func TestRotationOfASaveWithoutResponse(t *testing.T) {
 		}
 		return tokenstore.ErrConflict
 	}
-	b.signIn(t, b.google.consent(appData))
+	tok := b.google.consent(appData)
+	b.signIn(t, &oauth2.Token{RefreshToken: tok.RefreshToken})
+	if here && len(b.google.asked) != 1 {
+		t.Errorf("Google was asked with %q, and again with one that it has replaced", b.google.asked)
+	}
 	if g := b.kept(t); g.RefreshToken != before.RefreshToken || !b.google.live[g.RefreshToken] {
 		t.Error("the refused refresh token of the sign-in replaced one that works")
 	}

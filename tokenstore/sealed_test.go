@@ -597,6 +597,11 @@ func TestManagerWithoutItsSealed(t *testing.T) {
 	if b.google.calls() != 0 || len(b.google.revoked) != 0 || bytesOf(t, b.kept(t)) != before {
 		t.Errorf("Google was asked with %q and told to revoke %q; kept %v", b.google.asked, b.google.revoked, b.kept(t))
 	}
+	tok := b.google.consent("openid")
+	b.signIn(t, tok)
+	if got, want := b.kept(t).Hashes(), (tokenstore.Grant{RefreshToken: tok.RefreshToken}).Hashes(); !slices.Equal(got, want) {
+		t.Errorf("Hashes = %q, want those of the new token, %q", got, want)
+	}
 }
 
 // A key may stand on the ring twice.

@@ -298,6 +298,24 @@ func TestSharedTokenEndsWithTheGrant(t *testing.T) {
 	if got := all[0].kept(t); got.AccessToken != "" || !got.Expiry.IsZero() {
 		t.Errorf("kept %v", got)
 	}
+	// Nor of one that Google refuses, or that is revoked while Google rotates it.
+	all[0].google.kill(all[0].signIn(t, all[0].google.consent("openid")).RefreshToken)
+	all[0].Invalidate(jane, "")
+	if _, err := all[0].Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrNeedsConsent) || all[0].kept(t).AccessToken != "" {
+		t.Errorf("Token: %v; kept %v", err, all[0].kept(t))
+	}
+	all[0].signIn(t, all[0].google.consent("openid"))
+	all[0].Invalidate(jane, "")
+	all[0].google.rotate = true
+	all[0].google.during = func(string) {
+		if err := all[1].MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := all[0].Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrNeedsConsent) || all[0].kept(t).AccessToken != "" {
+		t.Errorf("Token: %v; kept %v", err, all[0].kept(t))
+	}
+	all[0].google.rotate, all[0].google.during = false, nil
 	// Nor does one stay when sharing is switched off.
 	all[0].signIn(t, all[0].google.consent("openid"))
 	alone := join(t, all[0].google, all[0].store)

@@ -280,6 +280,7 @@ func TestUnsavedSignInGivesWay(t *testing.T) {
 		{"nothing happened, unknown before", true, cannotLoad, nothing, true},
 		{"nothing happened, unknown that none before", false, cannotLoad, nothing, true},
 		{"signed in elsewhere, unknown before", true, cannotLoad, signInElsewhere, false},
+		{"disconnected elsewhere, unknown before", true, cannotLoad, disconnectElsewhere, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -318,6 +319,11 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 		_, err := other.Token(t.Context(), jane)
 		wantReason(t, err, tokenstore.ReasonInvalidGrant)
 	}
+	revoked := func(t *testing.T, other *bench) {
+		if err := other.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
+			t.Error(err)
+		}
+	}
 	refreshed := func(t *testing.T, other *bench) {
 		other.Invalidate(jane, "")
 		other.token(t)
@@ -340,6 +346,7 @@ func TestUnsavedSignInByTheClocks(t *testing.T) {
 		{"a slow clock", -5 * time.Minute, 2 * time.Minute, nil, true},
 		{"a slow clock, close together", -5 * time.Minute, time.Second, nil, true},
 		{"a fast clock, and a newer sign-in", 5 * time.Minute, time.Hour, signedIn, false},
+		{"a slow clock, and a revocation", -5 * time.Minute, time.Hour, revoked, true},
 		{"a slow clock, and the record is written", -5 * time.Minute, time.Hour, refreshed, true},
 		{"a newer sign-in", 0, time.Hour, signedIn, false},
 		{"a newer sign-in by clocks a little apart", -20 * time.Second, time.Hour, signedIn, false},

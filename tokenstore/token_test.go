@@ -324,6 +324,9 @@ func TestResponsesWithoutAnAccessToken(t *testing.T) {
 			if bytesOf(t, b.kept(t)) != bytesOf(t, before) {
 				t.Errorf("%s: the record was written", name)
 			}
+			if s := b.Stats(); s.Refreshed != 0 || s.Failed != 1 {
+				t.Errorf("%s: Stats = %+v", name, s)
+			}
 		}
 	})
 }

@@ -13,28 +13,58 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// A sign-in whose response was lost, and whose token Google has replaced since,
-// must not come back in place of the new one.
+// A sign-in whose response was lost or late, and whose token Google has replaced
+// since, must not come back in place of the new one, which waits for the store.
 func TestUnsavedSignInAgainstItsRotation(t *testing.T) {
+	for name, lost := range map[string]error{"the response is late": nil, "the response is lost": errDown} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.google.rotate = true
+				down := func(tokenstore.Grant) error { return errDown }
+				b.store.afterSave = func(tokenstore.Grant) error {
+					b.store.afterSave, b.store.beforeSave = nil, down
+					if _, err := b.Token(t.Context(), jane); !errors.Is(err, errDown) {
+						t.Errorf("Token: %v", err)
+					}
+					b.store.beforeLoad = func(tokenstore.Key) error { return lost }
+					return lost
+				}
+				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, lost) {
+					t.Errorf("SignIn: %v", err)
+				}
+				b.store.beforeSave, b.store.beforeLoad = nil, nil
+				if err := b.Flush(t.Context()); err != nil {
+					t.Error(err)
+				}
+				b.token(t)
+				if !b.google.live[b.kept(t).RefreshToken] || b.google.calls() != 1 {
+					t.Errorf("kept %v after %d calls", b.kept(t), b.google.calls())
+				}
+			})
+		})
+	}
+}
+
+// Nor does the access token of one that has been revoked since come back.
+func TestUnsavedSignInThatWasRevoked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
-		b.google.rotate = true
-		down := func(tokenstore.Grant) error { return errDown }
 		b.store.afterSave = func(tokenstore.Grant) error {
-			b.store.afterSave, b.store.beforeSave = nil, down
-			if _, err := b.Token(t.Context(), jane); !errors.Is(err, errDown) {
-				t.Errorf("Token: %v", err)
-			}
 			b.store.beforeLoad = func(tokenstore.Key) error { return errDown }
 			return errDown
 		}
 		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
 			t.Errorf("SignIn: %v", err)
 		}
-		b.store.beforeSave, b.store.beforeLoad = nil, nil
-		b.token(t)
-		if !b.google.live[b.kept(t).RefreshToken] || b.google.calls() != 1 {
-			t.Errorf("kept %v after %d calls", b.kept(t), b.google.calls())
+		b.store.afterSave, b.store.beforeLoad = nil, nil
+		if err := join(t, b.google, b.store).MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonRevoked)
+		if b.Stats().Unsaved != 0 {
+			t.Errorf("%d unsaved", b.Stats().Unsaved)
 		}
 	})
 }
@@ -496,6 +526,92 @@ func TestSignInSettlesWhatCameBefore(t *testing.T) {
 		b.signIn(t, tok)
 		if b.Stats().Unsaved != 0 || b.kept(t).RefreshToken != tok.RefreshToken || b.google.calls() != calls {
 			t.Errorf("%d unsaved, kept %v after %d calls", b.Stats().Unsaved, b.kept(t), b.google.calls()-calls)
+		}
+	})
+}
+
+// sealedRotation is a bench whose rotated refresh token is pending, because the record
+// was sealed again by another process, with a key that is not there while the store is
+// closed.
+func sealedRotation(t *testing.T, store *unopened, scope string) *bench {
+	store.Memory = new(tokenstore.Memory)
+	b := join(t, newGoogle(), &hooked{Store: store})
+	b.google.scope = scope
+	b.signIn(t, withExtra(&oauth2.Token{RefreshToken: b.google.consent(scope).RefreshToken}, "scope", scope))
+	b.google.rotate = true
+	b.google.during = func(string) {
+		save(t, store.Memory, janeKey, load(t, store.Memory, janeKey))
+		store.closed = true
+	}
+	if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) {
+		t.Errorf("Token: %v", err)
+	}
+	b.google.during = nil
+	return b
+}
+
+// With the key back it is saved.
+func TestSealedRotationIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(unopened)
+		b := sealedRotation(t, store, "openid")
+		if err := b.Flush(t.Context()); !errors.Is(err, tokenstore.ErrSealed) || b.Stats().Unsaved != 1 {
+			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
+		}
+		store.closed = false
+		b.token(t)
+		if got := load(t, store.Memory, janeKey); !b.google.live[got.RefreshToken] || b.google.calls() != 1 {
+			t.Errorf("kept %v after %d calls", got, b.google.calls())
+		}
+	})
+}
+
+// A sign-in that waits beside it goes first only while the record is sealed. With the
+// key back the rotation does: the sign-in, which covers less, is set aside.
+func TestSealedRotationGoesFirstAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(unopened)
+		b := sealedRotation(t, store, "openid "+appData)
+		store.closed = false
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		b.store.beforeSave = nil
+		if err := b.Flush(t.Context()); err != nil {
+			t.Errorf("Flush: %v", err)
+		}
+		if got := load(t, store.Memory, janeKey); got.Missing(appData) != nil || !b.google.live[got.RefreshToken] {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+// A sign-in that Google refuses by now takes no pending rotation along, which works.
+func TestRefusedSignInBesideASealedRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := new(unopened)
+		b := sealedRotation(t, store, "openid")
+		tok := b.google.consent("openid")
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, tokenstore.ErrSealed) {
+			t.Errorf("SignIn: %v", err)
+		}
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		if err := b.Flush(t.Context()); !errors.Is(err, errDown) { // the response may be lost
+			t.Errorf("Flush: %v", err)
+		}
+		b.store.beforeSave = nil
+		save(t, store.Memory, janeKey, load(t, store.Memory, janeKey))
+		b.google.kill(tok.RefreshToken)
+		if err := b.Flush(t.Context()); !errors.Is(err, tokenstore.ErrSealed) {
+			t.Errorf("Flush: %v", err)
+		}
+		store.closed = false
+		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
+		}
+		if got := load(t, store.Memory, janeKey); !b.google.live[got.RefreshToken] {
+			t.Errorf("kept %v, a refused one", got)
 		}
 	})
 }
