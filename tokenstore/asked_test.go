@@ -222,24 +222,26 @@ func (hangs) Refresh(ctx context.Context, _ string) (*oauth2.Token, error) {
 // Where Google's clock does not put two sign-ins in an order, the one that comes in
 // is the later one.
 func TestSignInsWithoutAnOrder(t *testing.T) {
+	const none = time.Duration(-1) // no ID token
 	for name, c := range map[string]struct {
-		skew          time.Duration
-		first, second bool // have an ID token
+		skew, first, second time.Duration // the ID tokens, against now
 	}{
-		"only the kept one has Google's time": {-5 * time.Minute, true, false},
-		"only the new one has Google's time":  {5 * time.Minute, false, true},
-		"in the same second":                  {0, true, true},
+		"only the kept one has Google's time": {-5 * time.Minute, 0, none},
+		"only the new one has Google's time":  {5 * time.Minute, none, 0},
+		"in the same second":                  {0, 0, 0},
+		"the kept one has a time to come":     {0, 48 * time.Hour, 0},
+		"the new one has a time before 1970":  {0, 0, -50 * 365 * 24 * time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, func(config *tokenstore.Config) {
 					config.Now = func() time.Time { return time.Now().Add(c.skew) }
 				})
-				consent := func(named bool) *oauth2.Token {
-					if named {
-						return b.google.consentAt("openid", time.Now())
+				consent := func(at time.Duration) *oauth2.Token {
+					if at == none {
+						return b.google.consent("openid")
 					}
-					return b.google.consent("openid")
+					return b.google.consentAt("openid", time.Now().Add(at))
 				}
 				b.signIn(t, consent(c.first))
 				tok := consent(c.second)

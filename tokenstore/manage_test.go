@@ -166,6 +166,7 @@ func TestRevokedToken(t *testing.T) {
 			b.signIn(t, tok)
 			save(t, finder, tokenstore.Key{ClientID: "another client", Subject: jane}, tokenstore.Grant{RefreshToken: tok.RefreshToken})
 			finder.then = func() {
+				finder.then = func() {}
 				if c.then != nil {
 					c.then(b)
 				}
@@ -228,6 +229,70 @@ func TestRevokedWithoutTheStore(t *testing.T) {
 	b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
 	if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); !errors.Is(err, errDown) {
 		t.Errorf("Revoked: %v", err)
+	}
+}
+
+// A sign-in waits for the store: an event about it is noted in no older record, and
+// Google has to deliver it again.
+func TestRevokedBeforeItIsSaved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, b.google.consent("openid"))
+		tok := b.google.consent("openid")
+		failures := 8 // the tries of the sign-in, and of MarkRevoked
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			if failures--; failures >= 0 {
+				return errDown
+			}
+			return nil
+		}
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); !errors.Is(err, errDown) {
+			t.Errorf("MarkRevoked: %v", err)
+		}
+		if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
+			t.Errorf("MarkRevoked: %v", err)
+		}
+		if got := b.kept(t); got.RefreshToken != tok.RefreshToken || got.State != tokenstore.NeedsConsent {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
+// A refusal that waits for the store stands in the way of neither a revocation nor a
+// Disconnect.
+func TestRevokedAndDisconnectWithAnUnsavedRefusal(t *testing.T) {
+	for name, disconnect := range map[string]bool{"MarkRevoked": false, "Disconnect": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t)
+				b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+				clear(b.google.live)
+				failures := 8 // the tries of Token, and of the call
+				b.store.beforeSave = func(tokenstore.Grant) error {
+					if failures--; failures >= 0 {
+						return errDown
+					}
+					return nil
+				}
+				_, err := b.Token(t.Context(), jane)
+				wantReason(t, err, tokenstore.ReasonInvalidGrant)
+				_, err = b.SignIn(t.Context(), jane, b.google.again("openid"))
+				wantReason(t, err, tokenstore.ReasonInvalidGrant)
+				failures += 4
+				if disconnect {
+					err = b.Disconnect(t.Context(), jane)
+				} else {
+					err = b.MarkRevoked(t.Context(), jane, "account-disabled", time.Time{})
+				}
+				g, loadErr := b.store.Store.Load(t.Context(), janeKey)
+				if err != nil || disconnect && !errors.Is(loadErr, tokenstore.ErrNotFound) || !disconnect && g.Reason != "account-disabled" {
+					t.Errorf("%v; the record is %v, %v", err, g, loadErr)
+				}
+			})
+		})
 	}
 }
 
@@ -312,6 +377,12 @@ func TestDisconnectAgainstOthers(t *testing.T) {
 				t.Error(err)
 			}
 		}, nil, true},
+		{"a rotation", func(t *testing.T, other *bench) {
+			if other.google.rotate = !other.google.rotate; other.google.rotate { // the first time
+				other.Invalidate(jane, "")
+				other.token(t)
+			}
+		}, nil, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t)
@@ -329,6 +400,9 @@ func TestDisconnectAgainstOthers(t *testing.T) {
 			_, err := b.Grant(t.Context(), jane)
 			if got := errors.Is(err, tokenstore.ErrNotFound); got != c.deleted {
 				t.Errorf("deleted: %v, want %v", got, c.deleted)
+			}
+			if c.deleted && len(b.google.live) != 0 {
+				t.Errorf("alive and forgotten: %v", b.google.live)
 			}
 		})
 	}

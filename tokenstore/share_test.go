@@ -334,3 +334,18 @@ func TestSharingWithoutLeases(t *testing.T) {
 		t.Errorf("%d calls", all[0].google.calls())
 	}
 }
+
+// The look at the record comes after the end of a short-lived token: it is not served
+// until then.
+func TestSharedTokenThatEndsBeforeTheLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := cluster(t, 1)[0]
+		b.google.life = 20 * time.Second
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		old := b.token(t)
+		time.Sleep(21 * time.Second)
+		if b.token(t) == old {
+			t.Error("an access token is served after its end")
+		}
+	})
+}

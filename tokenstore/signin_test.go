@@ -104,6 +104,19 @@ func TestSignInWithoutRefreshToken(t *testing.T) {
 	}
 }
 
+// Where it is not known which scopes are kept, its access token may have fewer.
+func TestSignInWithoutRefreshTokenOverUnknownScopes(t *testing.T) {
+	b := newBench(t)
+	first := b.google.consent("")
+	first.AccessToken = ""
+	b.signIn(t, first)
+	tok := b.google.again("openid")
+	b.signIn(t, tok)
+	if b.token(t) == tok.AccessToken {
+		t.Error("its access token is served")
+	}
+}
+
 func TestSignInWithoutRefreshTokenAndNoneKept(t *testing.T) {
 	b := newBench(t)
 	_, err := b.SignIn(t.Context(), jane, b.google.again("openid"))

@@ -530,6 +530,47 @@ func TestSignInSettlesWhatCameBefore(t *testing.T) {
 	})
 }
 
+// While a sign-in waits behind a rotation, another process saves a later one: the sign-in
+// does not replace that.
+func TestSignInOvertakenWhileItWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := rotating(t)
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		_, _ = b.Token(t.Context(), jane)
+		b.google.rotate = false
+		tok, later := b.google.consent("openid"), b.google.consent("openid")
+		b.store.beforeSave = func(tokenstore.Grant) error {
+			b.store.beforeSave = nil
+			time.Sleep(time.Second)
+			join(t, b.google, &hooked{Store: b.store.Store}).signIn(t, later)
+			return nil
+		}
+		if got := b.signIn(t, tok); got.RefreshToken != later.RefreshToken || b.kept(t).RefreshToken != later.RefreshToken {
+			t.Errorf("SignIn = %v, kept %v", got, b.kept(t))
+		}
+	})
+}
+
+// A sign-in that waits behind a rotation ends the access token of the former grant.
+func TestWaitingSignInEndsTheFormerToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.google.rotate = true
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(58 * time.Minute)
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		b.token(t) // that of the sign-in: the rotation is pending
+		tok := b.google.consent("openid")
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		b.store.beforeSave, b.google.rotate = nil, false
+		if b.token(t) != tok.AccessToken {
+			t.Error("Token is that of the former grant")
+		}
+	})
+}
+
 // sealedRotation is a bench whose rotated refresh token is pending, because the record
 // was sealed again by another process, with a key that is not there while the store is
 // closed.
