@@ -179,6 +179,8 @@ func TestProofRefusals(t *testing.T) {
 		j := good(name)
 		if status, body, _ := postProved(t, srv, form, wrong(&j)...); status != 400 || body["error"] != "invalid_dpop_proof" {
 			t.Errorf("%s: %d %v, want 400 invalid_dpop_proof", name, status, body)
+		} else if foreign := body["error_description"] == "Refresh token is bound to another key."; foreign != (name == "another key" || name == "no proof") {
+			t.Errorf("%s: refused for another reason: %v", name, body)
 		}
 	}
 	for _, off := range []time.Duration{-4 * time.Minute, 4 * time.Minute} {
