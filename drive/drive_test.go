@@ -139,6 +139,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no host", drive.Config{HTTPClient: client, Endpoint: "https:///drive/v3/"}, "Endpoint"},
 		{"user", drive.Config{HTTPClient: client, Endpoint: "https://at-secret@drive.example.com"}, "Endpoint"},
 		{"query", drive.Config{HTTPClient: client, Endpoint: "https://drive.example.com?key=at-secret"}, "Endpoint"},
+		{"fragment", drive.Config{HTTPClient: client, Endpoint: "https://drive.example.com#at-secret"}, "Endpoint"},
 		{"not a URL", drive.Config{HTTPClient: client, Endpoint: "https://at-secret\x7f"}, "Endpoint: not a URL"},
 	}
 	for _, tt := range tests {
@@ -162,6 +163,13 @@ func TestEndpointSpellings(t *testing.T) {
 		if _, err := folder.Stat(t.Context(), "a.json"); err != nil {
 			t.Errorf("endpoint with %q: %v", suffix, err)
 		}
+	}
+}
+
+func TestNewLeavesTheClientAsItIs(t *testing.T) {
+	client := new(http.Client)
+	if open(t, drive.Config{HTTPClient: client}); client.CheckRedirect != nil || client.Transport != nil {
+		t.Errorf("the caller's client became %+v", client)
 	}
 }
 

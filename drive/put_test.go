@@ -514,6 +514,7 @@ func TestPutRefuses(t *testing.T) {
 		{"content type without a slash", "a", drive.PutOptions{ContentType: "text"}},
 		{"negative size", "a", drive.PutOptions{Size: -1}},
 		{"property without key", "a", drive.PutOptions{Properties: map[string]string{"": "x"}}},
+		{"31 properties", "a", drive.PutOptions{Properties: manyProperties(31)}},
 		{"long property", "a", drive.PutOptions{Properties: map[string]string{"k": strings.Repeat("v", 124)}}},
 	}
 	for _, tt := range tests {
@@ -524,6 +525,23 @@ func TestPutRefuses(t *testing.T) {
 				checkInvalid(t, srv, err)
 			}
 		})
+	}
+}
+
+func manyProperties(n int) map[string]string {
+	m := make(map[string]string)
+	for i := range n {
+		m[fmt.Sprint(i)] = "v"
+	}
+	return m
+}
+
+func TestPutOfTheMostProperties(t *testing.T) {
+	folder, _ := newFolder(t)
+	most := manyProperties(30)
+	most["0"] = strings.Repeat("v", 124-len("0"))
+	if file, err := folder.Put(t.Context(), "a", strings.NewReader("x"), drive.PutOptions{Properties: most}); err != nil || len(file.Properties) != 30 {
+		t.Errorf("Put = %+v, %v", file, err)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -370,6 +371,55 @@ func TestServeContent(t *testing.T) {
 	defer res.Body.Close()
 	if got, _ := io.ReadAll(res.Body); string(got) != "234" || res.StatusCode != http.StatusPartialContent {
 		t.Errorf("%d with %q", res.StatusCode, got)
+	}
+}
+
+// Whatever comes of it, no answer is left open: its connection would be lost.
+func TestAnswersAreClosed(t *testing.T) {
+	srv := newServer(t, drivetest.Options{})
+	var left atomic.Int32
+	folder := open(t, drive.Config{Endpoint: srv.URL, ChunkSize: chunk, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		res, err := srv.Client().Transport.RoundTrip(r)
+		if err == nil {
+			left.Add(1)
+			res.Body = closing{res.Body, func() { left.Add(-1) }}
+		}
+		return res, err
+	})}})
+	read := func(change func(*drive.Reader)) {
+		put(t, folder, "a", "0123456789")
+		r := openReader(t, folder, "a")
+		defer r.Close()
+		change(r)
+	}
+	p := make([]byte, 2)
+	read(func(r *drive.Reader) { io.ReadAll(r) })
+	read(func(r *drive.Reader) { r.Read(p) })
+	read(func(r *drive.Reader) { r.Read(p); r.Seek(5, io.SeekStart); r.Read(p) })
+	read(func(r *drive.Reader) { r.ReadAt(p, 3) })
+	for _, fault := range []drivetest.Fault{
+		{Header: http.Header{"Content-Encoding": {"br"}}},
+		{Status: 200, Body: "another length"},
+		{Status: 416, Reason: "requestedRangeNotSatisfiable"},
+	} {
+		fault.Op = drivetest.OpDownload
+		srv.Inject(fault)
+		read(func(r *drive.Reader) { io.ReadAll(r) })
+	}
+	for _, status := range []int{200, 404} {
+		srv.Inject(drivetest.Fault{Op: drivetest.OpList, Status: status, Body: "{}{}"})
+		if _, err := folder.Stat(t.Context(), "a"); err == nil {
+			t.Error("no error")
+		}
+	}
+	if _, err := folder.Put(t.Context(), "b", bytes.NewReader(random(3*chunk)), drive.PutOptions{}); err != nil {
+		t.Error(err)
+	}
+	if _, err := folder.DeleteAll(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := left.Load(); n != 0 {
+		t.Errorf("%d answers are open", n)
 	}
 }
 

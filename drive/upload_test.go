@@ -166,6 +166,23 @@ func TestInterruptedChunks(t *testing.T) {
 	}
 }
 
+// Content begins where the reader stands, also where a chunk is sent again.
+func TestPutFromTheMiddle(t *testing.T) {
+	content := random(2*chunk + 1000)
+	for _, size := range []int{0, 10, len(content) - 100} {
+		srv := newServer(t, drivetest.Options{})
+		srv.Inject(drivetest.Fault{Op: drivetest.OpUploadChunk, Status: 503}, drivetest.Fault{Op: drivetest.OpCreate, Status: 503})
+		inBubble(t, srv, drive.Config{ChunkSize: chunk}, func(t *testing.T, folder *drive.AppFolder) {
+			r := bytes.NewReader(content[:100+size])
+			r.Seek(100, io.SeekStart)
+			if _, err := folder.Put(t.Context(), "a.bin", r, drive.PutOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			checkStored(t, srv, "a.bin", content[100:100+size])
+		})
+	}
+}
+
 // Drive may keep less of a chunk than it got, down to nothing.
 func TestPartlyStoredChunks(t *testing.T) {
 	content := random(8*chunk + 1000)
