@@ -228,6 +228,7 @@ func TestNarrowerPendingSignIn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t)
 				b.google.scope = "openid " + appData
+				b.signIn(t, b.google.consent("openid"))
 				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
 				wide, narrow := b.google.consent(b.google.scope), b.google.consent("openid")
 				_, _ = b.SignIn(t.Context(), jane, wide)

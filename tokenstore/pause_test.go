@@ -207,9 +207,10 @@ func TestFailuresAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.signIn(t, b.google.consent("openid"))
-		b.google.fail = func(string) error { return &refusedError{code: "internal_failure"} }
+		code := "invalid_client"
+		b.google.fail = func(string) error { return &refusedError{code: code} }
 		time.Sleep(56 * time.Minute)
-		for range 8 { // the pauses grow to a minute
+		for range 7 { // the pauses grow to a minute
 			began := time.Now()
 			b.token(t)
 			if waited := time.Since(began); waited != 0 {
@@ -218,6 +219,7 @@ func TestFailuresAreForgotten(t *testing.T) {
 			time.Sleep(31 * time.Second)
 		}
 		time.Sleep(6 * time.Minute)
+		code = "internal_failure"
 		err := b.withDeadline(t)
 		if _, paused := errors.AsType[*tokenstore.PausedError](err); err == nil || paused {
 			t.Errorf("the first failure after a while: %v", err)

@@ -628,6 +628,30 @@ func TestSealedRotationGoesFirstAgain(t *testing.T) {
 	})
 }
 
+// A sign-in waits behind a rotation, and the record turns out to be sealed: the sign-in is
+// saved all the same, at once.
+func TestSignInBehindASealedRotation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &unopened{Memory: new(tokenstore.Memory)}
+		b := join(t, newGoogle(), &hooked{Store: store})
+		b.google.rotate = true
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		_, _ = b.Token(t.Context(), jane)
+		tok := b.google.consent("openid")
+		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+			t.Errorf("SignIn: %v", err)
+		}
+		b.store.beforeSave, store.closed = nil, true
+		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
+			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
+		}
+		if got := load(t, store.Memory, janeKey); got.RefreshToken != tok.RefreshToken {
+			t.Errorf("kept %v", got)
+		}
+	})
+}
+
 // A sign-in that Google refuses by now takes no pending rotation along, which works.
 func TestRefusedSignInBesideASealedRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
