@@ -29,7 +29,7 @@ func TestFolderAdd(t *testing.T) {
 	}
 	old := time.Date(2001, 2, 3, 4, 5, 6, 789_000_000, time.UTC)
 	kept := drivetest.File{ID: "x", Name: "a", MIMEType: "text/plain", Description: "d", Revision: "r", Created: old, Modified: old,
-		AppProperties: map[string]string{"k": "v"}}
+		AppProperties: map[string]string{"k": "v"}, Properties: map[string]string{"k": "v"}}
 	folder.Add(kept)
 	r := c.ok("GET", filesPath+"/x?fields=modifiedTime,headRevisionId,description,appProperties", "")
 	if r.str("modifiedTime") != "2001-02-03T04:05:06.789Z" || r.str("headRevisionId") != "r" || r.str("description") != "d" {
@@ -38,9 +38,11 @@ func TestFolderAdd(t *testing.T) {
 	if got := folder.Files("a"); len(got) != 2 || got[1].ID != "x" || got[1].AppProperties["k"] != "v" {
 		t.Errorf("%+v", got)
 	}
-	kept.AppProperties["k"], folder.Files("a")[1].AppProperties["k"] = "changed", "changed"
-	if got := folder.Files("a")[1].AppProperties["k"]; got != "v" {
-		t.Errorf("a caller can change a file: %q", got)
+	for _, f := range []drivetest.File{kept, folder.Files("a")[1]} {
+		f.AppProperties["k"], f.Properties["k"] = "changed", "changed"
+		if got := folder.Files("a")[1]; got.AppProperties["k"] != "v" || got.Properties["k"] != "v" {
+			t.Errorf("a caller can change a file: %+v", got)
+		}
 	}
 	kept.Name = "b"
 	folder.Add(kept)

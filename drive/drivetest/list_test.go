@@ -2,6 +2,7 @@ package drivetest_test
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -167,6 +168,7 @@ func TestPageTokens(t *testing.T) {
 		"no token":      path + "&q=name='a'&pageToken=0.0",
 		"out of range":  path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~0.99"),
 		"negative":      path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~-1.0"),
+		"before it":     path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~0.-1"),
 		"unknown":       path + "&q=name='a'&pageToken=" + url.QueryEscape("~!!~7.0"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,6 +179,15 @@ func TestPageTokens(t *testing.T) {
 		})
 	}
 	john.refused(400, "invalid", "GET", good, "")
+	for range 999 { // a thousand listings are kept
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Authorization", "Bearer jane:drive.appdata")
+		c.srv.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	jane.ok("GET", good, "")
+	last := path + "&pageToken=" + url.QueryEscape(jane.ok("GET", path, "").str("nextPageToken"))
+	jane.refused(400, "invalid", "GET", good, "")
+	jane.ok("GET", last, "")
 }
 
 func TestGenerateIDs(t *testing.T) {
