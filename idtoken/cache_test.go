@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/idtoken"
 	"github.com/seed3a054f9c/googlesignin/idtoken/idtokentest"
@@ -136,6 +137,19 @@ func TestCacheRemembers(t *testing.T) {
 		if s.remembered(t, v, last) || !s.remembered(t, v, last) {
 			t.Errorf("size %d: one more is not remembered in its turn", size)
 		}
+	}
+}
+
+// TestCacheKeepsACopy pins that a token is remembered although its memory, such as that
+// of a request, is used again.
+func TestCacheKeepsACopy(t *testing.T) {
+	v, s := newCached(t, 10)
+	memory := []byte(good())
+	_, err := v.Verify(t.Context(), unsafe.String(&memory[0], len(memory)))
+	expectOnly(t, err, nil)
+	clear(memory)
+	if !s.remembered(t, v, good()) {
+		t.Error("the token is not remembered")
 	}
 }
 

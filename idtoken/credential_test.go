@@ -41,6 +41,7 @@ func TestCredentialFromRequest(t *testing.T) {
 		{"JSON", "POST", "", "application/json", []string{"t0k"}, `{"credential":"a.b.c"}`, 415},
 		{"multipart", "POST", "", "multipart/form-data; boundary=x", []string{"t0k"}, ok.Encode(), 415},
 		{"no content type", "POST", "", "", []string{"t0k"}, ok.Encode(), 415},
+		{"as long as may be", "POST", "", form, []string{"t0k"}, ok.Encode() + "&x=" + strings.Repeat("x", 32<<10-len(ok.Encode()+"&x=")), 0},
 		{"too long", "POST", "", form, []string{"t0k"}, ok.Encode() + "&x=" + strings.Repeat("x", 32<<10), 413},
 		{"1 MB", "POST", "", form, []string{"t0k"}, "credential=" + strings.Repeat("x", 1<<20), 413},
 		{"not a form", "POST", "", form, []string{"t0k"}, "%zz", 400},
