@@ -76,6 +76,22 @@ func TestRecordChangesWhileGoogleIsAsked(t *testing.T) {
 	}
 }
 
+// The record changes once more when the refusal is in it, before it is read again.
+func TestRecordChangesAfterARefusal(t *testing.T) {
+	b := newBench(t)
+	b.google.scope = "openid " + appData
+	b.google.kill(b.signIn(t, b.google.consent(b.google.scope)).RefreshToken)
+	wide := b.google.consent(b.google.scope)
+	b.store.afterSave = func(tokenstore.Grant) error {
+		b.store.afterSave = nil
+		join(t, b.google, &hooked{Store: b.store.Store}).signIn(t, wide)
+		return nil
+	}
+	if got := b.signIn(t, b.google.consent("openid")); got.RefreshToken != wide.RefreshToken || b.kept(t).RefreshToken != wide.RefreshToken {
+		t.Errorf("SignIn = %v, kept %v", got, b.kept(t))
+	}
+}
+
 // A sign-in that could not be saved, and that no clock orders, waits until Google can
 // be asked: it neither replaces a grant that may work nor is it dropped.
 func TestUnsavedSignInWaitsForGoogle(t *testing.T) {

@@ -205,12 +205,12 @@ func TestPausedErrorMadeByHand(t *testing.T) {
 // pause.
 func TestFailuresAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t)
+		b := newBench(t, func(c *tokenstore.Config) { c.RefreshAhead = 12 * time.Minute })
 		b.signIn(t, b.google.consent("openid"))
 		code := "invalid_client"
 		b.google.fail = func(string) error { return &refusedError{code: code} }
-		time.Sleep(56 * time.Minute)
-		for range 7 { // the pauses grow to a minute
+		time.Sleep(54 * time.Minute)
+		for range 10 { // the pauses grow to a minute
 			began := time.Now()
 			b.token(t)
 			if waited := time.Since(began); waited != 0 {
