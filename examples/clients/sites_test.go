@@ -151,7 +151,7 @@ PidFile apache.pid
 ErrorLog "|/bin/cat"
 OIDCProviderMetadataURL %s/.well-known/openid-configuration
 OIDCOutgoingProxy %s
-OIDCCABundlePath %s
+OIDCCABundlePath %q
 OIDCClientID %s
 OIDCClientSecret %s
 OIDCRedirectURI %s/callback
@@ -168,7 +168,7 @@ Header set X-Access-Token "%%{OIDC_access_token}e"
 </Location>
 `, google, led.Proxy, led.CertFile, srv.ClientID(), srv.ClientSecret(), origin)
 	server := servers.Program(t, "apache2", "apache2", func(dir, port string) []string {
-		config := fmt.Sprintf("ServerRoot %[1]s\nDefaultRuntimeDir %[1]s\nDocumentRoot %[1]s\nListen 127.0.0.1:%[2]s\n%[3]s", dir, port, config.String())
+		config := fmt.Sprintf("ServerRoot %[1]q\nDefaultRuntimeDir %[1]q\nDocumentRoot %[1]q\nListen 127.0.0.1:%[2]s\n%[3]s", dir, port, config.String())
 		for name, text := range map[string]string{"apache.conf": config, "index.html": "hello"} {
 			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)

@@ -135,7 +135,7 @@ func newWorldOn(t *testing.T, o worldOptions) *world {
 		Base: base, DB: o.db, Grants: faultyRows{w.store, o.rows.Check}, Key: bytes.Repeat([]byte("k"), 32),
 		Google: fakeAt(w.google, gate.URL, strings.Replace(w.drive.Endpoint(), w.drive.URL, gate.URL, 1)),
 		Log:    slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Traces: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans)),
+		Traces: sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(w.spans), sdktrace.WithSampler(sdktrace.AlwaysSample())),
 	}
 	w.config.Google.client.Retry = exchange.Retry{Total: -1}
 	if w.app, err = newApp(w.config); err != nil {
