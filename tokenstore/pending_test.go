@@ -352,6 +352,7 @@ func TestCacheSize(t *testing.T) {
 		b.store.beforeSave = nil
 		b.google.life = 10 * time.Hour
 		long := b.many(t, 0, 50)
+		synctest.Wait() // for the pending sign-in, which they took along
 		b.google.life = time.Hour
 		b.many(t, 1000, 500)
 		time.Sleep(time.Second)

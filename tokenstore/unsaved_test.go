@@ -33,6 +33,8 @@ func TestUnsavedSignInAgainstItsRotation(t *testing.T) {
 				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, lost) {
 					t.Errorf("SignIn: %v", err)
 				}
+				time.Sleep(time.Second) // what was taken along has been tried
+				synctest.Wait()
 				b.store.beforeSave, b.store.beforeLoad = nil, nil
 				if err := b.Flush(t.Context()); err != nil {
 					t.Error(err)
