@@ -267,6 +267,14 @@ func (b *bench) signIn(t testing.TB, tok *oauth2.Token) tokenstore.Grant {
 	return g
 }
 
+// signInUnsaved signs Jane in while the store is down.
+func (b *bench) signInUnsaved(t testing.TB, tok *oauth2.Token) {
+	t.Helper()
+	if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
+		t.Fatalf("SignIn: %v, want that the store is down", err)
+	}
+}
+
 func (b *bench) token(t testing.TB) string {
 	t.Helper()
 	tok, err := b.Token(context.Background(), jane)

@@ -173,9 +173,7 @@ func TestNarrowerSignInSavedLate(t *testing.T) {
 				}
 				time.Sleep(time.Second)
 				narrow := b.google.consent("openid")
-				if _, err := b.SignIn(t.Context(), jane, narrow); !errors.Is(err, errDown) {
-					t.Errorf("SignIn: %v", err)
-				}
+				b.signInUnsaved(t, narrow)
 				if refused {
 					clear(b.google.live)
 					b.google.live[narrow.RefreshToken] = true
@@ -208,9 +206,7 @@ func TestNarrowerSignInAfterAnUnsavedRotation(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, b.google.consent("openid"))
 		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
 			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
 		}

@@ -201,8 +201,8 @@ func TestPausedErrorMadeByHand(t *testing.T) {
 	}
 }
 
-// Failures of long ago do not count, and nobody who has a token that works waits for a
-// pause.
+// The Refresher fails while the cached token still works: no caller waits for the pause.
+// Minutes later the next failure counts as the first one again.
 func TestFailuresAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, func(c *tokenstore.Config) { c.RefreshAhead = 12 * time.Minute })

@@ -56,9 +56,7 @@ func TestUnsavedSignInThatWasRevoked(t *testing.T) {
 			b.store.beforeLoad = func(tokenstore.Key) error { return errDown }
 			return errDown
 		}
-		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, b.google.consent("openid"))
 		b.store.afterSave, b.store.beforeLoad = nil, nil
 		if err := join(t, b.google, b.store).MarkRevoked(t.Context(), jane, "", time.Time{}); err != nil {
 			t.Fatal(err)
@@ -107,9 +105,7 @@ func TestUnsavedSignInDuringADisconnectElsewhere(t *testing.T) {
 		b.google.kill(kept.RefreshToken) // as the Disconnect does first
 		tok := b.google.consent("openid")
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
-			t.Fatalf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, tok)
 		b.store.beforeSave = nil
 		if err := b.store.Delete(t.Context(), janeKey, kept.Version); err != nil {
 			t.Fatal(err)
@@ -169,9 +165,7 @@ func TestUnsavedSignInsOfTwo(t *testing.T) {
 					b.signIn(t, b.google.consent("openid"))
 				}
 				b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-					t.Errorf("SignIn: %v", err)
-				}
+				b.signInUnsaved(t, b.google.consent("openid"))
 				time.Sleep(test.between)
 				tok := b.google.consent("openid email")
 				if _, err := newer.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
@@ -401,9 +395,7 @@ func TestCatchingUpDuringADisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-			t.Fatalf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, b.google.consent("openid"))
 		saving, slow := make(chan struct{}), make(chan struct{})
 		b.store.beforeSave = func(tokenstore.Grant) error {
 			b.store.beforeSave = nil
@@ -514,9 +506,7 @@ func TestSignInSettlesWhatCameBefore(t *testing.T) {
 		if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrNeedsConsent) {
 			t.Errorf("Token: %v", err)
 		}
-		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, b.google.consent("openid"))
 		saves := 0
 		b.store.beforeSave = func(tokenstore.Grant) error {
 			if saves++; saves <= 4 { // all the tries of the refusal
@@ -563,9 +553,7 @@ func TestWaitingSignInEndsTheFormerToken(t *testing.T) {
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
 		b.token(t) // that of the sign-in: the rotation is pending
 		tok := b.google.consent("openid")
-		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, tok)
 		b.store.beforeSave, b.google.rotate = nil, false
 		if b.token(t) != tok.AccessToken {
 			t.Error("Token is that of the former grant")
@@ -617,9 +605,7 @@ func TestSealedRotationGoesFirstAgain(t *testing.T) {
 		b := sealedRotation(t, store, "openid "+appData)
 		store.closed = false
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
-		if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, b.google.consent("openid"))
 		b.store.beforeSave = nil
 		if err := b.Flush(t.Context()); err != nil {
 			t.Errorf("Flush: %v", err)
@@ -641,9 +627,7 @@ func TestSignInBehindASealedRotation(t *testing.T) {
 		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
 		_, _ = b.Token(t.Context(), jane)
 		tok := b.google.consent("openid")
-		if _, err := b.SignIn(t.Context(), jane, tok); !errors.Is(err, errDown) {
-			t.Errorf("SignIn: %v", err)
-		}
+		b.signInUnsaved(t, tok)
 		b.store.beforeSave, store.closed = nil, true
 		if err := b.Flush(t.Context()); err != nil || b.Stats().Unsaved != 0 {
 			t.Errorf("Flush: %v, %d unsaved", err, b.Stats().Unsaved)
