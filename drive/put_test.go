@@ -239,8 +239,9 @@ func TestPutStartsOverTwice(t *testing.T) {
 	}
 }
 
-// The session is gone, and by then another process has stored a document: with the same
-// content, or in the same file. That was not this Put, also where Drive has no checksums.
+// Before the last chunk is answered, another process stores the same content as a new
+// file, or other content in the file that is replaced, and the upload session is gone. Put
+// does not take that for its own success, even where Drive returns no checksums.
 func TestPutIsNotAnothers(t *testing.T) {
 	content := random(3 * chunk)
 	checksums := regexp.MustCompile(`"(sha256|md5)Checksum":"\w*",?`)

@@ -238,7 +238,7 @@ func isRefusal(status int) bool {
 func refusalOf(res *http.Response) error {
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return errBadAnswer // its body is the connection: the end of a context does not end a read of it
+		return errBadAnswer // the body is the connection, and a read of it would not end with the context
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {

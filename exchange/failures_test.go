@@ -316,7 +316,7 @@ func TestBrokenAnswers(t *testing.T) {
 		fault exchangetest.Fault
 		want  error
 		spent bool
-		limit time.Duration // of the HTTP client: a busy machine has sent the code by then
+		limit time.Duration // Timeout of the HTTP client, long enough to send the code on a busy machine; 0: the default
 	}{
 		{"cut before the answer", exchangetest.Fault{Cut: true}, exchange.ErrTemporary, true, 0},
 		{"cut after the code was redeemed", exchangetest.Fault{Cut: true, Performed: true}, exchange.ErrTemporary, true, 0},

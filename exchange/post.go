@@ -150,7 +150,7 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, answered bo
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, true, nil // its body is the connection: the end of a context does not end a read of it
+		return nil, true, nil // the body is the connection, and a read of it would not end with the context
 	}
 	size := resp.ContentLength
 	if size < 0 || size > maxResponse {

@@ -137,8 +137,8 @@ func (m *Manager) notSaved(u *user, w *write, err error) error {
 	return failedForNow("saving the "+string(w.kind)+" of", u.subject, err)
 }
 
-// takeAlong saves the pending writes of one other user, now that the store takes
-// writes again: that user may never call this process again.
+// takeAlong saves the pending writes of the user who has waited longest, now that the
+// store takes writes again: that user may never call this process again.
 func (m *Manager) takeAlong() {
 	u := m.users.nextPending()
 	if u == nil {
@@ -156,7 +156,7 @@ const flushers = 16 // how many users Flush saves at the same time
 
 // Flush saves what the Store did not take when it came in: new refresh tokens,
 // and that others are refused. Each call for a user does the same for that user,
-// and each write that succeeds does it for one other. [Stats].Unsaved counts the
+// and each write that succeeds does it for one more. [Stats].Unsaved counts the
 // users; the error joins what still failed.
 func (m *Manager) Flush(ctx context.Context) error {
 	pending := m.users.allPending()
