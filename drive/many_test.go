@@ -145,6 +145,7 @@ func TestEachEndsWithItsLoop(t *testing.T) {
 		var ended atomic.Int32
 		do := func(ctx context.Context, i int) (int, error) {
 			if i == 0 {
+				time.Sleep(time.Second) // until the others are running
 				return i, nil
 			}
 			<-ctx.Done()
