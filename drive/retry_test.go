@@ -231,10 +231,8 @@ func TestBrokenRefusals(t *testing.T) {
 func TestRefusedConnection(t *testing.T) {
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	folder := open(t, drive.Config{HTTPClient: http.DefaultClient, Endpoint: gone.URL})
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
-	defer cancel()
-	_, err := folder.Info(ctx)
+	folder := open(t, drive.Config{HTTPClient: http.DefaultClient, Endpoint: gone.URL, Retry: drive.Retry{Total: -1}})
+	_, err := folder.Info(t.Context())
 	status, ok := errors.AsType[interface {
 		error
 		HTTPStatus() int
@@ -277,10 +275,8 @@ func TestGarbageStaysOutOfErrors(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: &http.Transport{}}, Endpoint: "http://" + listener.Addr().String()})
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
-	defer cancel()
-	if _, err := folder.Info(ctx); err == nil || strings.Contains(err.Error(), "at-secret") {
+	folder := open(t, drive.Config{HTTPClient: &http.Client{Transport: &http.Transport{}}, Endpoint: "http://" + listener.Addr().String(), Retry: drive.Retry{Total: -1}})
+	if _, err := folder.Info(t.Context()); err == nil || strings.Contains(err.Error(), "at-secret") {
 		t.Errorf("%v, want an error without the garbage", err)
 	}
 }

@@ -651,10 +651,8 @@ func TestErrorsDoNotShowTheSession(t *testing.T) {
 	json.Unmarshal(session, &fields)
 	_, secret, _ := strings.Cut(fields.URL, "upload_id=")
 	srv.Inject(drivetest.Fault{Op: drivetest.OpUploadStatus, Times: -1, Performed: true, Cut: true})
-	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond) // shorter than the first wait
-	defer cancel()
-	_, err := folder.Put(ctx, "a.bin", bytes.NewReader(random(5*chunk)), drive.PutOptions{Resume: kept(t, session)})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, Retry: drive.Retry{Total: -1}})
+	_, err := folder.Put(t.Context(), "a.bin", bytes.NewReader(random(5*chunk)), drive.PutOptions{Resume: kept(t, session)})
 	for e := err; e != nil; e = errors.Unwrap(e) {
 		if text := fmt.Sprintf("%v %+v %#v", e, e, e); strings.Contains(text, secret) {
 			t.Errorf("the session shows in %s", text)

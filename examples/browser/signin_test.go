@@ -113,7 +113,7 @@ func (a *app) recorded(h http.Handler) http.Handler {
 // waitFor waits until all of these requests have been answered, in any order.
 func (a *app) waitFor(requests ...string) {
 	a.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(2 * time.Minute)
 	for len(requests) > 0 {
 		select {
 		case got := <-a.requests:

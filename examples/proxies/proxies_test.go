@@ -260,7 +260,7 @@ func (w *world) log(p proxy) string {
 	if p.logs { // no proxy says when it has written its log
 		ticker := time.NewTicker(20 * time.Millisecond)
 		defer ticker.Stop()
-		for late := time.After(30 * time.Second); !strings.Contains(read(), "/callback"); {
+		for late := time.After(2 * time.Minute); !strings.Contains(read(), "/callback"); {
 			select {
 			case <-ticker.C:
 			case <-late:
