@@ -198,6 +198,9 @@ func (m *Manager) refreshIdle(u *user, g Grant) error {
 	ctx, cancel := m.detached()
 	defer cancel()
 	_, _, err := m.refresh(ctx, u, g)
+	if errors.Is(err, ErrNeedsConsent) {
+		m.forget(u) // its last sign-in may have brought an access token
+	}
 	return err
 }
 

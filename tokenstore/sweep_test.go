@@ -160,6 +160,29 @@ func TestSweepCosts(t *testing.T) {
 	})
 }
 
+// A sweep finds that Google has ended a grant: from then on no access token is served,
+// not even the one that the user's last sign-in has brought.
+func TestSweepEndsACachedToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		time.Sleep(100 * 24 * time.Hour)
+		b.signIn(t, b.google.again("openid"))
+		b.token(t) // cached, though the grant is idle
+		b.google.kill(tok.RefreshToken)
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " invalid_grant"}) {
+			t.Errorf("swept %q", got)
+		}
+		_, err := b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonInvalidGrant)
+		if b.google.calls() != 1 {
+			t.Errorf("Google was asked %d times", b.google.calls())
+		}
+	})
+}
+
 // TestSweepOnce checks that one process of a cluster sweeps at a time, and that
 // leases that fail keep none from it.
 func TestSweepOnce(t *testing.T) {
@@ -237,6 +260,62 @@ func TestSweepMeetsARefresh(t *testing.T) {
 		}
 		if g := load(t, memory, janeKey); g.State != tokenstore.Active || !b.google.live[g.RefreshToken] {
 			t.Errorf("the kept grant is %v", g)
+		}
+	})
+}
+
+// A sweep leaves out a user who has disconnected since the Store has listed them.
+func TestSweepMeetsADisconnect(t *testing.T) {
+	memory := new(tokenstore.Memory)
+	store := &hooked{Store: memory}
+	b := join(t, newGoogle(), store, func(c *tokenstore.Config) { c.Store = lists{store, memory} })
+	b.signIn(t, b.google.consent("openid"))
+	store.beforeLoad = func(key tokenstore.Key) error {
+		return memory.Delete(t.Context(), key, tokenstore.AnyVersion)
+	}
+	if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " ok"}) {
+		t.Errorf("swept %q", got)
+	}
+}
+
+// A sweep asks Google for no user during a pause, and does not wait for its end.
+func TestSweepMeetsAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+		b.google.fail = func(string) error { return &refusedError{code: "invalid_client"} }
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		time.Sleep(100 * 24 * time.Hour)
+		if _, err := b.Token(t.Context(), jane); err == nil {
+			t.Error("Token succeeded")
+		}
+		for subject, err := range b.Sweep(t.Context(), tokenstore.SweepOptions{}) {
+			if _, ok := errors.AsType[*tokenstore.PausedError](err); subject != jane || !ok {
+				t.Errorf("Sweep: %q, %v", subject, err)
+			}
+		}
+		if b.google.calls() != 1 {
+			t.Errorf("Google was asked %d times", b.google.calls())
+		}
+	})
+}
+
+// Close waits for the refresh of a sweep: it may bring a new refresh token.
+func TestCloseWaitsForASweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+		b.google.rotate = true
+		b.signIn(t, b.google.consent("openid"))
+		time.Sleep(100 * 24 * time.Hour)
+		b.google.during = func(string) { time.Sleep(time.Second) }
+		go swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0)
+		synctest.Wait() // Google is asked
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if g := load(t, memory, janeKey); !b.google.live[g.RefreshToken] {
+			t.Errorf("kept %v", g)
 		}
 	})
 }
