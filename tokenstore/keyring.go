@@ -152,7 +152,8 @@ func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
 // To stop using a key, or a version of one, at the service: let the service wrap
 // with the next one, wait until every process has started since or a day has
 // passed, run [Sealed.Reseal] in a new process, and destroy the old one only
-// when no backup needs it.
+// when no backup needs it. A process that has unwrapped a data key goes on using it
+// after its key was disabled at the service: only a restart ends that.
 func NewEnvelope(wrap, unwrap func(ctx context.Context, key []byte) ([]byte, error)) (*Envelope, error) {
 	if wrap == nil || unwrap == nil {
 		return nil, errors.New("tokenstore: NewEnvelope needs wrap and unwrap")
