@@ -42,7 +42,7 @@ func TestStringsAreCopied(t *testing.T) {
 			lend(tok.RefreshToken, func(refresh string) {
 				lend("openid "+appData, func(scope string) {
 					lent := (&oauth2.Token{AccessToken: access, RefreshToken: refresh, Expiry: tok.Expiry}).WithExtra(map[string]any{"scope": scope})
-					lend("Bearer", func(kind string) {
+					lend("of some kind", func(kind string) {
 						lent.TokenType = kind
 						if _, err := b.SignIn(t.Context(), subject, lent); err != nil {
 							t.Error(err)
@@ -53,11 +53,20 @@ func TestStringsAreCopied(t *testing.T) {
 		})
 	})
 	got, err := b.Token(t.Context(), jane)
-	if err != nil || got.AccessToken != want.AccessToken || got.TokenType != "Bearer" || b.google.calls() != 0 {
+	if err != nil || got.AccessToken != want.AccessToken || got.TokenType != "of some kind" || b.google.calls() != 0 {
 		t.Errorf("Token = %v after %d refreshes", err, b.google.calls())
 	}
 	if g := b.kept(t); g.RefreshToken != want.RefreshToken || g.Missing("openid", appData) != nil {
 		t.Errorf("kept %v", g)
+	}
+
+	lend("of a key", func(thumbprint string) {
+		if _, err := b.SignIn(t.Context(), john, withExtra(b.google.consent("openid"), "dpop_jkt", thumbprint)); err != nil {
+			t.Error(err)
+		}
+	})
+	if g := load(t, b.store.Store, johnKey); g.KeyThumbprint != "of a key" {
+		t.Errorf("John's refresh token is bound to %q", g.KeyThumbprint)
 	}
 
 	var source oauth2.TokenSource

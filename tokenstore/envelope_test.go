@@ -126,8 +126,11 @@ func TestEnvelopeCallsTheKeyServiceOnce(t *testing.T) {
 func TestEnvelopeMakesAKeyADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, service := newKeyService().envelope(t)
+		const asked = 5 * time.Second // the key service may change its key at any time of those
+		service.before = func(context.Context) error { time.Sleep(asked); return nil }
 		first := seal(t, e, "first")
-		time.Sleep(24*time.Hour - 1)
+		service.before = nil
+		time.Sleep(24*time.Hour - asked - 1)
 		seal(t, e, "second")
 		wantCalls(t, service, 1, 0)
 		if !e.UnderPrimary(first) {
@@ -226,12 +229,15 @@ func TestEnvelopeCallOutlivesItsCaller(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := other.Open(ctx, sealed, []byte("bound")); !errors.Is(err, context.DeadlineExceeded) {
+		memory := bytes.Clone(sealed)
+		if _, err := other.Open(ctx, memory, []byte("bound")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Open, with a deadline: %v", err)
 		}
+		clear(memory) // its next user's
 		if _, err := other.Seal(ctx, nil, nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Seal, after its deadline: %v", err)
 		}
+		wantOpens(t, other, sealed, "text")
 		wantOpens(t, other, sealed, "text")
 		wantCalls(t, service, 1, 1)
 	})
@@ -275,6 +281,36 @@ func TestEnvelopeErrorsShowNoKey(t *testing.T) {
 		t.Fatal("Seal succeeded")
 	}
 	noSecret(t, err, secret)
+}
+
+// What a key service has returned may be wiped, or used for another key, later.
+func TestEnvelopeKeepsNoResults(t *testing.T) {
+	service := newKeyService()
+	var returned [][]byte
+	lent := func(call func(context.Context, []byte) ([]byte, error)) func(context.Context, []byte) ([]byte, error) {
+		return func(ctx context.Context, key []byte) ([]byte, error) {
+			for _, b := range returned {
+				clear(b)
+			}
+			result, err := call(ctx, key)
+			returned = append(returned, result)
+			return result, err
+		}
+	}
+	var envelopes [2]*tokenstore.Envelope
+	for i := range envelopes {
+		var err error
+		if envelopes[i], err = tokenstore.NewEnvelope(lent(service.wrap), lent(service.unwrap)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := seal(t, envelopes[0], "first")
+	wantOpens(t, envelopes[1], first, "first")
+	seal(t, envelopes[1], "second") // clears what came before
+	third := seal(t, envelopes[0], "third")
+	wantOpens(t, envelopes[1], first, "first")
+	wantOpens(t, envelopes[1], third, "third")
+	wantCalls(t, service, 2, 1)
 }
 
 // What the arguments are used for later must not change what was kept of them.

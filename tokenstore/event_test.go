@@ -107,6 +107,34 @@ func TestEvents(t *testing.T) {
 	})
 }
 
+// A refresh token that came after a Disconnect and cannot be revoked is logged,
+// without the response in which Google says why.
+func TestEventOfATokenNotRevoked(t *testing.T) {
+	var log bytes.Buffer
+	revoked := 0
+	b := newBench(t, func(c *tokenstore.Config) {
+		c.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		c.Revoker = revoker(func(string) error {
+			if revoked++; revoked == 1 {
+				return nil
+			}
+			return &oauth2.RetrieveError{Response: &http.Response{Status: "503"}, Body: []byte("the-secret-body")}
+		})
+	})
+	b.google.rotate = true
+	b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+	b.google.during = func(string) {
+		if err := b.Disconnect(t.Context(), jane); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := b.Token(t.Context(), jane)
+	wantReason(t, err, tokenstore.ReasonNone)
+	if got := events(t, &log); !slices.Equal(got, []string{"WARN tokenstore.not_revoked"}) || strings.Contains(log.String(), "the-secret-body") {
+		t.Errorf("events %q: %s", got, log.String())
+	}
+}
+
 func TestEventsOfLeasesAndReplays(t *testing.T) {
 	var log bytes.Buffer
 	a := newAPI(t, nil)

@@ -16,11 +16,12 @@ func TestImport(t *testing.T) {
 	var log bytes.Buffer
 	b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(slog.NewJSONHandler(&log, nil)) })
 	created := time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
-	expiry := time.Now().Add(time.Hour).UTC()
+	used, expiry := created.Add(time.Hour), time.Now().Add(time.Hour).UTC()
 	imported := tokenstore.Grant{
 		RefreshToken:       b.google.consent("").RefreshToken,
 		Scopes:             []string{"openid", "email", appData, "openid"},
 		CreatedAt:          created,
+		RefreshedAt:        used,
 		RefreshTokenExpiry: expiry,
 		AccessToken:        "ya29.not-worth-taking", Expiry: expiry,
 		State: tokenstore.NeedsConsent, Reason: "of another software", Version: "7",
@@ -33,7 +34,7 @@ func TestImport(t *testing.T) {
 	g := b.kept(t)
 	scopes := []string{appData, "https://www.googleapis.com/auth/userinfo.email", "openid"}
 	if g.RefreshToken != imported.RefreshToken || !slices.Equal(g.Scopes, scopes) || !g.CreatedAt.Equal(created) || !g.RefreshTokenExpiry.Equal(expiry) ||
-		g.AccessToken != "" || g.State != tokenstore.Active || g.Reason != "" || !g.RefreshedAt.IsZero() || g.UpdatedAt.IsZero() {
+		g.AccessToken != "" || g.State != tokenstore.Active || g.Reason != "" || !g.RefreshedAt.Equal(used) || g.UpdatedAt.IsZero() {
 		t.Errorf("the record is %v, created at %v, ends at %v", g, g.CreatedAt, g.RefreshTokenExpiry)
 	}
 	if got := events(t, &log); !slices.Equal(got, []string{"INFO tokenstore.imported"}) {
@@ -159,13 +160,21 @@ func TestImportRefuses(t *testing.T) {
 // TestImportCopies checks that the record keeps none of the caller's memory.
 func TestImportCopies(t *testing.T) {
 	b := newBench(t)
-	scopes := []string{"openid"}
-	if _, err := b.Import(t.Context(), jane, tokenstore.Grant{RefreshToken: "1//imported", Scopes: scopes}); err != nil {
-		t.Fatal(err)
-	}
+	const refreshToken, thumbprint, scope = "1//imported", "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", "openid"
+	scopes := make([]string, 1)
+	lend(refreshToken, func(rt string) {
+		lend(thumbprint, func(jkt string) {
+			lend(scope, func(s string) {
+				scopes[0] = s
+				if _, err := b.Import(t.Context(), jane, tokenstore.Grant{RefreshToken: rt, KeyThumbprint: jkt, Scopes: scopes}); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	})
 	scopes[0] = "changed"
-	if g := b.kept(t); !slices.Equal(g.Scopes, []string{"openid"}) {
-		t.Errorf("scopes are %q", g.Scopes)
+	if g := b.kept(t); g.RefreshToken != refreshToken || g.KeyThumbprint != thumbprint || !slices.Equal(g.Scopes, []string{scope}) {
+		t.Errorf("kept %q, bound to %q, with scopes %q", g.RefreshToken, g.KeyThumbprint, g.Scopes)
 	}
 }
 

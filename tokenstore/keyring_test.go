@@ -42,7 +42,7 @@ func TestKeyringKeys(t *testing.T) {
 	if _, err := ring(t, 2, 3).Open(t.Context(), sealed, []byte("bound")); !errors.Is(err, tokenstore.ErrSealed) {
 		t.Errorf("without the key: Open: %v", err)
 	}
-	if !ring(t, 1, 2).UnderPrimary(sealed) || ring(t, 2, 1).UnderPrimary(sealed) || ring(t, 1).UnderPrimary(nil) {
+	if !ring(t, 1, 2).UnderPrimary(sealed) || ring(t, 2, 1).UnderPrimary(sealed) || ring(t, 1).UnderPrimary(nil) || new(tokenstore.Keyring).UnderPrimary(sealed) {
 		t.Error("UnderPrimary is wrong")
 	}
 }

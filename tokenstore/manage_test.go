@@ -33,6 +33,24 @@ func TestGrant(t *testing.T) {
 	}
 }
 
+// Grant saves what is pending first, and shows the record as it is if that fails.
+func TestGrantOfAnUnsavedSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		before := b.signIn(t, b.google.consent("openid"))
+		b.store.beforeSave = func(tokenstore.Grant) error { return errDown }
+		tok := b.google.consent("openid")
+		b.signInUnsaved(t, tok)
+		if got, err := b.Grant(t.Context(), jane); err != nil || got.RefreshToken != before.RefreshToken {
+			t.Errorf("Grant, while the store is down = %v, %v", got, err)
+		}
+		b.store.beforeSave = nil
+		if got, err := b.Grant(t.Context(), jane); err != nil || got.RefreshToken != tok.RefreshToken {
+			t.Errorf("Grant = %v, %v", got, err)
+		}
+	})
+}
+
 func TestRevoked(t *testing.T) {
 	b := newBench(t)
 	if err := b.MarkRevoked(t.Context(), jane, "hijacking", time.Time{}); err != nil {
@@ -183,6 +201,9 @@ func TestRevokedToken(t *testing.T) {
 			if _, err := b.Token(t.Context(), jane); (err != nil) != (c.want == tokenstore.NeedsConsent) {
 				t.Errorf("Token: %v", err)
 			}
+			if n := b.Stats().Cached; (n == 0) != (c.want == tokenstore.NeedsConsent) {
+				t.Errorf("%d users are in memory", n)
+			}
 		})
 	}
 	b := newBench(t) // its store finds nothing
@@ -314,6 +335,10 @@ func TestDisconnect(t *testing.T) {
 	}
 	if err := b.Disconnect(t.Context(), jane); err != nil {
 		t.Errorf("Disconnect again: %v", err)
+	}
+	save(t, b.store.Store, janeKey, tokenstore.Grant{State: tokenstore.NeedsConsent}) // no refresh token: nothing to revoke
+	if err := b.Disconnect(t.Context(), jane); err != nil || len(b.google.revoked) != 1 {
+		t.Errorf("Disconnect: %v; revoked %q", err, b.google.revoked)
 	}
 }
 

@@ -14,6 +14,24 @@ func TestMemory(t *testing.T) {
 	tokenstoretest.Run(t, func(*testing.T) tokenstore.Store { return new(tokenstore.Memory) })
 }
 
+// A Memory keeps keys and purposes, which may be in memory that is used again.
+func TestMemoryCopiesKeys(t *testing.T) {
+	var m tokenstore.Memory
+	lend(jane, func(subject string) {
+		key := tokenstore.Key{ClientID: client, Subject: subject}
+		save(t, &m, key, tokenstore.Grant{RefreshToken: "1//refresh"})
+		lend("test", func(purpose string) {
+			if _, ok, err := m.Lease(t.Context(), key, purpose, time.Hour); !ok || err != nil {
+				t.Errorf("Lease = %v, %v", ok, err)
+			}
+		})
+	})
+	load(t, &m, janeKey)
+	if _, ok, err := m.Lease(t.Context(), janeKey, "test", time.Hour); ok || err != nil {
+		t.Errorf("Lease, while it is held = %v, %v", ok, err)
+	}
+}
+
 func TestMemoryLeaseExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m tokenstore.Memory

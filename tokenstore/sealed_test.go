@@ -290,8 +290,8 @@ func TestManagerOverASealedRecord(t *testing.T) {
 	if _, err := b.SignIn(t.Context(), jane, b.google.again("openid")); !errors.Is(err, tokenstore.ErrSealed) || errors.Is(err, tokenstore.ErrNeedsConsent) {
 		t.Errorf("SignIn without a refresh token: %v", err)
 	}
-	if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) {
-		t.Errorf("Token: %v", err)
+	if _, err := b.Token(t.Context(), jane); !errors.Is(err, tokenstore.ErrSealed) || statusOf(err) != 500 {
+		t.Errorf("Token: %v with the status %d, which promises that it passes", err, statusOf(err))
 	}
 	if err := b.MarkRevoked(t.Context(), jane, "", time.Time{}); !errors.Is(err, tokenstore.ErrSealed) {
 		t.Errorf("Revoked: %v", err)
@@ -340,6 +340,9 @@ func TestSealedWithoutItsSealer(t *testing.T) {
 	wantUnavailable(t, "Load", err)
 	_, err = s.Save(t.Context(), janeKey, g)
 	wantUnavailable(t, "Save", err)
+	if _, err = s.Save(t.Context(), tokenstore.Key{ClientID: client}, g); !errors.Is(err, tokenstore.ErrSubject) {
+		t.Errorf("Save without a subject: %v", err)
+	}
 	if bytesOf(t, load(t, inner, janeKey)) != raw {
 		t.Error("the record was changed")
 	}
@@ -431,11 +434,14 @@ func TestResealPassesOverWhatDoesNotOpen(t *testing.T) {
 	inner := new(tokenstore.Memory)
 	keys := fill(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}, 3)
 	foreign := tokenstore.Key{ClientID: client, Subject: "00001x"}
-	save(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 9)}, foreign, tokenstore.Grant{RefreshToken: "1//r"})
+	for _, subject := range []string{foreign.Subject, "00001y"} {
+		key := tokenstore.Key{ClientID: client, Subject: subject}
+		save(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 9)}, key, tokenstore.Grant{RefreshToken: "1//r"})
+	}
 	raw := bytesOf(t, load(t, inner, foreign))
 	s := &tokenstore.Sealed{Store: inner, Sealer: ring(t, 2, 1)}
 	n, err := s.Reseal(t.Context(), tokenstore.Key{}, nil)
-	if n != len(keys) || !errors.Is(err, tokenstore.ErrSealed) || !strings.Contains(err.Error(), foreign.Subject) {
+	if n != len(keys) || !errors.Is(err, tokenstore.ErrSealed) || !strings.HasSuffix(err.Error(), "2 of them, the first that of 00001x") {
 		t.Errorf("Reseal = %d, %v", n, err)
 	}
 	if bytesOf(t, load(t, inner, foreign)) != raw {
@@ -485,6 +491,54 @@ func TestResealAgainstAConflict(t *testing.T) {
 	}
 	if got := load(t, &tokenstore.Sealed{Store: memory, Sealer: ring(t, 2)}, key); got.RefreshToken != "1//newer" {
 		t.Errorf("kept %v", got)
+	}
+
+	h.beforeLoad = func(tokenstore.Key) error { return memory.Delete(t.Context(), key, tokenstore.AnyVersion) }
+	if n, err := s.Reseal(t.Context(), tokenstore.Key{}, nil); n != 0 || err != nil {
+		t.Errorf("Reseal of a record that is deleted once it is listed = %d, %v", n, err)
+	}
+}
+
+// The last key that Reseal reports is where the next one goes on: a record that was
+// not written, or did not open because the time was up, is not passed over.
+func TestResealReportsNoKeyBeforeItIsDone(t *testing.T) {
+	inner := new(tokenstore.Memory)
+	fill(t, &tokenstore.Sealed{Store: inner, Sealer: ring(t, 1)}, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	full := &hooked{Store: inner, beforeSave: func(tokenstore.Grant) error { return errDown }}
+	for _, c := range []struct {
+		sealed *tokenstore.Sealed
+		want   error
+	}{
+		{&tokenstore.Sealed{Store: listed{full, inner}, Sealer: ring(t, 2, 1)}, errDown},
+		{&tokenstore.Sealed{Store: inner, Sealer: opens{ring(t, 1), func() ([]byte, error) {
+			cancel()
+			return nil, fmt.Errorf("%w: %w", tokenstore.ErrSealed, ctx.Err())
+		}}}, context.Canceled},
+	} {
+		n, err := c.sealed.Reseal(ctx, tokenstore.Key{}, func(key tokenstore.Key) { t.Errorf("%v is done", key) })
+		if n != 0 || !errors.Is(err, c.want) {
+			t.Errorf("Reseal = %d, %v, want %v", n, err, c.want)
+		}
+	}
+}
+
+// opens is a Sealer with another Open.
+type opens struct {
+	tokenstore.Sealer
+	open func() ([]byte, error)
+}
+
+func (o opens) Open(context.Context, []byte, []byte) ([]byte, error) { return o.open() }
+
+// What a Sealer opens may be something else that it has sealed.
+func TestSealedOpensOtherContent(t *testing.T) {
+	for _, content := range []string{"", "\x05four", "\xff"} {
+		s := &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: opens{ring(t, 1), func() ([]byte, error) { return []byte(content), nil }}}
+		save(t, s, janeKey, tokenstore.Grant{RefreshToken: "1//refresh"})
+		if g, err := s.Load(t.Context(), janeKey); !errors.Is(err, tokenstore.ErrSealed) {
+			t.Errorf("%q: Load = %v, %v", content, g, err)
+		}
 	}
 }
 
@@ -649,6 +703,27 @@ func TestSealedCallsShareNoMemory(t *testing.T) {
 			t.Fatalf("loaded %q, want %q", got.RefreshToken, g.RefreshToken)
 		}
 	}
+}
+
+// A Sealer may append to an argument: what is behind it is not the other one.
+func TestSealedArgumentsAreApart(t *testing.T) {
+	s := &tokenstore.Sealed{Store: new(tokenstore.Memory), Sealer: appends{ring(t, 1)}}
+	save(t, s, janeKey, tokenstore.Grant{RefreshToken: "1//refresh"})
+	if g := load(t, s, janeKey); g.RefreshToken != "1//refresh" {
+		t.Errorf("Load = %v", g)
+	}
+}
+
+type appends struct{ tokenstore.Sealer }
+
+func (a appends) Seal(ctx context.Context, plaintext, associated []byte) ([]byte, error) {
+	_ = append(plaintext, "more"...)
+	return a.Sealer.Seal(ctx, plaintext, associated)
+}
+
+func (a appends) Open(ctx context.Context, sealed, associated []byte) ([]byte, error) {
+	_ = append(sealed, "more"...)
+	return a.Sealer.Open(ctx, sealed, associated)
 }
 
 type interrupted struct {

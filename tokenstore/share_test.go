@@ -1,8 +1,10 @@
 package tokenstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -135,13 +137,18 @@ func (f leaser) Lease(context.Context, tokenstore.Key, string, time.Duration) (f
 func TestABrokenLeaser(t *testing.T) {
 	for name, err := range map[string]error{"broken": errDown, "unsupported": errors.ErrUnsupported} {
 		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
 			all := cluster(t, 1, func(c *tokenstore.Config) {
 				c.Leaser = leaser(func() (func(), bool, error) { return nil, false, err })
+				c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			})
 			all[0].signIn(t, &oauth2.Token{RefreshToken: all[0].google.consent("openid").RefreshToken})
 			all[0].token(t)
 			if all[0].google.calls() != 1 {
 				t.Errorf("%d calls", all[0].google.calls())
+			}
+			if warned := log.Len() > 0; warned != (err == errDown) {
+				t.Errorf("the log is %q", log.String())
 			}
 		})
 	}
@@ -345,6 +352,25 @@ func TestSharedTokenThatEndsBeforeTheLook(t *testing.T) {
 		old := b.token(t)
 		time.Sleep(21 * time.Second)
 		if b.token(t) == old {
+			t.Error("an access token is served after its end")
+		}
+	})
+}
+
+// Nor is one from a process whose clock is ahead.
+func TestSharedTokenByAWrongClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := cluster(t, 1)[0]
+		now := time.Now()
+		save(t, b.store.Store, janeKey, tokenstore.Grant{
+			RefreshToken: b.google.consent("openid").RefreshToken,
+			AccessToken:  "ya29.shared", Expiry: now.Add(20 * time.Second), RefreshedAt: now.Add(time.Hour),
+		})
+		if got := b.token(t); got != "ya29.shared" {
+			t.Errorf("Token = %q", got)
+		}
+		time.Sleep(21 * time.Second)
+		if b.token(t) == "ya29.shared" {
 			t.Error("an access token is served after its end")
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -47,6 +48,32 @@ func TestTokenIsRefreshedAhead(t *testing.T) {
 		}
 		if b.token(t) == tok.AccessToken || b.google.calls() != 1 {
 			t.Error("the new token is not cached")
+		}
+	})
+}
+
+// Tokens that end at the same time are not all replaced at the same time.
+func TestRefreshesAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *tokenstore.Config) { c.RefreshAhead = 10 * time.Minute })
+		const users = 20
+		end := time.Now().Add(time.Hour)
+		for i := range users {
+			tok := b.google.consent("openid")
+			tok.Expiry = end
+			if _, err := b.SignIn(t.Context(), fmt.Sprint(i), tok); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(17 * time.Second)
+		}
+		time.Sleep(time.Until(end) - 450*time.Second)
+		for i := range users {
+			if _, err := b.Token(t.Context(), fmt.Sprint(i)); err != nil {
+				t.Error(err)
+			}
+		}
+		if n := b.google.calls(); n < users/4 || n > users*3/4 {
+			t.Errorf("%d of %d tokens were replaced at the same time", n, users)
 		}
 	})
 }
@@ -95,6 +122,21 @@ func TestTokenWithoutExpiry(t *testing.T) {
 			t.Error("expires_in was not honoured")
 		}
 	})
+}
+
+// A life that is too long for a time.Duration, or for nanoseconds since 1970, is a year.
+func TestTokenOfALongLife(t *testing.T) {
+	for name, change := range map[string]func(*oauth2.Token){
+		"expiry":     func(tok *oauth2.Token) { tok.Expiry = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) },
+		"expires_in": func(tok *oauth2.Token) { tok.Expiry, tok.ExpiresIn = time.Time{}, math.MaxInt64 },
+	} {
+		b := newBench(t)
+		b.google.respond = func(tok *oauth2.Token) *oauth2.Token { change(tok); return tok }
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		if b.token(t) != b.token(t) || b.google.calls() != 1 {
+			t.Errorf("%s: %d refreshes, want one", name, b.google.calls())
+		}
+	}
 }
 
 // Failures do not show while the cached token works, and each caller waits once at
