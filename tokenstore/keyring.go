@@ -24,10 +24,11 @@ type Keyring struct{ sealer }
 
 // An Envelope is a [Sealer] like a Keyring whose data keys are random, and wrapped
 // by a key service, such as Cloud KMS, AWS KMS, Vault or a Tink AEAD. The wrapped
-// key is part of what is sealed, and 4096 unwrapped keys are kept in memory. So the
-// key service is called once a day by each process that seals, and once by each
-// process for each data key of another one: never for each record. Callers who need
-// the same key share one call, which goes on for up to 10 seconds when they leave.
+// key is part of what is sealed, and up to 4096 unwrapped keys are kept in memory. So
+// the key service is called once a day by each process that seals, and, while the
+// records have no more data keys than that, once by each process for each of them, not
+// for each record. Callers who need the same key share one call, which goes on for up
+// to 10 seconds when they leave.
 //
 // It is safe for concurrent use and shows no key when printed.
 type Envelope struct{ sealer }

@@ -100,7 +100,8 @@ func (s *Store) Find(ctx context.Context, tokenHash string) iter.Seq2[tokenstore
 				return
 			}
 			for _, entry := range found {
-				if !yield(parseMember(entry[len(tokenHash)+1:]), nil) {
+				_, member, _ := strings.Cut(entry, "\x00")
+				if !yield(parseMember(member), nil) {
 					return
 				}
 			}
