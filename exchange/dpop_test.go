@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -590,7 +591,7 @@ func compareProof(b *testing.B, plain exchange.Config, signIn func(*exchange.Cli
 func proofAllocs(t testing.TB, key crypto.Signer) float64 {
 	refresh := func(key crypto.Signer) float64 {
 		c := newClient(t, memory{}, withKey(key))
-		return testing.AllocsPerRun(20, func() {
+		return leastAllocs(func() {
 			if _, err := c.Refresh(t.Context(), refreshToken); err != nil {
 				t.Fatal(err)
 			}
@@ -601,11 +602,21 @@ func proofAllocs(t testing.TB, key crypto.Signer) float64 {
 
 func signatureAllocs(t testing.TB, key *ecdsa.PrivateKey) float64 {
 	digest := sha256.Sum256(nil)
-	return testing.AllocsPerRun(20, func() {
+	return leastAllocs(func() {
 		if _, err := key.Sign(nil, digest[:], crypto.SHA256); err != nil {
 			t.Fatal(err)
 		}
 	})
+}
+
+// leastAllocs returns how many allocations f takes. The runtime counts those of the
+// whole process, so the least of several averages is f's own.
+func leastAllocs(f func()) float64 {
+	least := math.Inf(1)
+	for range 5 {
+		least = min(least, testing.AllocsPerRun(20, f))
+	}
+	return least
 }
 
 // A proof takes 5 allocations beside the signature, and 9 with a key service, which
