@@ -21,8 +21,9 @@
 // # Several processes
 //
 // Processes that share the directory exclude each other by advisory locks
-// (flock) on the subdirectories. A network file system may not have them.
-// Windows, AIX, Solaris, js and wasip1 do not have them either: there [Open]
+// (flock) on the subdirectories. A network file system may have no such locks, or
+// locks that only the processes of one computer see: then two computers overwrite
+// each other's grants. Windows, AIX, Solaris, js and wasip1 have none: there [Open]
 // returns an error that wraps [errors.ErrUnsupported].
 package dirstore
 
