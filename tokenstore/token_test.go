@@ -133,7 +133,7 @@ func TestTokenOfALongLife(t *testing.T) {
 		b := newBench(t)
 		b.google.respond = func(tok *oauth2.Token) *oauth2.Token { change(tok); return tok }
 		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
-		if b.token(t) != b.token(t) || b.google.calls() != 1 {
+		if first := b.token(t); b.token(t) != first || b.google.calls() != 1 {
 			t.Errorf("%s: %d refreshes, want one", name, b.google.calls())
 		}
 	}
