@@ -238,7 +238,7 @@ func isRefusal(status int) bool {
 func refusalOf(res *http.Response) error {
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols {
-		return errBadAnswer // the body is the connection, and a read of it would not end with the context
+		return errBadAnswer // Body is the raw connection: reading it does not stop when ctx ends
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	if err != nil {

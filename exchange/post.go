@@ -150,7 +150,7 @@ func (c *Client) do(req *http.Request, into *response) (body []byte, answered bo
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil, true, nil // the body is the connection, and a read of it would not end with the context
+		return nil, true, nil // Body is the raw connection: reading it does not stop when ctx ends
 	}
 	size := resp.ContentLength
 	if size < 0 || size > maxResponse {

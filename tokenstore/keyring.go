@@ -24,11 +24,11 @@ type Keyring struct{ sealer }
 
 // An Envelope is a [Sealer] like a Keyring whose data keys are random, and wrapped
 // by a key service, such as Cloud KMS, AWS KMS, Vault or a Tink AEAD. The wrapped
-// key is part of what is sealed, and up to 4096 unwrapped keys are kept in memory. So
-// the key service is called once a day by each process that seals, and, while the
-// records have no more data keys than that, once by each process for each of them, not
-// for each record. Callers who need the same key share one call, which goes on for up
-// to 10 seconds when they leave.
+// key is part of what is sealed. A process that seals calls the key service once a day.
+// A process that opens records calls it once for each data key and keeps up to 4096
+// unwrapped keys in memory; it calls more often if the records have more data keys.
+// Callers who need the same key share one call, which continues for up to 10 seconds
+// if they give up.
 //
 // It is safe for concurrent use and shows no key when printed.
 type Envelope struct{ sealer }
@@ -153,8 +153,8 @@ func NewKeyring(primary []byte, old ...[]byte) (*Keyring, error) {
 // To stop using a key, or a version of one, at the service: let the service wrap
 // with the next one, wait until every process has started since or a day has
 // passed, run [Sealed.Reseal] in a new process, and destroy the old one only
-// when no backup needs it. A process that has unwrapped a data key goes on using it
-// after its key was disabled at the service: only a restart ends that.
+// when no backup needs it. A process uses the data keys that it has unwrapped until it
+// restarts, even if the service has disabled the key that wraps them.
 func NewEnvelope(wrap, unwrap func(ctx context.Context, key []byte) ([]byte, error)) (*Envelope, error) {
 	if wrap == nil || unwrap == nil {
 		return nil, errors.New("tokenstore: NewEnvelope needs wrap and unwrap")

@@ -199,7 +199,7 @@ func (m *Manager) refreshIdle(u *user, g Grant) error {
 	defer cancel()
 	_, _, err := m.refresh(ctx, u, g)
 	if errors.Is(err, ErrNeedsConsent) {
-		m.forget(u) // its last sign-in may have brought an access token
+		m.forget(u) // a sign-in without a refresh token may have cached an access token
 	}
 	return err
 }

@@ -103,7 +103,8 @@ func (m *Manager) settle(ctx context.Context, u *user) error {
 	return nil
 }
 
-// settleOne saves a pending write, and caches the access token that came with it.
+// settleOne saves a pending write, and caches the access token that came with it. A
+// refusal ends the cached one.
 func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 	generation := u.generation.Load()
 	g, err := m.save(ctx, u, w, nil)
@@ -113,7 +114,13 @@ func (m *Manager) settleOne(ctx context.Context, u *user, w *write) error {
 	if err != nil {
 		return err
 	}
-	if g.State != Active || g.RefreshToken != w.response.refreshToken {
+	if g.State != Active {
+		if u.generation.Load() == generation {
+			m.forget(u)
+		}
+		return nil
+	}
+	if g.RefreshToken != w.response.refreshToken {
 		return nil // it had been saved before, and more has come of it
 	}
 	c := w.response.access

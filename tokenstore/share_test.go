@@ -357,7 +357,7 @@ func TestSharedTokenThatEndsBeforeTheLook(t *testing.T) {
 	})
 }
 
-// Nor is one from a process whose clock is ahead.
+// An access token shared by a process whose clock is ahead is not served after its end.
 func TestSharedTokenByAWrongClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := cluster(t, 1)[0]

@@ -160,8 +160,8 @@ func TestSweepCosts(t *testing.T) {
 	})
 }
 
-// A sweep finds that Google has ended a grant: from then on no access token is served,
-// not even the one that the user's last sign-in has brought.
+// A sweep in which Google refuses the refresh token also ends the access token that a
+// sign-in without a refresh token has cached.
 func TestSweepEndsACachedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		memory := new(tokenstore.Memory)
@@ -180,6 +180,32 @@ func TestSweepEndsACachedToken(t *testing.T) {
 		if b.google.calls() != 1 {
 			t.Errorf("Google was asked %d times", b.google.calls())
 		}
+	})
+}
+
+// The same if the store is down when Google refuses, and takes the refusal later.
+func TestSweepEndsACachedTokenLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		store := &hooked{Store: memory}
+		b := join(t, newGoogle(), store, func(c *tokenstore.Config) { c.Store = lists{store, memory} })
+		tok := b.google.consent("openid")
+		b.signIn(t, tok)
+		time.Sleep(100 * 24 * time.Hour)
+		b.signIn(t, b.google.again("openid"))
+		b.google.kill(tok.RefreshToken)
+		b.google.during = func(string) { store.beforeLoad = func(tokenstore.Key) error { return errDown } }
+		for subject, err := range b.Sweep(t.Context(), tokenstore.SweepOptions{}) {
+			if subject != jane || !errors.Is(err, errDown) {
+				t.Errorf("Sweep: %q, %v", subject, err)
+			}
+		}
+		store.beforeLoad = nil
+		if err := b.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		_, err := b.Token(t.Context(), jane)
+		wantReason(t, err, tokenstore.ReasonInvalidGrant)
 	})
 }
 

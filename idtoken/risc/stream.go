@@ -342,7 +342,7 @@ func (s *Stream) send(ctx context.Context, token, path string, body, result any)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		resp.Body = http.NoBody // it was the connection, and a read of it would not end with the context
+		return refusedBy(resp.StatusCode, nil, token) // Body is the raw connection: reading it does not stop when ctx ends
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
