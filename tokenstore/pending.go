@@ -11,11 +11,13 @@ import (
 // hasPending reports whether there are pending writes.
 func (a *activity) hasPending() bool { return a.rotation != nil || a.signIns != nil }
 
-// remember makes w pending. A user has at most one pending rotation or refusal:
-// while there is one, the Refresher is not asked again. A later sign-in displaces
-// earlier pending ones, unless it only narrows them.
-func (m *Manager) remember(u *user, w *write) {
+// remember makes w pending, and notes whether that is because the record cannot be
+// unsealed. A user has at most one pending rotation or refusal: while there is one,
+// the Refresher is not asked again. A later sign-in displaces earlier pending ones,
+// unless it only narrows them.
+func (m *Manager) remember(u *user, w *write, sealed bool) {
 	u.mu.Lock()
+	w.sealed = sealed
 	if a := u.activity; w.kind != signInWrite {
 		a.rotation = w
 	} else if !slices.Contains(a.signIns, w) {

@@ -103,7 +103,7 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	}
 	err := m.settle(ctx, u)
 	if pending := u.nextWrite(); err != nil && pending != nil && pending.kind != refusalWrite {
-		m.remember(u, w) // after those before it: the record is not yet the one to compare it with
+		m.remember(u, w, false) // after those before it: the record is not yet the one to compare it with
 		m.forget(u)
 		return Grant{}, m.notSaved(u, w, err)
 	}

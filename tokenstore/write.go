@@ -21,7 +21,7 @@ type write struct {
 	reason   string    // of a refusal
 	at       time.Time // when it came in, by this process's clock
 	lineage  lineage   // the sign-in that it is, or that sent goes back to
-	sealed   bool      // pending, because the record cannot be unsealed
+	sealed   bool      // pending, because the record cannot be unsealed; guarded by user.mu too
 
 	// Of a sign-in:
 	before *Grant // the record that was there first; nil: it could not be read
@@ -112,8 +112,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g 
 			break // another try is of no use, or not yet: the rotation comes first
 		}
 	}
-	w.sealed = errors.Is(err, ErrSealed)
-	m.remember(u, w)
+	m.remember(u, w, errors.Is(err, ErrSealed))
 	m.event(ctx, slog.LevelError, "tokenstore.unsaved", u.subject, slog.String("what", string(w.kind)), errorAttr(err))
 	return Grant{}, err
 }
