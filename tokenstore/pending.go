@@ -79,7 +79,9 @@ func (u *user) nextWrite() *write {
 
 // rotationPending reports whether a rotation waits to be saved.
 func (u *user) rotationPending() bool {
-	w := u.nextWrite()
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	w := u.activity.rotation
 	return w != nil && w.kind == rotationWrite
 }
 
@@ -96,6 +98,11 @@ func (m *Manager) settle(ctx context.Context, u *user) error {
 		return failedForNow("waiting for another call about", u.subject, err)
 	}
 	defer unlock()
+	u.mu.Lock()
+	if w := u.activity.rotation; w != nil {
+		w.sealed = false // unless that shows again
+	}
+	u.mu.Unlock()
 	for w := u.nextWrite(); w != nil; w = u.nextWrite() {
 		err := m.settleOne(ctx, u, w)
 		if err != nil && !(w.sealed && u.nextWrite() != w) {

@@ -616,6 +616,33 @@ func TestSealedRotationGoesFirstAgain(t *testing.T) {
 	})
 }
 
+// So it does when the key comes back while both wait, even between the two.
+func TestSealedRotationGoesFirstAfterASignIn(t *testing.T) {
+	for name, loads := range map[string]int{"before the rotation": 0, "after the rotation": 1} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := new(unopened)
+				b := sealedRotation(t, store, "openid "+appData)
+				if _, err := b.SignIn(t.Context(), jane, b.google.consent("openid")); !errors.Is(err, tokenstore.ErrSealed) {
+					t.Errorf("SignIn: %v", err)
+				}
+				b.store.beforeLoad = func(tokenstore.Key) error {
+					store.closed = loads > 0
+					loads--
+					return nil
+				}
+				_ = b.Flush(t.Context()) // in the second case the sign-in has to wait
+				if err := b.Flush(t.Context()); err != nil {
+					t.Errorf("Flush: %v", err)
+				}
+				if got := load(t, store.Memory, janeKey); got.Missing(appData) != nil || !b.google.live[got.RefreshToken] {
+					t.Errorf("kept %v", got)
+				}
+			})
+		})
+	}
+}
+
 // A sign-in waits behind a rotation, and the record turns out to be sealed: the sign-in is
 // saved all the same, at once.
 func TestSignInBehindASealedRotation(t *testing.T) {
