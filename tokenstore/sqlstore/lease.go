@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
@@ -23,7 +24,8 @@ func (s *Store) Lease(ctx context.Context, key tokenstore.Key, purpose string, t
 	if err := cmp.Or(key.Validate(), tokenstore.ValidatePurpose(purpose)); err != nil {
 		return nil, false, fmt.Errorf("sqlstore: %s: %w", doing, err)
 	}
-	lease := []any{key.ClientID, key.Subject, purpose}
+	// The release may come when the memory of a request is another one's.
+	lease := []any{strings.Clone(key.ClientID), strings.Clone(key.Subject), strings.Clone(purpose)}
 	owner := rand.Text()
 	args := append(lease[:3:3], owner, max(ttl.Milliseconds(), 1))
 	ok, err = s.acquire(ctx, lease, owner, args)

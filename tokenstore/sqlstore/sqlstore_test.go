@@ -9,6 +9,8 @@ import (
 	"iter"
 	"strings"
 	"testing"
+	"time"
+	"unsafe"
 
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
 	"github.com/seed3a054f9c/googlesignin/tokenstore/sqlstore"
@@ -420,5 +422,27 @@ func TestUnknownDialect(t *testing.T) {
 	}
 	if s := sqlstore.Dialect(9).String(); s != "unknown dialect" {
 		t.Errorf("Dialect(9) is %q", s)
+	}
+}
+
+// The strings of a lease may be memory that is another request's when it ends.
+func TestLeaseKeepsItsStrings(t *testing.T) {
+	var got []driver.NamedValue
+	db := &fakeDB{respond: func(_ string, args []driver.NamedValue) response {
+		got = args
+		return response{changed: 1}
+	}}
+	memory := []byte("client subject sweep")
+	lent := strings.Fields(unsafe.String(&memory[0], len(memory)))
+	release, ok, err := db.open(t, sqlstore.SQLite, "").Lease(t.Context(), tokenstore.Key{ClientID: lent[0], Subject: lent[1]}, lent[2], time.Minute)
+	if err != nil || !ok {
+		t.Fatal(ok, err)
+	}
+	clear(memory)
+	release()
+	for n, want := range []string{"client", "subject", "sweep"} {
+		if got[n].Value != want {
+			t.Errorf("the release is about %q, want %q", got[n].Value, want)
+		}
 	}
 }
