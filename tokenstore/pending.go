@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+
+	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/background"
 )
 
 // hasPending reports whether there are pending writes.
@@ -35,6 +37,14 @@ func (m *Manager) remember(u *user, w *write, sealed bool) {
 	}
 	u.mu.Unlock()
 	m.users.notePending(u)
+}
+
+// rememberUnless is for a deferred call, and makes w pending unless *done: a Store has
+// panicked, which net/http recovers, and the process goes on.
+func (m *Manager) rememberUnless(done *bool, u *user, w *write) {
+	if !*done {
+		m.remember(u, w, false)
+	}
 }
 
 // compare orders two sign-ins of this process: by Google's clock, if it says.
@@ -161,10 +171,16 @@ func (m *Manager) takeAlong() {
 		return
 	}
 	defer m.release(u)
+	if len(u.activity.saving) > 0 {
+		return // another call does it; waiting for that, one for each Save would pile up
+	}
 	m.inBackground(u, func() {
-		ctx, cancel := m.detached()
-		defer cancel()
-		_ = m.settle(ctx, u) // it stays pending, and was logged
+		t := background.NewTask() // a Store that panics for one user ends no process: the user's next call panics
+		t.Run(func() error {
+			ctx, cancel := m.detached()
+			defer cancel()
+			return m.settle(ctx, u) // what fails stays pending, and was logged
+		})
 	})
 }
 

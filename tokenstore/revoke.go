@@ -23,12 +23,7 @@ import (
 // A reason is up to 64 lower-case letters, digits, hyphens and underscores;
 // if it is anything else, [ReasonRevoked] is used.
 func (m *Manager) MarkRevoked(ctx context.Context, subject, reason string, at time.Time) error {
-	u, err := m.acquire(subject)
-	if err != nil {
-		return err
-	}
-	defer m.release(u)
-	return m.revoked(ctx, u, reason, func(g Grant) bool {
+	return m.revoked(ctx, subject, reason, func(g Grant) bool {
 		signedIn := g.lineage.at
 		if !g.lineage.byGoogle {
 			signedIn = signedIn.Add(-time.Minute)
@@ -56,10 +51,7 @@ func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string
 		if key.ClientID != m.config.ClientID {
 			continue
 		}
-		u := m.users.acquire(key.Subject)
-		err := m.revoked(ctx, u, reason, hasToken)
-		m.release(u)
-		if err != nil {
+		if err := m.revoked(ctx, key.Subject, reason, hasToken); err != nil {
 			return err
 		}
 	}
@@ -67,7 +59,12 @@ func (m *Manager) MarkTokenRevoked(ctx context.Context, tokenHash, reason string
 }
 
 // revoked notes a revocation of the grant that is kept, if it is about that.
-func (m *Manager) revoked(ctx context.Context, u *user, reason string, about func(Grant) bool) error {
+func (m *Manager) revoked(ctx context.Context, subject, reason string, about func(Grant) bool) error {
+	u, err := m.acquire(subject)
+	if err != nil {
+		return err
+	}
+	defer m.release(u)
 	defer m.forget(u)
 	if err := m.settle(ctx, u); err != nil && !errors.Is(err, ErrNeedsConsent) {
 		return err

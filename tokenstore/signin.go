@@ -101,7 +101,10 @@ func (m *Manager) signInAnew(u *user, w *write) (Grant, error) {
 	if first := u.nextWrite(); first != nil { // other processes may overtake it while it waits
 		w.late, w.before = true, &Grant{lineage: first.lineage}
 	}
+	settled := false
+	defer m.rememberUnless(&settled, u, w)
 	err := m.settle(ctx, u)
+	settled = true
 	if pending := u.nextWrite(); err != nil && pending != nil && pending.kind != refusalWrite {
 		m.remember(u, w, false) // after those before it: the record is not yet the one to compare it with
 		m.forget(u)

@@ -453,6 +453,73 @@ func TestAPanickingRefresherEndsNothingElse(t *testing.T) {
 	b.token(t)
 }
 
+// panicking calls f while each Save panics. net/http would recover that.
+func (b *bench) panicking(t *testing.T, f func()) {
+	t.Helper()
+	b.store.beforeSave = func(tokenstore.Grant) error { panic("out of order") }
+	defer func() {
+		b.store.beforeSave = nil
+		if recover() != "out of order" {
+			t.Error("the panic did not reach the caller")
+		}
+	}()
+	f()
+}
+
+func TestAPanickingStoreLosesNothing(t *testing.T) {
+	rotated := func(t *testing.T) *bench {
+		b := newBench(t)
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.google.rotate = true
+		b.panicking(t, func() { _, _ = b.Token(t.Context(), jane) })
+		return b
+	}
+	t.Run("rotation", func(t *testing.T) {
+		b := rotated(t)
+		b.token(t)
+		if !b.google.live[b.kept(t).RefreshToken] {
+			t.Error("kept is the former refresh token")
+		}
+	})
+	t.Run("sign-in", func(t *testing.T) {
+		b := newBench(t)
+		tok := b.google.consent("openid")
+		b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
+		if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
+			t.Errorf("kept %v, %v", b.kept(t), err)
+		}
+	})
+	t.Run("sign-in behind a rotation", func(t *testing.T) {
+		b := rotated(t)
+		tok := b.google.consent("openid")
+		b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
+		if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
+			t.Errorf("kept %v, %v", b.kept(t), err)
+		}
+	})
+	t.Run("beside another user's Save", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			tok := b.google.consent("openid")
+			b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
+			b.store.beforeSave = func(g tokenstore.Grant) error {
+				if g.RefreshToken == tok.RefreshToken {
+					panic("out of order")
+				}
+				return nil
+			}
+			if _, err := b.SignIn(t.Context(), john, b.google.consent("openid")); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			b.store.beforeSave = nil
+			if err := b.Close(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
+				t.Errorf("kept %v, %v", b.kept(t), err)
+			}
+		})
+	})
+}
+
 func TestInvalidate(t *testing.T) {
 	b := newBench(t)
 	tok := b.google.consent("openid")

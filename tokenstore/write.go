@@ -94,9 +94,11 @@ const (
 )
 
 // save brings w into the record and returns the record. If the record is about
-// something else by now, the error is errSuperseded. If the store fails, w is
-// pending. If kept is not nil, the first try is a Save over it.
+// something else by now, the error is errSuperseded. If the store fails, or panics,
+// w is pending. If kept is not nil, the first try is a Save over it.
 func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g Grant, err error) {
+	tried := false
+	defer m.rememberUnless(&tried, u, w)
 	for try := range saveTries {
 		if try > 0 && wait(ctx, saveWait<<(try-1)) != nil {
 			break
@@ -104,6 +106,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g 
 		g, err = m.trySave(ctx, u, w, kept)
 		kept = nil
 		if err == nil || errors.Is(err, errSuperseded) {
+			tried = true
 			m.settled(u, w, err == nil)
 			return g, err
 		}
@@ -112,6 +115,7 @@ func (m *Manager) save(ctx context.Context, u *user, w *write, kept *record) (g 
 			break // another try is of no use, or not yet: the rotation comes first
 		}
 	}
+	tried = true
 	m.remember(u, w, errors.Is(err, ErrSealed))
 	m.event(ctx, slog.LevelError, "tokenstore.unsaved", u.subject, slog.String("what", string(w.kind)), errorAttr(err))
 	return Grant{}, err
