@@ -2,6 +2,7 @@ package tokenstore_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -108,6 +109,37 @@ func TestLostScopesStay(t *testing.T) {
 	if got := b.signIn(t, b.google.consent("openid "+calendar+" "+appData)); got.Lost != nil || bytesOf(t, got) != bytesOf(t, b.kept(t)) {
 		t.Errorf("Lost = %q", got.Lost)
 	}
+}
+
+// A Handler may write a record later.
+func TestLostIsLoggedAsItWas(t *testing.T) {
+	var kept slog.Record
+	b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(keepRecord{&kept}) })
+	b.signIn(t, b.google.consent("openid "+appData))
+	b.google.kill(b.kept(t).RefreshToken)
+	g := b.signIn(t, b.google.consent("openid"))
+	g.Lost[0] = "changed"
+	kept.Attrs(func(a slog.Attr) bool {
+		if lost, ok := a.Value.Any().([]string); ok && !slices.Equal(lost, []string{appData}) {
+			t.Errorf("logged %q", lost)
+		}
+		return true
+	})
+	if kept.Message != "tokenstore.narrowed" {
+		t.Errorf("kept %q", kept.Message)
+	}
+}
+
+// keepRecord is a Handler that keeps the last warning.
+type keepRecord struct{ last *slog.Record }
+
+func (keepRecord) Enabled(_ context.Context, l slog.Level) bool { return l == slog.LevelWarn }
+func (k keepRecord) WithAttrs([]slog.Attr) slog.Handler         { return k }
+func (k keepRecord) WithGroup(string) slog.Handler              { return k }
+
+func (k keepRecord) Handle(_ context.Context, r slog.Record) error {
+	*k.last = r
+	return nil
 }
 
 // A sign-in that does not say what it has may have lost everything, until a

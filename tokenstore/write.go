@@ -390,6 +390,6 @@ func (m *Manager) lost(u *user, w *write, g Grant) []string {
 func (m *Manager) reportLost(ctx context.Context, u *user, before, after Grant) {
 	known := after.Scopes != nil
 	if lost := scope.Missing(before.Lost, after.Lost); known && (lost != nil || before.Scopes == nil && after.Lost != nil) {
-		m.event(ctx, slog.LevelWarn, "tokenstore.narrowed", u.subject, slog.Any("lost", after.Lost))
+		m.event(ctx, slog.LevelWarn, "tokenstore.narrowed", u.subject, slog.Any("lost", slices.Clone(after.Lost)))
 	}
 }
