@@ -18,15 +18,13 @@ import (
 
 // attempt gets an access token once, and caches it if nothing has changed the
 // grant since; otherwise the error is errAgain.
-func (m *Manager) attempt(ctx context.Context, u *user) (*accessToken, error) {
+func (m *Manager) attempt(ctx context.Context, u *user, r *sharedRefresh) (*accessToken, error) {
 	if err := m.settle(ctx, u); err != nil {
 		return nil, err
 	}
 	u.mu.Lock()
 	generation := u.generation.Load()
-	if r := u.activity.refresh; r != nil {
-		r.generation = generation // what was settled may have raised it
-	}
+	r.generation = generation // what was settled may have raised it
 	u.mu.Unlock()
 	if c := u.cached.Load(); c.fresh(m.clock.UnixNano()) {
 		return c, nil // a sign-in or a pending write brought it

@@ -161,7 +161,7 @@ func (m *Manager) runRefresh(u *user, r *sharedRefresh) {
 		ctx, cancel := m.detached()
 		defer cancel()
 		for range maxAttempts {
-			r.token, err = m.attempt(ctx, u)
+			r.token, err = m.attempt(ctx, u, r)
 			if !errors.Is(err, errAgain) {
 				return err
 			}
