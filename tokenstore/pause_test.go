@@ -135,6 +135,26 @@ func TestJobsWaitForThePause(t *testing.T) {
 	})
 }
 
+// So it does where another pause has begun meanwhile: a sign-in that covers less asks
+// about the kept grant, and fails like the job.
+func TestJobsSeeTheNextPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.signIn(t, withExtra(&oauth2.Token{RefreshToken: b.google.consent("openid " + appData).RefreshToken}, "scope", "openid "+appData))
+		b.google.fail = func(string) error { return &refusedError{code: "policy_enforced"} }
+		_ = b.withDeadline(t)
+		tok := b.google.consent("openid")
+		go func() {
+			synctest.Wait() // until the call below waits
+			b.signIn(t, tok)
+		}()
+		began := time.Now()
+		if got := b.token(t); got != tok.AccessToken || time.Since(began) != 0 {
+			t.Errorf("Token = %q after %v", got, time.Since(began))
+		}
+	})
+}
+
 // Errors that are not about the grant are for now: 503, with user and cause.
 func TestFailuresForNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

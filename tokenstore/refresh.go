@@ -239,7 +239,7 @@ type failures struct {
 	count    int
 	last     error
 	until    time.Time     // the Refresher is not asked before; zero: it may be
-	ended    chan struct{} // closed when the pause ends early
+	ended    chan struct{} // closed when the pause ends early, or another one begins
 	forgetAt int64
 }
 
@@ -261,7 +261,11 @@ func (m *Manager) failedToRefresh(u *user, err error) error {
 	if before := u.activity.failures.Load(); before != nil && now.UnixNano() < before.forgetAt {
 		f.count += before.count
 	}
-	defer u.activity.failures.Store(f)
+	defer func() {
+		if before := u.activity.failures.Swap(f); before != nil {
+			close(before.ended) // who waits for the end of that pause sees this one
+		}
+	}()
 	pauses := f.count
 	if code, _ := oauthCode(err); passing(code) {
 		pauses--
