@@ -186,25 +186,26 @@ func (d *dpop) nonce(op string) *atomic.Pointer[string] {
 	return &d.refreshNonce
 }
 
-// learn keeps the nonce of a response, if there is one, for the next proof.
-func (d *dpop) learn(op string, h http.Header) (learned bool) {
+// learn returns the nonce of a response, and keeps it for the next proof; empty: there
+// is none.
+func (d *dpop) learn(op string, h http.Header) string {
 	nonce := h.Get("Dpop-Nonce") // as net/http spells it, which saves an allocation
 	if nonce == "" || len(nonce) > maxNonce || strings.ContainsFunc(nonce, notNQCHAR) {
-		return false
+		return ""
 	}
 	if last := d.nonce(op).Load(); last == nil || *last != nonce {
 		d.nonce(op).Store(new(nonce))
 	}
-	return true
+	return nonce
 }
 
 const maxNonce = 1024 // bytes; RFC 9449 has no limit
 
-// proof returns a proof for one request with f. again says that it is the second
-// one, after use_dpop_nonce.
-func (c *Client) proof(ctx context.Context, key *dpopKey, op string, f form, again bool) (string, error) {
+// proof returns a proof for one request with f. asked is the nonce that came with
+// use_dpop_nonce, if it is the second one; empty: it has the one that came last.
+func (c *Client) proof(ctx context.Context, key *dpopKey, op string, f form, asked string) (string, error) {
 	var id [sha256.Size]byte
-	if op == opExchange && !(again && c.cfg.DPoPNewID) {
+	if op == opExchange && !(asked != "" && c.cfg.DPoPNewID) {
 		id = sha256.Sum256(append(make([]byte, 0, maxCode), f.value("code")...)) // on the stack
 	} else {
 		rand.Read(id[:])
@@ -213,8 +214,11 @@ func (c *Client) proof(ctx context.Context, key *dpopKey, op string, f form, aga
 	payload = append(append(payload, `{"htm":"POST","htu":`...), c.dpop.htu...)
 	payload = strconv.AppendInt(append(payload, `,"iat":`...), c.cfg.Now().Unix(), 10)
 	payload = base64.RawURLEncoding.AppendEncode(append(payload, `,"jti":"`...), id[:])
-	if nonce := c.dpop.nonce(op).Load(); nonce != nil { // learn has let no character in that needs escaping
-		payload = append(append(payload, `","nonce":"`...), *nonce...)
+	if last := c.dpop.nonce(op).Load(); asked == "" && last != nil {
+		asked = *last
+	}
+	if asked != "" { // learn has let no character in that needs escaping
+		payload = append(append(payload, `","nonce":"`...), asked...)
 	}
 	payload = append(payload, `"}`...)
 	proof := make([]byte, 0, 1024)
@@ -259,9 +263,9 @@ func (c *Client) sendProved(ctx context.Context, op string, f form, key *dpopKey
 		*sent = true
 		return c.send(ctx, op, c.tokenURL, f, "")
 	}
-	for again := false; ; again = true {
+	for asked := ""; ; {
 		*sent = false
-		proof, err := c.proof(ctx, key, op, f, again)
+		proof, err := c.proof(ctx, key, op, f, asked)
 		if err != nil {
 			return nil, &Error{Op: op, kind: ErrTemporary, reason: "the DPoP key does not sign", cause: ctxerr.With(ctx, f.secrets().cleanError(err)),
 				hint: "The signer of Config.DPoP or DPoPKeys has failed: see where it keeps the key."}
@@ -271,9 +275,10 @@ func (c *Client) sendProved(ctx context.Context, op string, f form, key *dpopKey
 		if err != nil {
 			return nil, err
 		}
-		learned := c.dpop.learn(op, resp.header)
-		if again || !learned || resp.status != http.StatusBadRequest || resp.text("error") != "use_dpop_nonce" {
+		nonce := c.dpop.learn(op, resp.header)
+		if asked != "" || nonce == "" || resp.status != http.StatusBadRequest || resp.text("error") != "use_dpop_nonce" {
 			return resp, nil
 		}
+		asked = nonce
 	}
 }

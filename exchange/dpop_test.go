@@ -296,6 +296,38 @@ func TestNonceIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// The second proof has the nonce of its own refusal: another request may have brought
+// an older one meanwhile.
+func TestSecondProofHasItsNonce(t *testing.T) {
+	var c *exchange.Client
+	var proofs []string
+	g := scripted(func(r *http.Request) (*http.Response, error) {
+		proofs = append(proofs, segment(t, r.Header.Get("DPoP"), 1))
+		if len(proofs) == 1 {
+			return says(400, `{"error":"use_dpop_nonce"}`, "DPoP-Nonce", "asked")(r)
+		}
+		return says(200, tokenAnswer, "DPoP-Nonce", "other")(r)
+	})
+	interrupted := false
+	c = newClient(t, g, withKey(newKMS(t)), func(cfg *exchange.Config) {
+		cfg.Now = func() time.Time {
+			if len(proofs) == 1 && !interrupted { // the second proof is being made
+				interrupted = true
+				if _, err := c.Refresh(t.Context(), "1//another"); err != nil {
+					t.Error(err)
+				}
+			}
+			return start
+		}
+	})
+	if _, err := c.Refresh(t.Context(), refreshToken); err != nil {
+		t.Fatal(err)
+	}
+	if len(proofs) != 3 || !strings.Contains(proofs[2], `"nonce":"asked"`) {
+		t.Errorf("proofs %q", proofs)
+	}
+}
+
 // Neither failure says that a refresh token is refused.
 func TestRefusedProofIsNoInvalidGrant(t *testing.T) {
 	for _, code := range []string{"use_dpop_nonce", "invalid_dpop_proof"} {
