@@ -148,10 +148,11 @@ func (f *AppFolder) update(ctx context.Context, id string, c change) (*File, err
 	}
 	call := f.fileCall(opUpdate, http.MethodPatch, id, fields(fileFields))
 	call.setBody("application/json", metadata)
+	mark := f.memory.mark()
 	file, err := try(ctx, f, func(ctx context.Context) (*File, error) { return f.fetchFile(ctx, call) })
 	switch {
 	case err == nil:
-		f.memory.keep(file)
+		f.memory.keep(file, mark)
 	case errors.Is(err, fs.ErrNotExist):
 		f.memory.forget(id)
 	}

@@ -111,6 +111,7 @@ func (f *AppFolder) current(ctx context.Context, name string, listed []*File, fr
 		file := c.file
 		if file == nil || fresh {
 			var err error
+			mark := f.memory.mark()
 			file, err = f.get(ctx, c.id)
 			if errors.Is(err, fs.ErrNotExist) {
 				f.memory.forget(c.id)
@@ -119,7 +120,7 @@ func (f *AppFolder) current(ctx context.Context, name string, listed []*File, fr
 			if err != nil {
 				return nil, err
 			}
-			f.memory.keep(file)
+			f.memory.keep(file, mark)
 		}
 		if file.Name == name {
 			files = append(files, file)
@@ -140,6 +141,7 @@ type memory struct {
 	files map[string]*remembered // by ID
 	names map[string]string      // the ID of the file last seen under a name
 	order []string               // the IDs, the one set last at the end
+	sets  int                    // how often an entry was set
 }
 
 // maxLate is for how long a list may show a file as it was.
@@ -150,13 +152,29 @@ type remembered struct {
 	file    *File
 	doubted bool // file may be out of date
 	at      time.Time
+	set     int // memory.sets when it was set
 }
 
-// keep remembers file as it is now.
-func (m *memory) keep(file *File) {
+// mark returns how often an entry was set, for keep.
+func (m *memory) mark() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sets
+}
+
+// keep remembers file, as Drive has answered a request that was sent after mark.
+//
+// Drive may have worked in another order than its answers come in. So a deleted file
+// stays deleted, because Drive uses no ID twice, and an entry that was set after mark
+// stays if its file was modified later. Entries from before mark never stay, because
+// another client may have set their time into the future.
+func (m *memory) keep(file *File, mark int) {
 	kept := file.copied()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r := m.files[kept.ID]; r != nil && (r.file == nil || r.set > mark && r.file.Modified.After(kept.Modified)) {
+		return
+	}
 	m.set(kept.ID, remembered{file: kept})
 	m.names[kept.Name] = kept.ID
 }
@@ -187,7 +205,8 @@ func (m *memory) set(id string, r remembered) {
 	}
 	m.order = append(m.order, id)
 	m.unname(id)
-	r.at = time.Now()
+	m.sets++
+	r.at, r.set = time.Now(), m.sets
 	m.files[id] = &r
 	if len(m.order) > maxRemembered {
 		oldest := m.order[0]

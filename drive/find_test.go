@@ -1,6 +1,7 @@
 package drive_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -408,6 +410,85 @@ func TestDuplicatesComeTogether(t *testing.T) {
 			t.Errorf("the files are %q, want the last", got)
 		}
 	})
+}
+
+// An answer that comes after that of a later request does not bring back how the
+// document was before that.
+func TestLateAnswer(t *testing.T) {
+	tests := []struct {
+		name   string
+		lag    drivetest.Lag
+		method string // of the request whose answer is late
+		late   func(context.Context, *drive.AppFolder) error
+		later  func(context.Context, *drive.AppFolder) error
+		want   string // empty: the document is deleted
+	}{
+		{"replaced, then replaced", drivetest.Lag{Update: time.Hour}, http.MethodPatch,
+			putString("a", "1", drive.PutOptions{}), putString("a", "second", drive.PutOptions{}), "second"},
+		{"properties, then replaced", drivetest.Lag{Update: time.Hour}, http.MethodPatch,
+			func(ctx context.Context, f *drive.AppFolder) error {
+				_, err := f.SetProperties(ctx, "a", map[string]string{"k": "v"})
+				return err
+			}, putString("a", "second", drive.PutOptions{}), "second"},
+		{"looked at, then replaced", drivetest.Lag{Update: time.Hour}, http.MethodGet,
+			putString("a", "1", drive.PutOptions{IfRevision: "another"}), putString("a", "second", drive.PutOptions{}), "second"},
+		{"looked at, then deleted", drivetest.Lag{Delete: time.Hour}, http.MethodGet,
+			putString("a", "1", drive.PutOptions{IfRevision: "another"}),
+			func(ctx context.Context, f *drive.AppFolder) error { return f.Delete(ctx, "a") }, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			srv := newServer(t, drivetest.Options{Lag: tt.lag})
+			id := add(srv, "a", []byte("0")).ID
+			answered, release := make(chan struct{}), make(chan struct{})
+			var once atomic.Bool
+			folder := open(t, drive.Config{Endpoint: srv.URL, HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				res, err := srv.Client().Transport.RoundTrip(r)
+				if r.Method == tt.method && strings.HasSuffix(r.URL.Path, "/files/"+id) && once.CompareAndSwap(false, true) {
+					close(answered)
+					<-release
+				}
+				return res, err
+			})}})
+			late := make(chan error, 1)
+			go func() { late <- tt.late(t.Context(), folder) }()
+			select {
+			case <-answered:
+			case err := <-late:
+				t.Fatalf("it ended before its answer was late: %v", err)
+			}
+			srv.Advance(time.Second) // Drive's times are to the millisecond
+			err := tt.later(t.Context(), folder)
+			close(release)
+			if lateErr := <-late; err != nil || lateErr != nil && !errors.Is(lateErr, drive.ErrConflict) {
+				t.Fatal(err, lateErr)
+			}
+			if tt.want == "" {
+				checkAbsent(t, folder, "a")
+				return
+			}
+			for file, err := range folder.Files(t.Context(), drive.Query{}) {
+				if err != nil || file.Size != int64(len(tt.want)) {
+					t.Errorf("Files: %+v, %v; want %q", file, err, tt.want)
+				}
+			}
+			if got := read(t, folder, "a"); got != tt.want {
+				t.Errorf("read %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// The document had a time in the future. What is written to it is newer all the same.
+func TestReplacesAFutureTime(t *testing.T) {
+	folder, srv := newFolder(t)
+	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a", Modified: time.Now().Add(time.Hour)})
+	put(t, folder, "a", "now")
+	for file, err := range folder.Files(t.Context(), drive.Query{}) {
+		if err != nil || file.Size != 3 {
+			t.Errorf("listed %+v, %v; want the new content", file, err)
+		}
+	}
 }
 
 // What another client has renamed without a new time, or set back in time, is listed as

@@ -157,6 +157,7 @@ type put struct {
 	id     string  // of the file that this Put creates; empty: it has created none
 	rest   []*File // others of the name
 	wrote  *File   // the file to which content was sent, as it was before; nil: none was
+	mark   int     // of the memory, before content was sent; 0: none was
 }
 
 func (p *put) run(ctx context.Context) (*File, error) {
@@ -197,6 +198,7 @@ func (p *put) look(ctx context.Context) error {
 }
 
 func (p *put) send(ctx context.Context) (*File, error) {
+	p.mark = p.folder.memory.mark()
 	if p.src.size < 0 {
 		if err := p.src.fill(); err != nil {
 			return nil, err
@@ -222,7 +224,7 @@ func (p *put) finish(ctx context.Context, file *File, err error) (*File, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.folder.memory.keep(file)
+	p.folder.memory.keep(file, p.mark)
 	if err := p.src.compare(file); err != nil {
 		return nil, err
 	}

@@ -206,6 +206,7 @@ func (p *put) resume(ctx context.Context) (*File, error) {
 	if err := p.src.moveTo(now.stored); err != nil {
 		return nil, err
 	}
+	p.mark = p.folder.memory.mark()
 	file, err := p.transfer(ctx, session)
 	return p.finish(ctx, file, err)
 }

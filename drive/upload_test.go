@@ -736,7 +736,7 @@ func TestResumeOfCompleteSession(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			srv := newServer(t, drivetest.Options{})
+			srv := newServer(t, drivetest.Options{Lag: drivetest.Lag{Update: time.Hour}})
 			folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL, ChunkSize: chunk})
 			opts := drive.PutOptions{}
 			if before := put(t, folder, "a.bin", "before").Revision; tt.stale {
@@ -745,6 +745,7 @@ func TestResumeOfCompleteSession(t *testing.T) {
 			opts.Resume = finish(t, folder, content)
 			want := content
 			if tt.then != "" {
+				srv.Advance(time.Second) // Drive's times are to the millisecond
 				put(t, folder, "a.bin", tt.then)
 				want = []byte(tt.then)
 			}
@@ -759,6 +760,11 @@ func TestResumeOfCompleteSession(t *testing.T) {
 			checkStored(t, srv, "a.bin", want)
 			if n := len(srv.Requests(drivetest.OpUploadChunk, drivetest.OpUploadStart)) - writes; n != 0 {
 				t.Errorf("%d requests sent content once more", n)
+			}
+			for file, err := range folder.Files(t.Context(), drive.Query{}) {
+				if err != nil || file.Size != int64(len(want)) {
+					t.Errorf("listed %+v, %v; want %d bytes", file, err, len(want))
+				}
 			}
 		})
 	}
