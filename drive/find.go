@@ -187,11 +187,15 @@ func (m *memory) forget(id string) {
 }
 
 // doubt makes the next look at file ask Drive, because what was known of it does not
-// fit its content.
+// fit its content. An entry that does not agree with file stays: it may be newer, and
+// if a list shows file, the next look asks Drive anyway.
 func (m *memory) doubt(file *File) {
 	kept := file.copied()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if r := m.files[kept.ID]; r != nil && (r.file == nil || !r.agrees(kept)) {
+		return
+	}
 	m.set(kept.ID, remembered{file: kept, doubted: true})
 	m.names[kept.Name] = kept.ID
 }

@@ -491,6 +491,28 @@ func TestReplacesAFutureTime(t *testing.T) {
 	}
 }
 
+// What has been written since a Reader was opened remains known when the Reader finds
+// other content than it expects.
+func TestLateReader(t *testing.T) {
+	srv := newServer(t, drivetest.Options{Lag: drivetest.Lag{Update: time.Hour}})
+	folder := open(t, drive.Config{HTTPClient: srv.Client(), Endpoint: srv.URL})
+	put(t, folder, "a", "1")
+	r, err := folder.Open(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	second := put(t, folder, "a", "second")
+	if _, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
+		t.Errorf("%v, want ErrChecksum", err)
+	}
+	for file, err := range folder.Files(t.Context(), drive.Query{}) {
+		if err != nil || file.Revision != second.Revision {
+			t.Errorf("listed %+v, %v; want %+v", file, err, second)
+		}
+	}
+}
+
 // What another client has renamed without a new time, or set back in time, is listed as
 // it is, at the latest when no list can be late any more.
 func TestListsWinInTheEnd(t *testing.T) {
