@@ -22,7 +22,7 @@ func (c *call) about() (*answer, *apiError) {
 		return nil, err
 	}
 	c.srv.mu.Lock()
-	usage, limit := strconv.FormatInt(c.user.usage(), 10), c.srv.quota
+	usage, limit := strconv.FormatInt(usage(c.user.files), 10), c.srv.quota
 	c.srv.mu.Unlock()
 	quota := map[string]any{"usage": usage, "usageInDrive": usage, "usageInDriveTrash": "0"}
 	if limit > 0 {

@@ -44,7 +44,7 @@ func (c *call) authenticate() *apiError {
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	c.entry.Subject = subject
-	c.user = c.srv.user(subject)
+	c.user = c.srv.user(subject, now)
 	if !c.user.admit(now, c.srv.opts.RateLimit) {
 		return fail(403, "userRateLimitExceeded", "User Rate Limit Exceeded")
 	}

@@ -95,7 +95,7 @@ type Options struct {
 	RateLimit int
 
 	// Now is the clock of the Drive, which Advance moves on. If it and Accounts are
-	// nil, time.Now is used.
+	// nil, time.Now is used. It may call methods of the Server.
 	Now func() time.Time
 
 	// LargeSingleRequests accepts simple and multipart uploads of more than the
@@ -226,7 +226,8 @@ func (s *Server) Advance(d time.Duration) {
 	s.ahead.Add(int64(d))
 }
 
-// now is the server's time, in Google's resolution.
+// now is the server's time, in Google's resolution. The caller does not hold s.mu,
+// because Options.Now may call methods of s.
 func (s *Server) now() time.Time {
 	return googleTime(s.opts.Now().Add(time.Duration(s.ahead.Load())))
 }

@@ -140,3 +140,24 @@ func TestCloseDuringUse(t *testing.T) {
 		t.Error("neither content nor log is left")
 	}
 }
+
+// A test may guard its clock and its calls of the server by one mutex, so the clock is
+// asked while the server is not locked. A failure is a deadlock.
+func TestClockMayCallTheServer(t *testing.T) {
+	var srv *drivetest.Server
+	now := func() time.Time {
+		srv.Requests()
+		return time.Now()
+	}
+	srv = drivetest.NewServer(drivetest.Options{Now: now, Lag: drivetest.Lag{Update: time.Hour, Delete: time.Hour}})
+	t.Cleanup(srv.Close)
+	c := &client{t: t, srv: srv, token: "token"}
+	id := c.create("a", "1")
+	c.ok("PATCH", filesPath+"/"+id, `{"name":"b"}`)
+	c.listed("&pageSize=1")
+	c.ok("PUT", c.start(), "hello")
+	c.ok("DELETE", filesPath+"/"+id, "")
+	c.listed("")
+	srv.Folder("another").Files()
+	srv.Folder("a third").Add(drivetest.File{})
+}

@@ -74,6 +74,7 @@ func (c *call) get() (*answer, *apiError) {
 }
 
 func (c *call) delete() (*answer, *apiError) {
+	now := c.srv.now()
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	file, err := c.changeable(c.fileID())
@@ -81,7 +82,7 @@ func (c *call) delete() (*answer, *apiError) {
 		return nil, err
 	}
 	delete(c.user.files, file.id)
-	c.remember(file, nil)
+	c.remember(file, nil, now)
 	return newAnswer(http.StatusNoContent), nil
 }
 
@@ -159,7 +160,7 @@ func (c *call) insert(meta *metadata, contentType string, body []byte) (*stored,
 	}
 	file.originalName = orElse(file.originalName, file.name)
 	c.srv.keep(c.user, file)
-	c.remember(nil, file)
+	c.remember(nil, file, now)
 	return file, nil
 }
 
@@ -195,7 +196,7 @@ func (c *call) mayInsert(meta *metadata, size int64) *apiError {
 // srv.mu.
 func (c *call) fits(more int64) *apiError {
 	quota := c.srv.quota
-	if quota > 0 && c.user.usage()+more > quota {
+	if quota > 0 && usage(c.user.files)+more > quota {
 		return fail(403, "storageQuotaExceeded", "The user's Drive storage quota has been exceeded.")
 	}
 	return nil
@@ -220,7 +221,7 @@ func (c *call) change(id string, meta *metadata, contentType string, body []byte
 		return nil, err
 	}
 	c.srv.keep(c.user, file)
-	c.remember(old, file)
+	c.remember(old, file, now)
 	return file, nil
 }
 

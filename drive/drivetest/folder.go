@@ -49,7 +49,7 @@ func (f *Folder) Add(file File) File {
 	now := f.srv.now()
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
-	u := f.srv.user(f.subject)
+	u := f.srv.user(f.subject, now)
 	kept := &stored{
 		id:            orElse(file.ID, newFileID()),
 		name:          orElse(file.Name, "Untitled"),
@@ -75,7 +75,7 @@ func (f *Folder) Files(names ...string) []File {
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
 	var list []File
-	for _, file := range f.srv.user(f.subject).files {
+	for _, file := range f.byID() {
 		if len(names) == 0 || slices.Contains(names, file.name) {
 			list = append(list, file.file())
 		}
@@ -88,7 +88,7 @@ func (f *Folder) Files(names ...string) []File {
 func (f *Folder) Remove(id string) bool {
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
-	files := f.srv.user(f.subject).files
+	files := f.byID()
 	_, ok := files[id]
 	delete(files, id)
 	return ok
@@ -98,7 +98,15 @@ func (f *Folder) Remove(id string) bool {
 func (f *Folder) Usage() int64 {
 	f.srv.mu.Lock()
 	defer f.srv.mu.Unlock()
-	return f.srv.user(f.subject).usage()
+	return usage(f.byID())
+}
+
+// byID returns the files by their IDs. The caller holds srv.mu.
+func (f *Folder) byID() map[string]*stored {
+	if u, ok := f.srv.users[f.subject]; ok {
+		return u.files
+	}
+	return nil
 }
 
 // user is one user's part of the Drive. Server.mu guards it.
@@ -137,10 +145,10 @@ func googleTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecon
 
 // user returns a user's part of the Drive, and makes it if it is the first time. The
 // caller holds s.mu, also for the next functions.
-func (s *Server) user(subject string) *user {
+func (s *Server) user(subject string, now time.Time) *user {
 	u, ok := s.users[subject]
 	if !ok {
-		u = &user{subject: subject, folderID: newFileID(), files: map[string]*stored{}, ids: map[string]bool{}, created: s.now()}
+		u = &user{subject: subject, folderID: newFileID(), files: map[string]*stored{}, ids: map[string]bool{}, created: now}
 		s.users[subject] = u
 	}
 	return u
@@ -159,8 +167,9 @@ func (u *user) forget(id string) {
 	u.changes = slices.DeleteFunc(u.changes, func(c change) bool { return c.id() == id })
 }
 
-func (u *user) usage() (n int64) {
-	for _, file := range u.files {
+// usage returns how many bytes the content of files has.
+func usage(files map[string]*stored) (n int64) {
+	for _, file := range files {
 		n += int64(len(file.content.bytes))
 	}
 	return n

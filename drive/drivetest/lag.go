@@ -52,8 +52,8 @@ func (c *change) id() string {
 }
 
 // remember keeps a change that the request made. The caller holds srv.mu.
-func (c *call) remember(before, after *stored) {
-	lag, now := c.srv.opts.Lag.longest(), c.srv.now()
+func (c *call) remember(before, after *stored, now time.Time) {
+	lag := c.srv.opts.Lag.longest()
 	if lag <= 0 {
 		return
 	}
@@ -63,11 +63,11 @@ func (c *call) remember(before, after *stored) {
 
 // listable returns the files by their IDs, as a list shows them now. The caller
 // holds srv.mu.
-func (c *call) listable(byName bool) map[string]*stored {
+func (c *call) listable(byName bool, now time.Time) map[string]*stored {
 	if len(c.user.changes) == 0 {
 		return c.user.files
 	}
-	lag, now := c.srv.opts.Lag, c.srv.now()
+	lag := c.srv.opts.Lag
 	if !byName {
 		lag.Create, lag.Rename, lag.Delete = 0, 0, 0
 	}

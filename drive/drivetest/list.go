@@ -76,6 +76,7 @@ func (c *call) page() (*position, *apiError) {
 	}
 	q := c.r.URL.Query()
 	request := strings.Join([]string{q.Get("q"), q.Get("orderBy"), q.Get("spaces")}, "\x00")
+	now := c.srv.now()
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	if q.Has("pageToken") {
@@ -86,7 +87,7 @@ func (c *call) page() (*position, *apiError) {
 		return p, nil
 	}
 	var found []*stored
-	for _, file := range c.listable(search.byName) {
+	for _, file := range c.listable(search.byName, now) {
 		if search.matches(c.view(file)) {
 			found = append(found, file)
 		}
@@ -152,9 +153,10 @@ func (c *call) spaces() (inFolder bool, err *apiError) {
 // turn returns up to size files from a position on, and the token of the next page,
 // if there is one.
 func (c *call) turn(p *position, size int) (files []*stored, next string) {
+	now := c.srv.now()
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
-	listable := c.listable(p.byName)
+	listable := c.listable(p.byName, now)
 	for p.offset < len(p.ids) && len(files) < size {
 		if file, ok := listable[p.ids[p.offset]]; ok {
 			files = append(files, file)

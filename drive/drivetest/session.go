@@ -49,6 +49,7 @@ func (c *call) startUpload() (*answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
+	now := c.srv.now()
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	if c.fileID() == "" {
@@ -59,10 +60,10 @@ func (c *call) startUpload() (*answer, *apiError) {
 	if err != nil {
 		return nil, err
 	}
-	maps.DeleteFunc(c.srv.sessions, func(_ string, s *session) bool { return !c.srv.now().Before(s.expires) })
+	maps.DeleteFunc(c.srv.sessions, func(_ string, s *session) bool { return !now.Before(s.expires) })
 	id := randomID(48)
 	c.srv.sessions[id] = &session{
-		owner: c.user, granted: c.granted, path: c.r.URL.Path, expires: c.srv.now().Add(sessionLife),
+		owner: c.user, granted: c.granted, path: c.r.URL.Path, expires: now.Add(sessionLife),
 		fields: m, total: total,
 		upload: upload{meta: meta, contentType: c.r.Header.Get("X-Upload-Content-Type"), body: []byte{}},
 	}
@@ -129,10 +130,11 @@ func (c *call) resume() (*answer, *apiError) {
 // session returns the session of a request: the one with its upload_id, if that is at
 // this path, has not expired, and belongs to the user of the token, if there is one.
 func (c *call) session() (*session, *apiError) {
+	now := c.srv.now()
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()
 	s, ok := c.srv.sessions[c.param("upload_id")]
-	if !ok || s.path != c.r.URL.Path || !c.srv.now().Before(s.expires) || c.user != nil && c.user != s.owner {
+	if !ok || s.path != c.r.URL.Path || !now.Before(s.expires) || c.user != nil && c.user != s.owner {
 		return nil, fail(404, "notFound", "Upload session not found.")
 	}
 	c.user, c.granted, c.entry.Subject = s.owner, s.granted, s.owner.subject
