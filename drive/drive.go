@@ -14,11 +14,12 @@
 //
 // Drive lets any number of files have one name; here a name is one document.
 // [AppFolder.Put] creates under an ID fetched beforehand, so that a lost answer
-// is asked for again without a second file. Two processes that create one name
-// at the same moment still make two files. Then the winner is the file that was
-// modified last, and among equals the one with the smallest ID. Everything here
-// sees the winner; the next Put of the name replaces its content and deletes the
-// others, and [AppFolder.Delete] deletes all. The losing process finds out by
+// is asked for again without a second file. Two Puts that create one name at the
+// same moment still make two files, whether they run in two processes or on one
+// AppFolder. Then the winner is the file that was modified last, and among equals
+// the one with the smallest ID. Everything here sees the winner; the next Put of
+// the name replaces its content and deletes the others, and [AppFolder.Delete]
+// deletes all. The caller whose file has lost finds out by
 // [PutOptions.IfRevision], because the winner has another [File.Revision].
 //
 // Before Put deletes a file, it makes sure that the file has not changed. If another
