@@ -108,20 +108,25 @@ func AccessTokenHash(accessToken string) string {
 // current key. A json.RawMessage is taken as it is, whether it is valid or not.
 // Sign panics if the claims cannot be represented in JSON.
 func (i *Issuer) Sign(claims any) string {
-	return i.SignHeader(map[string]any{"alg": "RS256", "kid": i.KeyID(), "typ": "JWT"}, claims)
+	k := i.current() // names and signs the token, also if Rotate is called meanwhile
+	header := map[string]any{"alg": "RS256", "kid": k.id, "typ": "JWT"}
+	return k.sign(segment(header) + "." + segment(claims))
 }
 
 // SignHeader is [Issuer.Sign] under a header of the caller's making. Whatever
-// the header says, the signature is RS256 under the current key.
+// the header says, the signature is RS256 under the current key. A kid from
+// [Issuer.KeyID] is that of a former key if Rotate was called since.
 func (i *Issuer) SignHeader(header, claims any) string {
 	return i.SignInput(segment(header) + "." + segment(claims))
 }
 
 // SignInput returns the input with a dot and its RS256 signature under the
 // current key. The input need not be the two segments of a token.
-func (i *Issuer) SignInput(input string) string {
+func (i *Issuer) SignInput(input string) string { return i.current().sign(input) }
+
+func (k *key) sign(input string) string {
 	sum := sha256.Sum256([]byte(input))
-	sig, err := rsa.SignPKCS1v15(nil, i.current().private, crypto.SHA256, sum[:])
+	sig, err := rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, sum[:])
 	if err != nil {
 		panic(fmt.Sprintf("idtokentest: signing: %v", err)) // 2048 bits always hold a SHA-256
 	}

@@ -125,6 +125,24 @@ func TestRotateAndWithdraw(t *testing.T) {
 	}
 }
 
+// Claims that rotate the issuer's keys while they are encoded.
+type rotating struct {
+	issuer *idtokentest.Issuer
+	claims map[string]any
+}
+
+func (r rotating) MarshalJSON() ([]byte, error) {
+	r.issuer.Rotate()
+	return json.Marshal(r.claims)
+}
+
+func TestRotateDuringSign(t *testing.T) {
+	i := idtokentest.NewSharedIssuer()
+	if _, err := verify(t, i, i.Sign(rotating{i, i.Claims(idtoken.Profile{Subject: "1", Audience: clientID})})); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSharedIssuer checks that the issuers of one key stay apart in all else.
 func TestSharedIssuer(t *testing.T) {
 	one, other := idtokentest.NewSharedIssuer(), idtokentest.NewSharedIssuer()
