@@ -50,7 +50,13 @@ func Token(i *idtokentest.Issuer, audience string, events ...risc.Event) string 
 		members[uri] = payload
 	}
 	claims["events"] = members
-	return i.SignHeader(map[string]string{"alg": "RS256", "kid": i.KeyID(), "typ": "secevent+jwt"}, claims)
+	for {
+		kid := i.KeyID()
+		token := i.SignHeader(map[string]string{"alg": "RS256", "kid": kid, "typ": "secevent+jwt"}, claims)
+		if i.KeyID() == kid { // otherwise Rotate was called, perhaps before the signature
+			return token
+		}
+	}
 }
 
 func now(i *idtokentest.Issuer) time.Time {
