@@ -16,6 +16,7 @@ type app struct {
 	cfg                         *config
 	secretFile, certificateFile string // set before it serves
 	console                     http.Handler
+	rotating                    sync.Mutex // held by doRotate
 
 	mu    sync.Mutex
 	world *world

@@ -137,6 +137,8 @@ func (a *app) doAdvance(field form) (string, string, error) {
 }
 
 func (a *app) doRotate(form) (string, string, error) {
+	a.rotating.Lock() // so that the kid is that of the key made here
+	defer a.rotating.Unlock()
 	issuer := a.now().google.Issuer()
 	issuer.Rotate()
 	return issuer.KeyID(), "A new key signs ID tokens from now on. The former ones stay published.", nil
