@@ -55,10 +55,11 @@ type Server struct {
 	listener *loopback.Server
 	underWay sync.WaitGroup // deliveries
 
-	mu     sync.Mutex
-	stream *stream // nil: none
+	mu     sync.Mutex // not held while a request is read, answered or delivered
+	stream *stream    // nil: none
 }
 
+// A stream is not changed once it is stored: another replaces it.
 type stream struct {
 	Delivery struct {
 		Method string `json:"delivery_method"`
@@ -140,24 +141,19 @@ func (s *Server) Config() risc.StreamConfig {
 // its answer: 0 if nothing was sent, because there is no stream or receiver, the
 // stream is disabled, or the types of the events were not asked for.
 func (s *Server) Send(ctx context.Context, events ...risc.Event) (status int) {
-	s.mu.Lock()
+	c := s.current()
 	var wanted []risc.Event
-	address := ""
-	if s.stream != nil {
-		address = s.stream.Delivery.URL
-	}
 	for _, e := range events {
 		uri, _, _ := encode(e)
-		if s.stream != nil && s.stream.status == string(risc.Enabled) && slices.Contains(s.stream.Events, uri) {
+		if c != nil && c.status == string(risc.Enabled) && slices.Contains(c.Events, uri) {
 			wanted = append(wanted, e)
 		}
 	}
-	s.mu.Unlock()
 	if len(wanted) == 0 || s.options.Receiver == nil {
 		return 0
 	}
 	token := Token(s.options.Issuer, s.options.Audience, wanted...)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(token))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.Delivery.URL, strings.NewReader(token))
 	if err != nil {
 		panic(err) // the address was parsed when it was registered
 	}
@@ -205,16 +201,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "UNAUTHENTICATED", "Unauthorized.")
 		return
 	}
+	serve(w, r)
+}
+
+func (s *Server) current() *stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	serve(w, r)
+	return s.stream
 }
 
 func (s *Server) serveUpdate(w http.ResponseWriter, r *http.Request) {
 	c := stream{status: string(risc.Enabled)}
-	if s.stream != nil {
-		c.status = s.stream.status
-	}
 	err := json.NewDecoder(r.Body).Decode(&c)
 	at, parseErr := url.Parse(c.Delivery.URL)
 	switch {
@@ -235,20 +232,25 @@ func (s *Server) serveUpdate(w http.ResponseWriter, r *http.Request) {
 	default:
 		known := append(risc.EventTypes(), "https://schemas.openid.net/secevent/risc/event-type/account-purged")
 		c.Events = slices.DeleteFunc(c.Events, func(uri string) bool { return !slices.Contains(known, uri) })
+		s.mu.Lock()
+		if s.stream != nil {
+			c.status = s.stream.status
+		}
 		s.stream = &c
-		writeJSON(w, http.StatusOK, s.stream)
+		s.mu.Unlock()
+		writeJSON(w, http.StatusOK, &c)
 	}
 }
 
 func (s *Server) serveStream(w http.ResponseWriter, _ *http.Request) {
-	if s.exists(w, "Project has no RISC configuration.") {
-		writeJSON(w, http.StatusOK, s.stream)
+	if c := s.existing(w, "Project has no RISC configuration."); c != nil {
+		writeJSON(w, http.StatusOK, c)
 	}
 }
 
 func (s *Server) serveStatus(w http.ResponseWriter, _ *http.Request) {
-	if s.exists(w, "Project has no RISC configuration.") {
-		writeJSON(w, http.StatusOK, map[string]string{"status": s.stream.status})
+	if c := s.existing(w, "Project has no RISC configuration."); c != nil {
+		writeJSON(w, http.StatusOK, map[string]string{"status": c.status})
 	}
 }
 
@@ -258,12 +260,16 @@ func (s *Server) serveStatusUpdate(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The request is not JSON.")
 		return
 	}
-	if !s.exists(w, "Project has no existing RISC configuration, cannot update status.") {
+	if s.existing(w, "Project has no existing RISC configuration, cannot update status.") == nil {
 		return
 	}
 	switch risc.StreamStatus(body.Status) {
 	case risc.Enabled, risc.Disabled:
-		s.stream.status = body.Status
+		s.mu.Lock()
+		c := *s.stream // no request removes it
+		c.status = body.Status
+		s.stream = &c
+		s.mu.Unlock()
 		writeJSON(w, http.StatusOK, map[string]string{"status": body.Status})
 	default:
 		forbid(w, "Invalid status.")
@@ -277,18 +283,21 @@ func (s *Server) serveVerify(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "INVALID_ARGUMENT", "The request is not JSON.")
 		return
 	}
-	if !s.exists(w, "Project has no RISC configuration.") {
+	if s.existing(w, "Project has no RISC configuration.") == nil {
 		return
 	}
-	s.underWay.Go(func() { s.Send(context.Background(), risc.Verification{State: body.State}) })
 	writeJSON(w, http.StatusOK, struct{}{})
+	s.underWay.Go(func() { s.Send(context.Background(), risc.Verification{State: body.State}) })
 }
 
-func (s *Server) exists(w http.ResponseWriter, message string) bool {
-	if s.stream == nil {
+// existing returns the stream. If there is none, it answers with the message, and
+// returns nil.
+func (s *Server) existing(w http.ResponseWriter, message string) *stream {
+	c := s.current()
+	if c == nil {
 		refuse(w, http.StatusNotFound, "NOT_FOUND", message)
 	}
-	return s.stream != nil
+	return c
 }
 
 // authorized reports whether r has a token that the service account has signed for

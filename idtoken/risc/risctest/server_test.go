@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
 	"github.com/seed3a054f9c/googlesignin/idtoken/risc/risctest"
 )
 
@@ -183,5 +184,69 @@ func TestNoBody(t *testing.T) {
 		if srv.ServeHTTP(w, r); w.Code != 400 {
 			t.Errorf("%s: %d, want 400", path, w.Code)
 		}
+	}
+}
+
+// After the panic the server is as before: it can be used, and closed.
+func TestSendOfNoEvent(t *testing.T) {
+	srv := risctest.NewServer(risctest.Options{})
+	defer srv.Close()
+	for _, event := range []risc.Event{nil, &risc.SessionsRevoked{}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%T: no panic", event)
+				}
+			}()
+			srv.Send(t.Context(), event)
+		}()
+	}
+	if status := srv.Send(t.Context()); status != 0 {
+		t.Errorf("status %d of no stream", status)
+	}
+}
+
+// A sending client calls Send while the server reads its request and writes the response.
+type sending struct {
+	*httptest.ResponseRecorder
+	body io.Reader
+	send func()
+}
+
+func (s *sending) Read(p []byte) (int, error) {
+	s.send()
+	return s.body.Read(p)
+}
+
+func (s *sending) Write(p []byte) (int, error) {
+	s.send()
+	return s.ResponseRecorder.Write(p)
+}
+
+func TestSendDuringRequest(t *testing.T) {
+	srv := risctest.NewServer(risctest.Options{})
+	defer srv.Close()
+	now := time.Now().Unix()
+	token := sign(t, srv, map[string]any{"alg": "RS256", "kid": srv.Config().KeyID}, map[string]any{"iss": account, "sub": account, "aud": audience, "iat": now - 60, "exp": now + 600})
+	sent := 0
+	for _, tt := range []struct{ method, path, body string }{
+		{"POST", "/v1beta/stream:update", configure},
+		{"GET", "/v1beta/stream", ""},
+		{"GET", "/v1beta/stream/status", ""},
+		{"POST", "/v1beta/stream/status:update", `{"status":"enabled"}`},
+		{"POST", "/v1beta/stream:verify", `{"state":"x"}`},
+	} {
+		client := &sending{httptest.NewRecorder(), strings.NewReader(tt.body), func() {
+			sent++
+			srv.Send(t.Context(), risc.Verification{})
+		}}
+		r := httptest.NewRequest(tt.method, tt.path, client)
+		r.Header.Set("Authorization", "Bearer "+token)
+		if srv.ServeHTTP(client, r); client.Code != 200 {
+			t.Errorf("%s: %d, want 200", tt.path, client.Code)
+		}
+	}
+	if sent < 8 {
+		t.Errorf("%d calls of Send", sent)
 	}
 }
