@@ -172,6 +172,7 @@ type Grant struct {
 // Grants returns the grants that there are, ordered by Subject and client.
 func (s *Server) Grants() []Grant {
 	l := s.ledger
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	grants := make(map[*consent]*Grant)
@@ -184,7 +185,6 @@ func (s *Server) Grants() []Grant {
 		}
 		grants[c] = g
 	}
-	now := l.now()
 	for _, t := range l.refresh {
 		if g := grants[t.consent]; g != nil && t.alive(now) {
 			g.RefreshTokens++

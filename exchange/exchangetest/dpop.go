@@ -18,7 +18,7 @@ import (
 
 // A verifier checks DPoP proofs (RFC 9449 section 4.3).
 type verifier struct {
-	now func() time.Time
+	now func() time.Time // calls Options.Now, so not with mu held
 
 	mu     sync.Mutex
 	nonces map[string]*nonces   // by grant_type: Google keeps them apart
@@ -47,23 +47,24 @@ func newVerifier(now func() time.Time) *verifier {
 
 // nonce returns the current nonce for a kind of request.
 func (v *verifier) nonce(grantType string) string {
+	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.noncesOf(grantType).current
+	return v.noncesOf(grantType, now).current
 }
 
 // noncesOf is for callers that hold v.mu.
-func (v *verifier) noncesOf(grantType string) *nonces {
+func (v *verifier) noncesOf(grantType string, now time.Time) *nonces {
 	n := v.nonces[grantType]
 	if n == nil {
 		n = new(nonces)
 		v.nonces[grantType] = n
 	}
-	switch age := v.now().Sub(n.since); {
+	switch age := now.Sub(n.since); {
 	case n.current == "" || age >= 2*nonceLifetime:
-		*n = nonces{current: secret("", 24), since: v.now()}
+		*n = nonces{current: secret("", 24), since: now}
 	case age >= nonceLifetime:
-		*n = nonces{current: secret("", 24), previous: n.current, since: v.now()}
+		*n = nonces{current: secret("", 24), previous: n.current, since: now}
 	}
 	return n
 }
@@ -122,16 +123,16 @@ func (s *Server) mismatch(r *http.Request, p proof) string {
 
 // accept checks the nonce of a proof, and that it was not used before.
 func (v *verifier) accept(grantType string, p proof) *refusal {
+	now := v.now()
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n := v.noncesOf(grantType)
+	n := v.noncesOf(grantType, now)
 	if p.nonce == "" || p.nonce != n.current && p.nonce != n.previous {
 		return badRequest("use_dpop_nonce", "Authorization server requires nonce in DPoP proof.")
 	}
 	if grantType == "authorization_code" {
 		return nil // the code itself is good once
 	}
-	now := v.now()
 	for id, until := range v.seen {
 		if now.After(until) {
 			delete(v.seen, id)

@@ -1,10 +1,14 @@
 package exchangetest_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -125,3 +129,58 @@ func claims(t *testing.T, rawIDToken string) body {
 }
 
 func names(b body) []string { return slices.Sorted(maps.Keys(b)) }
+
+// TestNowCallsTheServer has a clock that calls methods of the server, which take its locks.
+func TestNowCallsTheServer(t *testing.T) {
+	var srv *exchangetest.Server
+	serve := func(path string, form url.Values, proof string) (int, body) {
+		r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if proof != "" {
+			r.Header.Set("DPoP", proof)
+		}
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		var b body
+		if err := json.Unmarshal(w.Body.Bytes(), &b); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		return w.Code, b
+	}
+	calling := false
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	srv = exchangetest.NewServer(exchangetest.Options{Now: func() time.Time {
+		if !calling {
+			calling = true
+			srv.SetBlocked(jane, false)
+			serve("/token", nil, "no proof") // is given a nonce
+			calling = false
+		}
+		return now
+	}})
+	defer srv.Close()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens body
+	for range 2 { // the second looks at the refresh token of the first
+		var status int
+		if status, tokens = serve("/token", exchangeForm(srv, srv.AppCode(exchangetest.CodeRequest{ForceConsent: true})), ""); status != 200 {
+			t.Fatalf("exchange: %d %v", status, tokens)
+		}
+	}
+	refresh := refreshForm(srv, tokens.str("refresh_token"))
+	if status, b := serve("/token", refresh, ""); status != 200 {
+		t.Errorf("refresh: %d %v", status, b)
+	}
+	if _, b := serve("/token", refresh, newJWT(srv, key, "x").sign(t, key)); b.str("error") != "use_dpop_nonce" {
+		t.Errorf("refresh with a proof: %v", b)
+	}
+	if _, _, ok := srv.CheckAccessToken(tokens.str("access_token")); !ok || len(srv.Grants()) != 1 {
+		t.Errorf("good: %t, grants: %v", ok, srv.Grants())
+	}
+	if status, b := serve("/revoke", url.Values{"token": {tokens.str("access_token")}}, ""); status != 200 {
+		t.Errorf("revocation: %d %v", status, b)
+	}
+}

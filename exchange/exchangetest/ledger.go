@@ -20,9 +20,9 @@ const codeLifetime = 10 * time.Minute
 // of HTTP.
 type ledger struct {
 	options Options
-	now     func() time.Time
-	users   []*user   // the slices do not change
-	clients []*client // nor does the embedded Client
+	now     func() time.Time // calls Options.Now, so not with mu held
+	users   []*user          // the slices do not change
+	clients []*client        // nor does the embedded Client
 
 	mu       sync.Mutex // guards the maps below, and the state of users and clients
 	consents map[consentKey]*consent
@@ -112,6 +112,7 @@ var errAccessDenied = errors.New("access_denied")
 // decide issues a code for the user's decisions on the screens that Google would
 // show. If the user declines every scope, the error is errAccessDenied.
 func (l *ledger) decide(s signIn) (*code, error) {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if no := s.client.refusal(); no != nil {
@@ -133,11 +134,11 @@ func (l *ledger) decide(s signIn) (*code, error) {
 	if len(granted) == 0 {
 		return nil, errAccessDenied
 	}
-	return l.newCode(s, asked, granted), nil
+	return l.newCode(s, asked, granted, now), nil
 }
 
 // newCode adds the granted scopes to the user's consent, and issues a code.
-func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
+func (l *ledger) newCode(s signIn, asked bool, granted []string, now time.Time) *code {
 	c := l.consents[s.key()]
 	if c == nil {
 		c = new(consent)
@@ -154,11 +155,11 @@ func (l *ledger) newCode(s signIn, asked bool, granted []string) *code {
 		scopes:    scope.Set(granted...),
 		refreshes: s.client.Installed || s.offline && asked,
 		asked:     asked,
-		expiry:    l.now().Add(codeLifetime),
+		expiry:    now.Add(codeLifetime),
 		authTime:  s.user.profile().SignedInAt,
 	}
 	if code.authTime.IsZero() {
-		code.authTime = l.now()
+		code.authTime = now
 	}
 	l.codes[code.value] = code
 	return code

@@ -81,13 +81,14 @@ func (l *ledger) authenticate(id, secret string) (*client, *refusal) {
 // redeem turns a code into tokens, once. A refresh token is bound to the key with
 // that thumbprint, if it is not empty.
 func (l *ledger) redeem(c *client, value, redirectURI, verifier, thumbprint string) (issued, *refusal) {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	code := l.codes[value]
 	if code == nil {
 		return issued{}, errMalformedCode
 	}
-	if no := l.usable(code, c, redirectURI, verifier); no != nil {
+	if no := l.usable(code, c, redirectURI, verifier, now); no != nil {
 		if code.redeemed {
 			code.ended = !l.options.KeepReusedTokens
 		} else {
@@ -98,18 +99,18 @@ func (l *ledger) redeem(c *client, value, redirectURI, verifier, thumbprint stri
 	code.redeemed = true
 	tokens := issued{fresh: true}
 	if code.refreshes {
-		tokens.refresh = l.newRefreshToken(code, thumbprint)
+		tokens.refresh = l.newRefreshToken(code, thumbprint, now)
 		tokens.limit = tokens.refresh.expiry
 	}
-	tokens.access = l.newAccessToken(code, code.scopes, code.refreshes)
+	tokens.access = l.newAccessToken(code, code.scopes, code.refreshes, now)
 	return tokens, nil
 }
 
-func (l *ledger) usable(code *code, c *client, redirectURI, verifier string) *refusal {
+func (l *ledger) usable(code *code, c *client, redirectURI, verifier string, now time.Time) *refusal {
 	switch {
 	case code.client != c:
 		return errForeign
-	case code.redeemed, code.dead, code.consent.ended, !l.now().Before(code.expiry):
+	case code.redeemed, code.dead, code.consent.ended, !now.Before(code.expiry):
 		return errDeadCode
 	case code.redirectURI != redirectURI:
 		return badRequest("redirect_uri_mismatch", "Bad Request")
@@ -137,10 +138,10 @@ func proves(verifier, challenge, method string) bool {
 // renew turns a refresh token into an access token, for fewer scopes if scopes
 // has any. thumbprint is that of the key which the request proves possession of.
 func (l *ledger) renew(c *client, value string, scopes []string, thumbprint string) (issued, *refusal) {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.refresh[value]
-	now := l.now()
 	switch {
 	case t == nil:
 		return issued{}, errDeadCode
@@ -163,30 +164,29 @@ func (l *ledger) renew(c *client, value string, scopes []string, thumbprint stri
 	tokens := issued{limit: t.expiry}
 	if l.options.RotateRefreshTokens {
 		t.ended = true
-		tokens.refresh = l.newRefreshToken(t.code, t.thumbprint)
+		tokens.refresh = l.newRefreshToken(t.code, t.thumbprint, now)
 		tokens.refresh.expiry = t.expiry
 	}
-	tokens.access = l.newAccessToken(t.code, scope.Set(scopes...), true)
+	tokens.access = l.newAccessToken(t.code, scope.Set(scopes...), true, now)
 	return tokens, nil
 }
 
-func (l *ledger) newAccessToken(c *code, scopes []string, offline bool) *accessToken {
+func (l *ledger) newAccessToken(c *code, scopes []string, offline bool, now time.Time) *accessToken {
 	t := &accessToken{offline: offline, token: token{
 		value: secret("ya29.a0", 150), code: c, scopes: scopes,
-		expiry: l.now().Add(l.options.AccessTokenLifetime),
+		expiry: now.Add(l.options.AccessTokenLifetime),
 	}}
 	l.access[t.value] = t
 	return t
 }
 
-func (l *ledger) newRefreshToken(c *code, thumbprint string) *refreshToken {
-	now := l.now()
+func (l *ledger) newRefreshToken(c *code, thumbprint string, now time.Time) *refreshToken {
 	t := &refreshToken{used: now, thumbprint: thumbprint, token: token{value: secret("1//0", 72), code: c, scopes: c.scopes}}
 	if l.options.Testing && slices.ContainsFunc(c.scopes, func(s string) bool { return !isIdentity(s) }) {
 		t.expiry = now.Add(7 * 24 * time.Hour)
 	}
 	l.refresh[t.value] = t
-	l.evict(t)
+	l.evict(t, now)
 	return t
 }
 
@@ -196,9 +196,9 @@ const refreshTokenLimit = 100
 
 // evict adds t to the user's refresh tokens for the client, and ends the oldest
 // beyond the limit, silently as Google does.
-func (l *ledger) evict(t *refreshToken) {
+func (l *ledger) evict(t *refreshToken, now time.Time) {
 	key := tokenKey{t.client.ID, t.user.subject}
-	live := slices.DeleteFunc(l.kept[key], func(t *refreshToken) bool { return !t.alive(l.now()) })
+	live := slices.DeleteFunc(l.kept[key], func(t *refreshToken) bool { return !t.alive(now) })
 	live = append(live, t)
 	if n := len(live) - refreshTokenLimit; n > 0 {
 		for _, old := range live[:n] {
@@ -211,9 +211,10 @@ func (l *ledger) evict(t *refreshToken) {
 
 // inspect returns an access token that is good now; nil if it is not.
 func (l *ledger) inspect(value string) *accessToken {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if t := l.access[value]; t != nil && t.alive(l.now()) {
+	if t := l.access[value]; t != nil && t.alive(now) {
 		return t
 	}
 	return nil
@@ -222,6 +223,7 @@ func (l *ledger) inspect(value string) *accessToken {
 // revoke ends, with either kind of token, all that the user has granted to the
 // whole project. It reports whether the token was good.
 func (l *ledger) revoke(value string) bool {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var t *token
@@ -230,7 +232,7 @@ func (l *ledger) revoke(value string) bool {
 	} else if r := l.refresh[value]; r != nil {
 		t = &r.token
 	}
-	if t == nil || !t.alive(l.now()) {
+	if t == nil || !t.alive(now) {
 		return false
 	}
 	l.end(t.key())
