@@ -208,3 +208,18 @@ func TestInjectAddsAndScriptReplaces(t *testing.T) {
 		t.Errorf("without faults: %d, want 400", got)
 	}
 }
+
+func TestHandlerDoesNotChangeTheLog(t *testing.T) {
+	srv := start(t, exchangetest.Options{})
+	srv.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostForm.Get("code") != "x" {
+			t.Errorf("the handler gets %v", r.PostForm)
+		}
+		r.PostForm.Del("code")
+		io.WriteString(w, "{}")
+	})})
+	post(t, srv, "/token", exchangeForm(srv, "x"))
+	if form := srv.Requests()[0].Form; form.Get("code") != "x" {
+		t.Errorf("the log has %v", form)
+	}
+}

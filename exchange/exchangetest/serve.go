@@ -155,7 +155,7 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, e Endpoint) (*Re
 	if err == nil && isForm(r) {
 		entry.Form, err = url.ParseQuery(entry.Body)
 	}
-	r.PostForm = entry.Form
+	r.PostForm = cloneValues(entry.Form) // a Fault's Handler may change it
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	s.log.add(entry)
 	return entry, err
