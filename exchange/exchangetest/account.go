@@ -24,6 +24,8 @@ func (s *Server) RemoveAccessTo(clientID, user string) {
 // name or their address, or leave an organization. ID tokens and userinfo show it
 // from then on. It panics if u has no Email, or that of another account.
 func (s *Server) SetUser(u User) {
+	s.ledger.mu.Lock() // so that no other call takes the address
+	defer s.ledger.mu.Unlock()
 	account := s.ledger.user(cmp.Or(u.Subject, subjectOf(u.Email)))
 	if account == nil {
 		panic("exchangetest: no user " + cmp.Or(u.Subject, u.Email))

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +68,31 @@ func TestAccountsAndClients(t *testing.T) {
 	clients := srv.Clients()
 	if len(clients) != 1 || clients[0].ID != srv.ClientID() || clients[0].Secret != srv.ClientSecret() || clients[0].RedirectURIs[0] != callback {
 		t.Errorf("clients are %+v", clients)
+	}
+}
+
+// Of two users who want the same address at once, one gets it.
+func TestSetUserTwice(t *testing.T) {
+	srv := start(t, exchangetest.Options{Users: []exchangetest.User{{Email: jane, Subject: "1"}, {Email: "john.roe@example.com", Subject: "2"}}})
+	many := make(map[string]any) // takes long to copy
+	for n := range 20_000 {
+		many[strconv.Itoa(n)] = n
+	}
+	var refused atomic.Int32
+	var wg sync.WaitGroup
+	for _, subject := range []string{"1", "2"} {
+		wg.Go(func() {
+			defer func() {
+				if recover() != nil {
+					refused.Add(1)
+				}
+			}()
+			srv.SetUser(exchangetest.User{Subject: subject, Email: "same@example.com", Claims: many})
+		})
+	}
+	wg.Wait()
+	if refused.Load() != 1 {
+		t.Errorf("%d of two users refused", refused.Load())
 	}
 }
 
