@@ -39,7 +39,8 @@ type User struct {
 
 	// Claims replace the server's claims in every ID token of the user:
 	// {"iss": "accounts.google.com"}, {"email_verified": "true"}. A nil value
-	// removes a claim.
+	// removes a claim. The map is copied; the slices and maps in it are not, and must
+	// not be changed.
 	Claims map[string]any
 }
 
