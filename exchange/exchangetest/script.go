@@ -202,13 +202,14 @@ func selectBy(prompt, asked bool) string {
 // without at_hash; its nbf is some minutes before its iat
 // (https://developers.google.com/identity/gsi/web/reference/js-reference#credential).
 func (s *Server) credential(c *code) string {
-	claims := s.idClaims(c, c.scopes)
+	user := c.user.profile()
+	claims := s.idClaims(c, user, c.scopes)
 	claims["nbf"] = s.Now().Unix() - 300
 	claims["jti"] = rand.Text()
 	if c.nonce != "" {
 		claims["nonce"] = c.nonce
 	}
-	return s.signIDToken(c.user, claims)
+	return s.signIDToken(user, claims)
 }
 
 // serveScriptRevoke is for google.accounts.id.revoke, which names a user, and for

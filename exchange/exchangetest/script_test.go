@@ -5,10 +5,13 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
@@ -169,6 +172,38 @@ func TestButtonOfPageScript(t *testing.T) {
 	query.Set("redirect_uri", pageOrigin+"/other")
 	if page, _ := ask(t, srv, pageOrigin, "/gsi/select?"+query.Encode(), nil); !strings.Contains(page, "redirect_uri_mismatch") {
 		t.Error(page)
+	}
+}
+
+// An ID token has the claims of one profile, also if SetUser changes it meanwhile: here
+// whenever the server looks at the clock.
+func TestOneProfileInIDToken(t *testing.T) {
+	var srv *exchangetest.Server
+	changes := 0
+	srv = exchangetest.NewServer(exchangetest.Options{
+		Users:   []exchangetest.User{{Email: jane, Subject: "1"}},
+		Clients: []exchangetest.Client{{RedirectURIs: []string{loginURI}, JavaScriptOrigins: []string{pageOrigin}}},
+		Now: func() time.Time {
+			changes++
+			name := strconv.Itoa(changes)
+			srv.SetUser(exchangetest.User{Subject: "1", Email: jane, Name: name, Claims: map[string]any{"locale": name}})
+			return time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+		},
+	})
+	defer srv.Close()
+	serve := func(method, target string, form url.Values) url.Values {
+		r := httptest.NewRequest(method, target, strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		w := httptest.NewRecorder()
+		srv.ServeHTTP(w, r)
+		return fields(w.Body.String())
+	}
+	query := url.Values{"client_id": {srv.ClientID()}, "origin": {pageOrigin}, "redirect_uri": {loginURI}}
+	form := serve("GET", "/gsi/select?"+query.Encode(), nil)
+	form.Set("action", "allow")
+	c := claims(t, serve("POST", "/gsi/select/consent", form).Get("credential"))
+	if c["name"] == nil || c["name"] != c["locale"] {
+		t.Errorf("name %v, locale %v", c["name"], c["locale"])
 	}
 }
 

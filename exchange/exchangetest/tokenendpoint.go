@@ -134,7 +134,8 @@ func (s *Server) idToken(t issued) string {
 	if !t.fresh {
 		scopes = scope.Missing([]string{"profile"}, scopes)
 	}
-	claims := s.idClaims(t.access.code, scopes)
+	user := t.access.user.profile() // once: SetUser may change it
+	claims := s.idClaims(t.access.code, user, scopes)
 	claims["at_hash"] = idtokentest.AccessTokenHash(t.access.value)
 	if t.fresh && t.access.nonce != "" {
 		claims["nonce"] = t.access.nonce
@@ -143,15 +144,15 @@ func (s *Server) idToken(t issued) string {
 		claims["auth_time"] = t.access.authTime.Unix()
 	}
 	if s.options.AuthClaims && t.fresh && t.access.asksMethods {
-		claims["amr"] = t.access.user.amr()
+		claims["amr"] = user.amr()
 	}
-	return s.signIDToken(t.access.user, claims)
+	return s.signIDToken(user, claims)
 }
 
 // idClaims returns the claims that every ID token has.
-func (s *Server) idClaims(c *code, scopes []string) map[string]any {
+func (s *Server) idClaims(c *code, user *User, scopes []string) map[string]any {
 	now := s.Now()
-	claims := c.user.claims(scopes)
+	claims := user.claims(scopes)
 	claims["iss"] = s.issuerURL()
 	claims["aud"] = c.client.ID
 	claims["azp"] = cmp.Or(c.azp, c.client.ID)
@@ -161,8 +162,8 @@ func (s *Server) idClaims(c *code, scopes []string) map[string]any {
 }
 
 // signIDToken signs claims after the user's own have replaced them.
-func (s *Server) signIDToken(user *user, claims map[string]any) string {
-	for name, value := range user.profile().Claims {
+func (s *Server) signIDToken(user *User, claims map[string]any) string {
+	for name, value := range user.Claims {
 		if value == nil {
 			delete(claims, name)
 		} else {

@@ -82,7 +82,7 @@ func (s *Server) oldAccessTokenInfo(value string) map[string]any {
 	if slices.ContainsFunc(t.scopes, isIdentity) {
 		info["user_id"] = t.user.subject
 	}
-	claims := t.user.claims(t.scopes)
+	claims := t.user.profile().claims(t.scopes)
 	if email, ok := claims["email"]; ok {
 		info["email"] = email
 		info["verified_email"] = claims["email_verified"]
@@ -121,7 +121,7 @@ func (s *Server) accessTokenInfo(value string) map[string]string {
 		"expires_in":  strconv.FormatInt(secondsTo(t.expiry, s.Now()), 10),
 		"access_type": t.accessType(),
 	}
-	claims := t.user.claims(t.scopes)
+	claims := t.user.profile().claims(t.scopes)
 	if has(t.scopes, "openid") {
 		info["sub"] = t.user.subject
 	}

@@ -89,9 +89,9 @@ func (u *user) isNamed(name string) bool {
 }
 
 // amr names the methods of the sign-in to Google (RFC 8176).
-func (u *user) amr() []string {
-	if methods := u.profile().Methods; methods != nil {
-		return methods
+func (u *User) amr() []string {
+	if u.Methods != nil {
+		return u.Methods
 	}
 	return []string{"pwd"}
 }
@@ -107,24 +107,23 @@ func find(users []*user, name string) *user {
 
 // claims returns the claims about the user that these scopes allow, with the types
 // of Google's JSON.
-func (u *user) claims(scopes []string) map[string]any {
-	now := u.profile()
-	claims := map[string]any{"sub": u.subject}
+func (u *User) claims(scopes []string) map[string]any {
+	claims := map[string]any{"sub": u.Subject}
 	set := func(name, value string) {
 		if value != "" {
 			claims[name] = value
 		}
 	}
-	set("hd", now.HostedDomain)
+	set("hd", u.HostedDomain)
 	if has(scopes, "email") {
-		set("email", now.Email)
-		claims["email_verified"] = !now.EmailUnverified
+		set("email", u.Email)
+		claims["email_verified"] = !u.EmailUnverified
 	}
 	if has(scopes, "profile") {
-		set("name", now.Name)
-		set("given_name", now.GivenName)
-		set("family_name", now.FamilyName)
-		set("picture", now.Picture)
+		set("name", u.Name)
+		set("given_name", u.GivenName)
+		set("family_name", u.FamilyName)
+		set("picture", u.Picture)
 	}
 	return claims
 }

@@ -21,7 +21,7 @@ func (s *Server) serveUserInfo(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="https://accounts.google.com/", error="insufficient_scope"`)
 		refuse(w, &refusal{status: http.StatusForbidden, code: "insufficient_scope", description: "Insufficient Permission"})
 	default:
-		writeJSON(w, http.StatusOK, t.user.claims(t.scopes))
+		writeJSON(w, http.StatusOK, t.user.profile().claims(t.scopes))
 	}
 }
 
@@ -40,7 +40,7 @@ func (s *Server) serveOldUserInfo(w http.ResponseWriter, r *http.Request) {
 	case !slices.ContainsFunc(t.scopes, isIdentity):
 		refuseAPI(w, http.StatusForbidden, "PERMISSION_DENIED", "Request had insufficient authentication scopes.")
 	default:
-		claims := t.user.claims(t.scopes)
+		claims := t.user.profile().claims(t.scopes)
 		for name, old := range map[string]string{"sub": "id", "email_verified": "verified_email"} {
 			if value, ok := claims[name]; ok {
 				claims[old] = value
