@@ -40,7 +40,22 @@ func Start(tb testing.TB, allowed int) *Browser {
 	if err != nil {
 		needs.Skip(tb, "chromedriver is not installed: apt-get install chromium chromium-driver")
 	}
-	cmd := exec.Command(driver, "--port=0")
+	b := &Browser{tb: tb}
+	for try := 0; b.session == ""; try++ {
+		if b.session = startDriver(tb, driver); b.session == "" && try == 20 {
+			tb.Fatal("chromedriver did not start")
+		}
+	}
+	b.open(allowed)
+	return b
+}
+
+// startDriver starts chromedriver and returns the address of its sessions, or "" if it
+// has ended at once: it takes a port that is free on [::1], and ends if that is in use
+// on 127.0.0.1.
+func startDriver(tb testing.TB, program string) (sessions string) {
+	tb.Helper()
+	cmd := exec.Command(program, "--port=0")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		tb.Fatal(err)
@@ -52,18 +67,13 @@ func Start(tb testing.TB, allowed int) *Browser {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	b := &Browser{tb: tb}
 	started := regexp.MustCompile(`successfully on port (\d+)`)
-	for lines := bufio.NewScanner(out); b.session == "" && lines.Scan(); {
+	for lines := bufio.NewScanner(out); lines.Scan(); {
 		if m := started.FindStringSubmatch(lines.Text()); m != nil {
-			b.session = "http://127.0.0.1:" + m[1] + "/session"
+			return "http://127.0.0.1:" + m[1] + "/session"
 		}
 	}
-	if b.session == "" {
-		tb.Fatal("chromedriver did not start")
-	}
-	b.open(allowed)
-	return b
+	return ""
 }
 
 // open starts Chromium.
