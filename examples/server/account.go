@@ -147,10 +147,35 @@ func (a *app) deleteEverything(w http.ResponseWriter, r *http.Request, u user) e
 	return nil
 }
 
+const (
+	deletionPurpose = "server/deletion" // of the lease
+	deletionTime    = time.Minute
+)
+
 // finishDeletion deletes a user who is marked: first the files in Drive, if there is access
 // to them; then the access; and at the end the user, with the mark. It can be repeated
 // after any step.
+//
+// Handlers and replicas take turns: one that is late would delete the new data of a user
+// who has signed in again. A process that stands still for longer than its lease may still
+// send one request too late. errDeleting means that another one has the turn, or that a
+// sign-in has come in between: tidyUp goes on.
 func (a *app) finishDeletion(ctx context.Context, subject string) error {
+	ctx, cancel := context.WithTimeout(ctx, deletionTime)
+	defer cancel()
+	key := tokenstore.Key{ClientID: a.google.client.ClientID, Subject: subject}
+	release, ok, err := a.store.Lease(ctx, key, deletionPurpose, 2*deletionTime)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errDeleting
+	}
+	defer release()
+	deletion, err := a.db.deletionOf(ctx, subject)
+	if err != nil || deletion == "" { // another one has finished it
+		return err
+	}
 	folder, err := a.folders.ofSubject(subject)
 	if err != nil {
 		return err
@@ -163,7 +188,7 @@ func (a *app) finishDeletion(ctx context.Context, subject string) error {
 		return err
 	}
 	a.folders.forget(subject)
-	return a.db.deleteUser(ctx, subject)
+	return a.db.deleteUser(ctx, subject, deletion)
 }
 
 // tidyUp finishes deletions and removes old sessions, every minute until ctx ends. Several
@@ -186,9 +211,9 @@ func (a *app) tidyUp(ctx context.Context) {
 func (a *app) tidy(ctx context.Context) error {
 	subjects, err := a.db.deleting(ctx)
 	for _, subject := range subjects {
-		one, cancel := context.WithTimeout(ctx, time.Minute)
-		err = errors.Join(err, a.finishDeletion(one, subject))
-		cancel()
+		if failure := a.finishDeletion(ctx, subject); !errors.Is(failure, errDeleting) {
+			err = errors.Join(err, failure)
+		}
 	}
 	return errors.Join(err, a.db.deleteExpired(ctx))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
+	"github.com/seed3a054f9c/googlesignin/tokenstore"
 )
 
 func TestDisconnect(t *testing.T) {
@@ -117,6 +119,72 @@ func TestSignInDuringADeletion(t *testing.T) {
 	w.must(w.post("/delete", nil), http.StatusSeeOther, "/account")
 	w.newBrowser()
 	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusConflict, `"deleting"`)
+	if err := w.app.tidy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.mustBeGone()
+}
+
+// A deletion that runs once more, after the user has come back, leaves everything alone.
+func TestLateDeletion(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	w.must(w.upload("a.txt", "a"), http.StatusSeeOther, "/files")
+	w.must(w.post("/delete", nil), http.StatusSeeOther, "/message?about=deleted")
+	w.mustBeGone()
+	w.newBrowser()
+	w.signIn()
+	w.must(w.upload("b.txt", "b"), http.StatusSeeOther, "/files")
+	late, err := newApp(w.config) // another process, which has seen the user on its list before
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := late.finishDeletion(t.Context(), w.subject); err != nil {
+		t.Error(err)
+	}
+	if grants := w.google.Grants(); len(grants) != 1 {
+		t.Errorf("Google has %d grants, want 1", len(grants))
+	}
+	w.must(w.get("/files"), http.StatusOK, "b.txt")
+}
+
+// While one process deletes a user, others do not; and a sign-in that it has not seen
+// keeps it from deleting the user without the grant.
+func TestDeletionTakesTurns(t *testing.T) {
+	w := newWorld(t)
+	w.signIn()
+	w.must(w.upload("a.txt", "a"), http.StatusSeeOther, "/files")
+	if err := w.app.db.markDeleting(t.Context(), w.subject); err != nil {
+		t.Fatal(err)
+	}
+	deletion, err := w.app.db.deletionOf(t.Context(), w.subject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := tokenstore.Key{ClientID: w.google.ClientID(), Subject: w.subject}
+	release, ok, err := w.app.store.Lease(t.Context(), key, deletionPurpose, time.Hour)
+	if err != nil || !ok {
+		t.Fatalf("the lease: %t, %v", ok, err)
+	}
+
+	w.must(w.post("/delete", nil), http.StatusSeeOther, "/account")
+	if err := w.app.tidy(t.Context()); err != nil {
+		t.Error(err)
+	}
+	w.newBrowser()
+	w.must(w.popup(exchangetest.CodeRequest{Scopes: firstScopes, ForceConsent: true}), http.StatusConflict, `"deleting"`)
+	if files := w.drive.Folder(w.subject).Files(); len(files) != 1 || w.count("google_grants") != 1 || w.count("app_sessions") != 1 {
+		t.Errorf("%d files, %d grants, %d sessions: another process did not wait for its turn",
+			len(files), w.count("google_grants"), w.count("app_sessions"))
+	}
+
+	if err := w.app.db.deleteUser(t.Context(), w.subject, deletion); !errors.Is(err, errDeleting) {
+		t.Errorf("the last step after a sign-in: %v, want errDeleting", err)
+	}
+	release()
+	if w.count("app_sessions") != 1 {
+		t.Error("that step has ended a session, and left the user")
+	}
 	if err := w.app.tidy(t.Context()); err != nil {
 		t.Error(err)
 	}

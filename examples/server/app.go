@@ -37,9 +37,11 @@ type config struct {
 	Traces trace.TracerProvider
 }
 
-// A grantStore is a store that says whether it works, such as sqlstore's.
+// A grantStore is a store that says whether it works, such as sqlstore's. Its leases are
+// for all replicas.
 type grantStore interface {
 	tokenstore.Store
+	tokenstore.Leaser
 	Check(context.Context) error
 }
 

@@ -22,11 +22,11 @@ const (
 )
 
 // schema is for SQLite and PostgreSQL. In a larger program it is among the migrations.
-// Times are Unix seconds.
+// Times are Unix seconds. deletion is empty, or the ID of the deletion that goes on.
 var schema = []string{
 	`CREATE TABLE IF NOT EXISTS app_users (
 		subject TEXT PRIMARY KEY, email TEXT NOT NULL, name TEXT NOT NULL,
-		locked BOOLEAN NOT NULL, locked_at BIGINT NOT NULL, deleting BOOLEAN NOT NULL)`,
+		locked BOOLEAN NOT NULL, locked_at BIGINT NOT NULL, deletion TEXT NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS app_sessions (
 		id_hash TEXT PRIMARY KEY, subject TEXT NOT NULL REFERENCES app_users, opened BIGINT NOT NULL, ends BIGINT NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS app_sessions_subject ON app_sessions (subject)`,
@@ -78,22 +78,29 @@ type session struct {
 // startSession saves the name and the address of a user, and starts a session. It always
 // has a new ID: an attacker may know the ID that the browser had. The session that the
 // request belongs to ends.
+//
+// For a user who is being deleted it starts none, and gives the deletion a new ID: it may
+// be past the step that ends the access, and has to do that step again.
 func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken.Profile) (session, error) {
 	now := d.now()
 	s := session{rand.Text(), now.Add(sessionTime)}
-	return s, d.inTransaction(ctx, func(tx *sql.Tx) error {
-		var locked, deleting bool
-		err := tx.QueryRowContext(ctx, `INSERT INTO app_users (subject, email, name, locked, locked_at, deleting)
-			VALUES ($1, $2, $3, FALSE, 0, FALSE)
-			ON CONFLICT (subject) DO UPDATE SET email = excluded.email, name = excluded.name
-			RETURNING locked, deleting`, p.Subject, p.Email, p.Name).Scan(&locked, &deleting)
+	var refused error
+	err := d.inTransaction(ctx, func(tx *sql.Tx) error {
+		var locked bool
+		var deletion string
+		err := tx.QueryRowContext(ctx, `INSERT INTO app_users (subject, email, name, locked, locked_at, deletion)
+			VALUES ($1, $2, $3, FALSE, 0, '')
+			ON CONFLICT (subject) DO UPDATE SET email = excluded.email, name = excluded.name,
+				deletion = CASE WHEN app_users.deletion = '' THEN '' ELSE $4 END
+			RETURNING locked, deletion`, p.Subject, p.Email, p.Name, rand.Text()).Scan(&locked, &deletion)
 		switch {
 		case err != nil:
 			return err
+		case deletion != "":
+			refused = errDeleting
+			return nil
 		case locked:
 			return errLocked
-		case deleting:
-			return errDeleting
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE id_hash = $1`, hash(d.sessionID(r))); err != nil {
 			return err
@@ -102,6 +109,7 @@ func (d *database) startSession(ctx context.Context, r *http.Request, p *idtoken
 			hash(s.ID), p.Subject, now.Unix(), s.Ends.Unix())
 		return err
 	})
+	return s, cmp.Or(err, refused)
 }
 
 // inTransaction commits the statements of do if it returns no error.
@@ -123,7 +131,7 @@ func (d *database) userOf(ctx context.Context, r *http.Request) (u user, err err
 	if id == "" {
 		return user{}, errSignedOut
 	}
-	err = d.QueryRowContext(ctx, `SELECT u.subject, u.email, u.name, u.deleting
+	err = d.QueryRowContext(ctx, `SELECT u.subject, u.email, u.name, u.deletion <> ''
 		FROM app_sessions s JOIN app_users u ON u.subject = s.subject WHERE s.id_hash = $1 AND s.ends > $2`,
 		hash(id), d.now().Unix()).Scan(&u.Subject, &u.Email, &u.Name, &u.Deleting)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -160,12 +168,22 @@ func (d *database) lock(ctx context.Context, subject string, locked bool, at tim
 // markDeleting notes that a user has to be deleted, so that it goes on if the process
 // ends in the middle.
 func (d *database) markDeleting(ctx context.Context, subject string) error {
-	return d.exec(ctx, `UPDATE app_users SET deleting = TRUE WHERE subject = $1`, subject)
+	return d.exec(ctx, `UPDATE app_users SET deletion = $2 WHERE subject = $1 AND deletion = ''`, subject, rand.Text())
+}
+
+// deletionOf returns the ID of a user's deletion. It is empty if none goes on, and also if
+// the user is deleted.
+func (d *database) deletionOf(ctx context.Context, subject string) (id string, err error) {
+	err = d.QueryRowContext(ctx, `SELECT deletion FROM app_users WHERE subject = $1`, subject).Scan(&id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return id, err
 }
 
 // deleting returns the users who have to be deleted.
 func (d *database) deleting(ctx context.Context) (subjects []string, err error) {
-	rows, err := d.QueryContext(ctx, `SELECT subject FROM app_users WHERE deleting`)
+	rows, err := d.QueryContext(ctx, `SELECT subject FROM app_users WHERE deletion <> ''`)
 	if err != nil {
 		return nil, err
 	}
@@ -180,12 +198,20 @@ func (d *database) deleting(ctx context.Context) (subjects []string, err error) 
 	return subjects, rows.Err()
 }
 
-// deleteUser deletes a user's rows in one step: a sign-in comes before or after.
-func (d *database) deleteUser(ctx context.Context, subject string) error {
+// deleteUser deletes a user's rows in one step, or none if the deletion does not have that
+// ID any more: a sign-in comes before or after, and is not lost.
+func (d *database) deleteUser(ctx context.Context, subject, deletion string) error {
 	return d.inTransaction(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE subject = $1`, subject)
-		if err == nil {
-			_, err = tx.ExecContext(ctx, `DELETE FROM app_users WHERE subject = $1`, subject)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM app_sessions WHERE subject = $1`, subject); err != nil {
+			return err
+		}
+		result, err := tx.ExecContext(ctx, `DELETE FROM app_users WHERE subject = $1 AND deletion = $2`, subject, deletion)
+		if err != nil {
+			return err
+		}
+		n, err := result.RowsAffected()
+		if err == nil && n == 0 {
+			err = errDeleting
 		}
 		return err
 	})
