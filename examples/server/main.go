@@ -142,7 +142,8 @@ func (a *app) serve(ctx context.Context, public, ops net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errorLog := slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)
-	// A sign-in may wait for Google for a minute; the handler of uploads has more time.
+	// A sign-in may take 90 seconds: it waits for Google for 30, and may save the grant for a
+	// minute. The handler of uploads has more time.
 	site := &http.Server{Handler: a.routes(), ErrorLog: errorLog,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 90 * time.Second, IdleTimeout: 2 * time.Minute}
 	probes := &http.Server{Handler: a.operations(ctx), ErrorLog: errorLog, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
@@ -157,7 +158,9 @@ func (a *app) serve(ctx context.Context, public, ops net.Listener) error {
 	case <-ctx.Done():
 	}
 	cancel() // the readiness probe fails from now on
-	// With close, this takes less than the 30 seconds after which Kubernetes kills.
+	// With close, this takes less than the 30 seconds after which Kubernetes kills. A sign-in
+	// that takes longer is lost, with the refresh token that Google has issued: for 90 seconds
+	// here, set terminationGracePeriodSeconds to 120.
 	stopping, stop := context.WithTimeout(context.Background(), 15*time.Second)
 	defer stop()
 	err = errors.Join(err, site.Shutdown(stopping))
