@@ -71,7 +71,12 @@ func run(ctx context.Context, clientSecret, baseURL, listen string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(serve(ctx, cmp.Or(listen, address(base)), site.routes(), base), site.close())
+	l, err := net.Listen("tcp", cmp.Or(listen, address(base)))
+	if err != nil {
+		return err
+	}
+	log.Printf("open %s/", base)
+	return errors.Join(serve(ctx, l, site.routes()), site.close())
 }
 
 // address is what a base URL says to listen on; the port may be "http" or "https".
@@ -98,16 +103,18 @@ func fakeGoogle(base *url.URL) (*exchangetest.Server, error) {
 	return exchangetest.NewServer(o), nil
 }
 
-func serve(ctx context.Context, listen string, h http.Handler, base *url.URL) error {
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return err
-	}
+// serve answers until ctx ends. Then it waits for requests: a sign-in that is cut off loses
+// the refresh token that Google has issued.
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { srv.Close() })
-	log.Printf("open %s/", base)
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
 	}
-	return nil
+	stopping, cancel := context.WithTimeout(context.Background(), 90*time.Second) // a sign-in may take that long
+	defer cancel()
+	return srv.Shutdown(stopping)
 }

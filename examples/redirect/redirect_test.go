@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken"
@@ -230,6 +231,45 @@ func TestRun(t *testing.T) {
 	}
 	if run(ctx, filepath.Join(t.TempDir(), "x"), "http://localhost:8080", "127.0.0.1:0") == nil {
 		t.Error("a file that is not there is no error")
+	}
+}
+
+// A sign-in that is under way when the site has to stop is completed.
+func TestStopDuringSignIn(t *testing.T) {
+	w := newWorld(t, "", false)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, to, _ := w.do("GET", "/login")
+	callback, err := w.google.Authorize(to, exchangetest.Choice{User: jane})
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback.Host = l.Addr().String()
+	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: 300 * time.Millisecond})
+	signedIn := make(chan error, 1)
+	go func() {
+		browser := &http.Client{Jar: w.jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		resp, err := browser.Get(callback.String())
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		signedIn <- err
+	}()
+	ctx, stop := context.WithCancel(t.Context())
+	err = serve(ctx, l, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		stop()
+		w.site.routes().ServeHTTP(rw, r)
+	}))
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := w.site.grants.Grant(t.Context(), w.google.Accounts()[0].Subject); err != nil {
+		t.Errorf("at the end of serve: %v", err)
+	}
+	if err := <-signedIn; err != nil {
+		t.Error(err)
 	}
 }
 

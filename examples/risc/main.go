@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -83,6 +84,10 @@ func run(ctx context.Context, out io.Writer, o options) error {
 	if err != nil {
 		return err
 	}
+	l, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return err
+	}
 	if o.receiver != "" {
 		b.stream = stream
 		go func() { // Google's event comes while we listen
@@ -91,15 +96,22 @@ func run(ctx context.Context, out io.Writer, o options) error {
 			}
 		}()
 	}
-	return errors.Join(serve(ctx, o.listen, b.routes()), b.close())
+	return errors.Join(serve(ctx, l, b.routes()), b.close())
 }
 
-func serve(ctx context.Context, listen string, h http.Handler) error {
-	srv := &http.Server{Addr: listen, Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { srv.Close() })
-	log.Printf("listening on %s", listen)
-	if err := srv.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+// serve answers until ctx ends. Then it waits for requests: a sign-in that is cut off loses
+// the refresh token that Google has issued.
+func serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(l) }()
+	log.Printf("listening on %s", l.Addr())
+	select {
+	case err := <-failed:
 		return err
+	case <-ctx.Done():
 	}
-	return nil
+	stopping, cancel := context.WithTimeout(context.Background(), 90*time.Second) // a sign-in may take that long
+	defer cancel()
+	return srv.Shutdown(stopping)
 }

@@ -6,12 +6,14 @@ import (
 	"io"
 	"iter"
 	"log"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/exchange"
+	"github.com/seed3a054f9c/googlesignin/exchange/exchangetest"
 	"github.com/seed3a054f9c/googlesignin/idtoken/risc"
 	"github.com/seed3a054f9c/googlesignin/idtoken/risc/risctest"
 	"github.com/seed3a054f9c/googlesignin/tokenstore"
@@ -187,6 +189,40 @@ func TestForgedEvent(t *testing.T) {
 	}
 	if status, _ := w.me(t.Context(), session); status != http.StatusNoContent {
 		t.Errorf("the session: status %d", status)
+	}
+}
+
+// TestStopDuringSignIn stops the backend while it redeems a code.
+func TestStopDuringSignIn(t *testing.T) {
+	w, err := newWorld()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.server.URL = "http://" + l.Addr().String()
+	w.google.Inject(exchangetest.TokenEndpoint, exchangetest.Fault{Delay: 300 * time.Millisecond})
+	signedIn := make(chan error, 1)
+	go func() {
+		_, _, err := w.signIn(t.Context())
+		signedIn <- err
+	}()
+	ctx, stop := context.WithCancel(t.Context())
+	err = serve(ctx, l, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		stop()
+		w.backend.routes().ServeHTTP(rw, r)
+	}))
+	if err != nil {
+		t.Error(err)
+	}
+	if _, _, err := w.grant(t.Context()); err != nil {
+		t.Errorf("at the end of serve: %v", err)
+	}
+	if err := <-signedIn; err != nil {
+		t.Error(err)
 	}
 }
 
