@@ -60,7 +60,7 @@ type desk struct {
 	sent    bool  // the browser has been sent to current without a click
 	over    bool
 	changed chan struct{} // closed when the above change
-	back    chan arrival
+	back    chan arrival  // for current, and no later one
 	server  *http.Server
 }
 
@@ -82,7 +82,7 @@ func newDesk(ctx context.Context, redirectURI string, wait time.Duration, out io
 	if u.Port() == "0" {
 		u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(listener.Addr().(*net.TCPAddr).Port))
 	}
-	d := &desk{callback: u, wait: wait, out: out, changed: make(chan struct{}), back: make(chan arrival)}
+	d := &desk{callback: u, wait: wait, out: out, changed: make(chan struct{})}
 	d.server = &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second}
 	go d.server.Serve(listener)
 	return d, nil
@@ -101,25 +101,26 @@ func (d *desk) close() {
 	}
 }
 
-// set changes what the page shows.
-func (d *desk) set(t *trip, over bool) {
+// set changes what the page shows. It returns where the browser comes back.
+func (d *desk) set(t *trip, over bool) <-chan arrival {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.current, d.sent, d.over = t, false, over
+	d.current, d.sent, d.over, d.back = t, false, over, make(chan arrival)
 	close(d.changed)
 	d.changed = make(chan struct{})
+	return d.back
 }
 
 func (d *desk) visit(ctx context.Context, t trip) (url.Values, error) {
 	if t.do != "" {
 		fmt.Fprintf(d.out, "    In the browser: %s\n", t.do)
 	}
-	d.set(&t, false)
+	back := d.set(&t, false)
 	defer d.set(nil, false)
 	timer := time.NewTimer(d.wait)
 	defer timer.Stop()
 	select {
-	case a := <-d.back:
+	case a := <-back:
 		return a.query, a.err
 	case <-timer.C:
 		return nil, fmt.Errorf("no browser came back within %v", d.wait)
@@ -153,11 +154,11 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // browser may come from another trip, or from a stranger's link.
 func (d *desk) arrive(w http.ResponseWriter, r *http.Request, state string, a arrival) {
 	d.mu.Lock()
-	known, changed := d.current != nil && d.current.state == state, d.changed
+	known, back, changed := d.current != nil && d.current.state == state, d.back, d.changed
 	d.mu.Unlock()
 	if known {
 		select {
-		case d.back <- a:
+		case back <- a:
 		case <-changed: // another tab was faster
 		case <-r.Context().Done():
 			return

@@ -7,10 +7,13 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed3a054f9c/googlesignin/drive/drivetest"
@@ -152,6 +155,49 @@ func TestDeskRefuses(t *testing.T) {
 	if r := <-back; r.err != nil || r.back.Get("code") != "b" {
 		t.Errorf("the visit ends with %v, %v", r.back, r.err)
 	}
+}
+
+// TestDeskKeepsTripsApart has a browser come back from a trip that ends at that moment.
+func TestDeskKeepsTripsApart(t *testing.T) {
+	t.Parallel()
+	for range 20 { // with one channel for both trips, about half of them would mix them up
+		synctest.Test(t, func(t *testing.T) {
+			d := &desk{callback: &url.URL{Host: "localhost", Path: "/livecheck"}, wait: time.Hour, out: io.Discard, changed: make(chan struct{})}
+			codes := make(chan string, 2)
+			visit := func(ctx context.Context, state string) {
+				go func() {
+					back, _ := d.visit(ctx, trip{state: state})
+					codes <- back.Get("code")
+				}()
+				synctest.Wait()
+			}
+			arrive := func(ctx context.Context, query string) {
+				d.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/livecheck?"+query, nil))
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			visit(ctx, "first")
+			arrive(onDone{t.Context(), sync.OnceFunc(func() {
+				stop()
+				synctest.Wait()
+				visit(t.Context(), "second")
+			})}, "code=a&state=first")
+			arrive(t.Context(), "code=b&state=second")
+			if first, second := <-codes, <-codes; first != "" || second != "b" {
+				t.Errorf("the trips end with the codes %q and %q, want none and b", first, second)
+			}
+		})
+	}
+}
+
+// An onDone calls a function when Done is called: just before a select that has it.
+type onDone struct {
+	context.Context
+	do func()
+}
+
+func (c onDone) Done() <-chan struct{} {
+	c.do()
+	return c.Context.Done()
 }
 
 // TestDeskShowsAnError follows the link for an error of Google's.
