@@ -83,7 +83,7 @@ func run(ctx context.Context, c config) (err error) {
 			return err
 		}
 	}
-	queue, err := newQueue(pool, grants, c)
+	queue, err := newQueue(pool, rows, grants, c)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func createTables(ctx context.Context, pool *pgxpool.Pool, rows *sqlstore.Store)
 	})
 }
 
-func newQueue(pool *pgxpool.Pool, grants *tokenstore.Manager, c config) (*river.Client[pgx.Tx], error) {
+func newQueue(pool *pgxpool.Pool, leases tokenstore.Leaser, grants *tokenstore.Manager, c config) (*river.Client[pgx.Tx], error) {
 	now := c.google.Now
 	if now == nil {
 		now = time.Now
@@ -141,10 +141,13 @@ func newQueue(pool *pgxpool.Pool, grants *tokenstore.Manager, c config) (*river.
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &roundWorker{grants: grants})
 	river.AddWorker(workers, &visitWorker{
-		grants: grants,
-		db:     pool,
-		drive:  drive.Config{Endpoint: c.drive, Retry: drive.Retry{Total: 10 * time.Second}},
-		log:    c.log,
+		grants:    grants,
+		leases:    leases,
+		leaseTime: c.rescueAfter,
+		clientID:  c.google.ClientID,
+		db:        pool,
+		drive:     drive.Config{Endpoint: c.drive, Retry: drive.Retry{Total: 10 * time.Second}},
+		log:       c.log,
 	})
 	// River's leader, one of the processes, inserts the round when it becomes the leader
 	// and when a period begins, or up to 0.1 s before that.

@@ -73,10 +73,13 @@ func (Visit) Kind() string { return "visit" }
 
 type visitWorker struct {
 	river.WorkerDefaults[Visit]
-	grants *tokenstore.Manager
-	db     *pgxpool.Pool
-	drive  drive.Config // without the user
-	log    *slog.Logger
+	grants    *tokenstore.Manager
+	leases    tokenstore.Leaser
+	leaseTime time.Duration // longer than a job may take
+	clientID  string
+	db        *pgxpool.Pool
+	drive     drive.Config // without the user
+	log       *slog.Logger
 }
 
 // Work visits the user, and decides what happens to the job if that fails. River
@@ -122,6 +125,9 @@ func retryAfter(err error) (d time.Duration) {
 	if errors.Is(err, drive.ErrRateLimited) {
 		d = cmp.Or(d, time.Minute)
 	}
+	if errors.Is(err, errBusy) {
+		d = 10 * time.Second
+	}
 	return min(d, 24*time.Hour)
 }
 
@@ -143,11 +149,24 @@ type entry struct {
 	Period time.Time `json:"period"`
 }
 
+var errBusy = errors.New("another visit to the user goes on")
+
 // visit adds an entry for the period to the user's journal. A job may run more than
 // once: if its process dies, or if the queue does not hear that it is done. So the
-// period is the key by which the work is done once, and the entry is written only over
-// the journal that did not have it.
+// period is the key by which the work is done once.
+//
+// After an outage the jobs of two periods may run at the same time. Drive has no
+// conditional write, so each of them could replace the journal that the other one has
+// just written: visits to one user take turns, by a lease that outlasts the job.
 func (w *visitWorker) visit(ctx context.Context, v Visit) error {
+	release, ok, err := w.leases.Lease(ctx, tokenstore.Key{ClientID: w.clientID, Subject: v.Subject}, "worker/visit", w.leaseTime)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errBusy
+	}
+	defer release()
 	cfg := w.drive
 	cfg.HTTPClient = w.grants.HTTPClient(v.Subject)
 	folder, err := drive.New(cfg)
