@@ -1,6 +1,7 @@
 package tokenstoretest_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -33,6 +34,7 @@ var brokenGrants = []brokenStore{
 			return g, err
 		}
 	}},
+	{"MissingIsRemembered", "Create", remembersMissing},
 	{"CreateOverwrites", "CreateOnly", func(h *hooked) {
 		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
 			if g.Version == "" {
@@ -87,6 +89,11 @@ var brokenGrants = []brokenStore{
 			return h.Memory.Delete(ctx, key, version)
 		}
 	}},
+	{"DeleteOfAnyVersionIgnoresSubject", "DeleteAnyVersion", removesToo(func(key, other tokenstore.Key) bool { return key.ClientID == other.ClientID })},
+	{"DeleteOfAnyVersionIgnoresClient", "DeleteAnyVersion", removesToo(func(key, other tokenstore.Key) bool { return key.Subject == other.Subject })},
+	{"DeleteOfAnyVersionTakesAPrefix", "KeysKeptApart", removesToo(func(key, other tokenstore.Key) bool {
+		return key.ClientID == other.ClientID && strings.HasPrefix(other.Subject, key.Subject)
+	})},
 	{"DeleteIgnoresVersion", "DeleteStale", func(h *hooked) {
 		h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
 			if version != "" {
@@ -114,6 +121,22 @@ var brokenGrants = []brokenStore{
 	{"IgnoresCancel", "Canceled", func(h *hooked) {
 		h.load = func(_ context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
 			return h.Memory.Load(noCtx, key)
+		}
+	}},
+	{"CanceledIsMissing", "Canceled", func(h *hooked) {
+		h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+			if err := ctx.Err(); err != nil {
+				return tokenstore.Grant{}, fmt.Errorf("%w: %w", tokenstore.ErrNotFound, err)
+			}
+			return h.Memory.Load(ctx, key)
+		}
+	}},
+	{"CanceledIsAConflict", "Canceled", func(h *hooked) {
+		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+			if err := ctx.Err(); err != nil {
+				return "", fmt.Errorf("%w: %w", tokenstore.ErrConflict, err)
+			}
+			return h.Memory.Save(ctx, key, g)
 		}
 	}},
 	{"WritesAfterCancel", "Canceled", func(h *hooked) {
@@ -169,21 +192,30 @@ var brokenVersions = []brokenStore{
 	{"CreateChecksFirst", "OneCreates", checksFirst},
 	{"ReplaceChecksFirst", "OneReplaces", checksFirst},
 	{"SaveChecksFirst", "NoWriteIsLost", checksFirst},
-	{"DeleteChecksFirst", "DeleteOrReplace", func(h *hooked) {
-		h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
-			if version != tokenstore.AnyVersion {
-				if v := h.current(ctx, key); v != "" && v != version {
-					return tokenstore.ErrConflict
-				}
+	{"LoadReadsTheVersionLater", "NoWriteIsLost", func(h *hooked) {
+		h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+			g, err := h.Memory.Load(ctx, key)
+			if err == nil {
+				time.Sleep(latency)
+				g.Version = h.current(ctx, key)
 			}
-			time.Sleep(3 * latency)
-			return h.Memory.Delete(ctx, key, tokenstore.AnyVersion)
+			return g, err
 		}
+	}},
+	{"ReplaceDeletesFirst", "NoWriteIsLost", func(h *hooked) {
 		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
-			time.Sleep(latency)
+			if g.Version != "" {
+				if v := h.current(ctx, key); v != g.Version || h.Memory.Delete(ctx, key, v) != nil {
+					return "", cmp.Or(ctx.Err(), key.Validate(), tokenstore.ErrConflict)
+				}
+				time.Sleep(latency)
+				g.Version = ""
+			}
 			return h.Memory.Save(ctx, key, g)
 		}
 	}},
+	{"LoadsAreRemembered", "NoWriteIsLost", remembersLoads},
+	{"DeleteChecksFirst", "DeleteOrReplace", deleteChecksFirst},
 	{"CreateLooksLater", "CreateOrDelete", func(h *hooked) {
 		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
 			version, err := h.Memory.Save(ctx, key, g)
@@ -200,21 +232,61 @@ var brokenVersions = []brokenStore{
 			return h.Memory.Delete(ctx, key, version)
 		}
 	}},
-	{"AllUsersInOneFile", "UsersAtOnce", func(h *hooked) {
-		h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
-			read := collect(h.Memory.Keys(ctx, tokenstore.Key{}))
-			time.Sleep(latency)
-			version, err := h.Memory.Save(ctx, key, g)
-			for _, other := range collect(h.Memory.Keys(ctx, tokenstore.Key{})) {
-				if other != key && !slices.Contains(read, other) { // it is newer than the copy that was read, and is lost
-					h.Memory.Delete(ctx, other, tokenstore.AnyVersion)
-				}
-			}
-			return version, err
-		}
-	}},
+	{"AllUsersInOneFile", "UsersAtOnce", allInOneFile},
 	{"AliasesIn", "CopiedIn", func(h *hooked) { aliases(h, true, false) }},
 	{"AliasesOut", "CopiedOut", func(h *hooked) { aliases(h, false, true) }},
+}
+
+// removesToo is the bug of a store whose Delete of any version also removes the
+// grants of others.
+func removesToo(of func(key, other tokenstore.Key) bool) func(*hooked) {
+	return func(h *hooked) {
+		h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
+			err := h.Memory.Delete(ctx, key, version)
+			if err == nil && version == tokenstore.AnyVersion {
+				for _, other := range collect(h.Memory.Keys(ctx, tokenstore.Key{})) {
+					if of(key, other) {
+						h.Memory.Delete(ctx, other, version)
+					}
+				}
+			}
+			return err
+		}
+	}
+}
+
+// remembersMissing is the bug of a store with a cache that keeps a user unknown.
+func remembersMissing(h *hooked) {
+	var missing sync.Map
+	h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+		if _, ok := missing.Load(key); ok {
+			return tokenstore.Grant{}, tokenstore.ErrNotFound
+		}
+		g, err := h.Memory.Load(ctx, key)
+		if errors.Is(err, tokenstore.ErrNotFound) {
+			missing.Store(key, true)
+		}
+		return g, err
+	}
+}
+
+// remembersLoads is the bug of a store with a cache that no Save changes.
+func remembersLoads(h *hooked) {
+	var cache sync.Map
+	h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+		if g, ok := cache.Load(key); ok && ctx.Err() == nil {
+			return g.(tokenstore.Grant), nil
+		}
+		g, err := h.Memory.Load(ctx, key)
+		if err == nil {
+			cache.Store(key, g)
+		}
+		return g, err
+	}
+	h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
+		cache.Delete(key)
+		return h.Memory.Delete(ctx, key, version)
+	}
 }
 
 // versions is the bug of a store that counts its versions or computes them.
@@ -279,6 +351,39 @@ func checksFirst(h *hooked) {
 				return version, nil
 			}
 		}
+	}
+}
+
+// deleteChecksFirst is the bug of a store that compares and deletes in two steps.
+func deleteChecksFirst(h *hooked) {
+	h.remove = func(ctx context.Context, key tokenstore.Key, version string) error {
+		if version != tokenstore.AnyVersion {
+			if v := h.current(ctx, key); v != "" && v != version {
+				return tokenstore.ErrConflict
+			}
+		}
+		time.Sleep(3 * latency)
+		return h.Memory.Delete(ctx, key, tokenstore.AnyVersion)
+	}
+	h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+		time.Sleep(latency)
+		return h.Memory.Save(ctx, key, g)
+	}
+}
+
+// allInOneFile is the bug of a store that reads all users, changes one, and writes
+// all.
+func allInOneFile(h *hooked) {
+	h.save = func(ctx context.Context, key tokenstore.Key, g tokenstore.Grant) (string, error) {
+		read := collect(h.Memory.Keys(ctx, tokenstore.Key{}))
+		time.Sleep(latency)
+		version, err := h.Memory.Save(ctx, key, g)
+		for _, other := range collect(h.Memory.Keys(ctx, tokenstore.Key{})) {
+			if other != key && !slices.Contains(read, other) { // it is newer than the copy that was read, and is lost
+				h.Memory.Delete(ctx, other, tokenstore.AnyVersion)
+			}
+		}
+		return version, err
 	}
 }
 

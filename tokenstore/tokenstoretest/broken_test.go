@@ -31,54 +31,73 @@ func allBroken() []brokenStore {
 
 const runBroken = "TOKENSTORETEST_RUN_BROKEN"
 
-// TestBrokenStores runs itself as a program in which each broken store must fail,
-// and reads in its output which cases have found the bug.
 func TestBrokenStores(t *testing.T) {
 	t.Parallel()
+	cases := wantBugsFound(t, allBroken(), func(t *testing.T, b brokenStore) {
+		tokenstoretest.Run(t, func(*testing.T) tokenstore.Store {
+			h := sound(new(tokenstore.Memory))
+			b.bug(h)
+			return h
+		})
+	})
+	for _, b := range allBroken() {
+		delete(cases, b.fails)
+	}
+	for name := range cases {
+		t.Errorf("there is no broken store for the case %s", name)
+	}
+}
+
+func TestBrokenReopened(t *testing.T) {
+	t.Parallel()
+	wantBugsFound(t, brokenReopened, func(t *testing.T, b brokenStore) {
+		var disk tokenstore.Memory
+		tokenstoretest.Reopen(t, func(*testing.T) tokenstore.Store {
+			h := sound(&disk)
+			b.bug(h)
+			return h
+		})
+	})
+}
+
+// wantBugsFound runs the calling test as a program in which each broken store must
+// fail, and reads in its output which cases have found the bug. It returns the
+// names of all cases.
+func wantBugsFound(t *testing.T, broken []brokenStore, run func(*testing.T, brokenStore)) (cases map[string]bool) {
+	t.Helper()
 	if os.Getenv(runBroken) != "" {
-		for _, b := range allBroken() {
+		for _, b := range broken {
 			t.Run(b.name, func(t *testing.T) {
 				t.Parallel()
-				tokenstoretest.Run(t, func(*testing.T) tokenstore.Store {
-					h := sound()
-					b.bug(h)
-					return h
-				})
+				run(t, b)
 			})
 		}
-		return
+		return nil
 	}
 
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-test.run=^TestBrokenStores$", "-test.v", "-test.timeout=2m", "-test.parallel=128")
+	cmd := exec.CommandContext(t.Context(), program, "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout=10m", "-test.parallel=128")
 	cmd.Env = append(os.Environ(), runBroken+"=1")
 	out, err := cmd.CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 {
 		t.Fatalf("the broken stores' run ends with %v:\n%s", err, out)
 	}
-	results := regexp.MustCompile(`--- (PASS|FAIL): TestBrokenStores/(\w+)/(\w+)`).FindAllStringSubmatch(string(out), -1)
-	failed, cases := map[string]bool{}, map[string]bool{}
+	results := regexp.MustCompile(`--- (PASS|FAIL): `+t.Name()+`/(\w+)/([\w/]+) `).FindAllStringSubmatch(string(out), -1)
+	failed := map[string]bool{}
+	cases = map[string]bool{}
 	for _, r := range results {
-		cases[r[3]] = cases[r[3]] || r[1] == "FAIL"
+		cases[r[3]] = true
 		failed[r[2]+"/"+r[3]] = r[1] == "FAIL"
 	}
-	for _, b := range allBroken() {
+	for _, b := range broken {
 		if !failed[b.name+"/"+b.fails] {
 			t.Errorf("%s does not find the bug of %s", b.fails, b.name)
 		}
 	}
-	named := map[string]bool{}
-	for _, b := range allBroken() {
-		named[b.fails] = true
-	}
-	for name := range cases {
-		if !named[name] {
-			t.Errorf("there is no broken store for the case %s", name)
-		}
-	}
+	return cases
 }
 
 // hooked is a correct store whose methods can be replaced.
@@ -117,8 +136,7 @@ func (h *hooked) Lease(ctx context.Context, key tokenstore.Key, purpose string, 
 	return h.lease(ctx, key, purpose, ttl)
 }
 
-func sound() *hooked {
-	m := new(tokenstore.Memory)
+func sound(m *tokenstore.Memory) *hooked {
 	return &hooked{m, m, m.Load, m.Save, m.Delete, m.Keys, m.Find, m.Lease}
 }
 

@@ -97,6 +97,15 @@ var brokenValues = []brokenStore{
 	{"DropsZone", "ValueTimesOfAnotherZone", changes(func(g *tokenstore.Grant) {
 		g.CreatedAt, _ = time.Parse(time.DateTime, g.CreatedAt.Format(time.DateTime))
 	})},
+	{"ForgetsWhatHasEnded", "ValueEnded", func(h *hooked) {
+		h.load = func(ctx context.Context, key tokenstore.Key) (tokenstore.Grant, error) {
+			g, err := h.Memory.Load(ctx, key)
+			if err == nil && !g.RefreshTokenExpiry.IsZero() && g.RefreshTokenExpiry.Before(time.Now()) {
+				return tokenstore.Grant{}, tokenstore.ErrNotFound
+			}
+			return g, err
+		}
+	}},
 	{"KeepsFieldByField", "ValueNotExported", changes(func(g *tokenstore.Grant) { *g = exported(*g) })},
 	{"CutsNanoseconds", "Create", changes(func(g *tokenstore.Grant) { g.CreatedAt = g.CreatedAt.Truncate(time.Microsecond) })},
 	{"TimesAreNanoseconds", "ValueTimesFarOff", changes(func(g *tokenstore.Grant) {

@@ -3,6 +3,7 @@ package tokenstoretest
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ var storeCases = []testCase{
 		wantNone(t, s, jane)
 	}},
 	{"Create", func(t *testing.T, s tokenstore.Store) {
+		wantNone(t, s, jane) // a store must not remember that
 		kept := save(t, s, jane, grant("1//jane"))
 		wantKept(t, s, jane, kept)
 		wantNone(t, s, john)
@@ -56,11 +58,15 @@ var storeCases = []testCase{
 		wantKept(t, s, john, other)
 	}},
 	{"DeleteAnyVersion", func(t *testing.T, s tokenstore.Store) {
+		sameSubject := tokenstore.Key{ClientID: "another client", Subject: jane.Subject}
+		other, another := save(t, s, john, grant("1//john")), save(t, s, sameSubject, grant("1//another"))
 		save(t, s, jane, grant("1//jane"))
 		if err := s.Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
 			t.Errorf("Delete of any version = %v", err)
 		}
 		wantNone(t, s, jane)
+		wantKept(t, s, john, other)
+		wantKept(t, s, sameSubject, another)
 	}},
 	{"DeleteStale", func(t *testing.T, s tokenstore.Store) {
 		stale := save(t, s, jane, grant("1//jane"))
@@ -87,12 +93,15 @@ var storeCases = []testCase{
 		kept := save(t, s, jane, grant("1//jane"))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.Load(ctx, jane)
-		wantError(t, "Load with a canceled context", err, context.Canceled)
-		_, err = s.Save(ctx, jane, kept)
-		wantError(t, "Save with a canceled context", err, context.Canceled)
-		err = s.Delete(ctx, jane, kept.Version)
-		wantError(t, "Delete with a canceled context", err, context.Canceled)
+		_, loadErr := s.Load(ctx, jane)
+		_, saveErr := s.Save(ctx, jane, kept)
+		deleteErr := s.Delete(ctx, jane, kept.Version)
+		for method, err := range map[string]error{"Load": loadErr, "Save": saveErr, "Delete": deleteErr} {
+			wantError(t, method+" with a canceled context", err, context.Canceled)
+			if errors.Is(err, tokenstore.ErrNotFound) || errors.Is(err, tokenstore.ErrConflict) {
+				t.Errorf("%s with a canceled context = %v, which says what is kept", method, err)
+			}
+		}
 		wantKept(t, s, jane, kept)
 	}},
 	{"DeadlineExceeded", func(t *testing.T, s tokenstore.Store) {
@@ -208,6 +217,11 @@ var valueCases = roundTrips([]change{
 	{"TimesOfAnotherZone", func(g *tokenstore.Grant) {
 		g.CreatedAt = g.CreatedAt.In(time.FixedZone("", -11*3600))
 		g.RefreshTokenExpiry = time.Date(2027, 3, 28, 2, 30, 0, 1, time.FixedZone("", 5*3600+1800))
+	}},
+	{"Ended", func(g *tokenstore.Grant) { // no reason to forget the user
+		g.AccessToken = "ya29.access"
+		g.Expiry = time.Date(2001, 9, 9, 1, 46, 40, 0, time.UTC)
+		g.RefreshTokenExpiry = g.Expiry
 	}},
 	{"TimesFarOff", func(g *tokenstore.Grant) {
 		g.CreatedAt = time.Date(1969, 12, 31, 23, 59, 59, 999999999, time.UTC)

@@ -8,7 +8,8 @@
 //	}
 //
 // [Run] asks for an empty store each time, so it cannot find out whether a grant
-// outlives the process. [Reopen] can.
+// outlives the process, or whether processes overwrite each other's grants.
+// [Reopen] can.
 package tokenstoretest
 
 import (
@@ -34,7 +35,7 @@ import (
 // implement an interface, the wrapper must return ErrUnsupported.
 func Run(t *testing.T, newStore func(t *testing.T) tokenstore.Store) {
 	inner := innermost(newStore(t))
-	cases := slices.Concat(storeCases, versionCases, raceCases, copyCases, keyCases, valueCases, carriedCases)
+	cases := slices.Concat(storeCases, versionCases, inOne(raceCases), copyCases, keyCases, valueCases, carriedCases)
 	cases = append(cases, optional[tokenstore.Lister](inner, listCases, "ListUnsupported", listUnsupported)...)
 	cases = append(cases, optional[tokenstore.Finder](inner, findCases, "FindUnsupported", findUnsupported)...)
 	cases = append(cases, optional[tokenstore.Leaser](inner, leaseCases, "LeaseUnsupported", leaseUnsupported)...)
@@ -105,7 +106,8 @@ func leaseUnsupported(t *testing.T, s tokenstore.Leaser) {
 
 // Reopen checks that grants are there when the store is opened again. Each call of
 // open opens the same store, empty at the first call, and closes it in a t.Cleanup.
-// A subtest has two of them open at the same time, like two processes.
+// Some subtests have two of them open at the same time, like two processes, and
+// write through both with 32 goroutines.
 func Reopen(t *testing.T, open func(t *testing.T) tokenstore.Store) {
 	const users = 20
 	key := func(i int) tokenstore.Key {
@@ -155,11 +157,29 @@ func Reopen(t *testing.T, open func(t *testing.T) tokenstore.Store) {
 		wantKept(t, b, key(1), next)
 		_, err := b.Save(t.Context(), key(1), kept[1])
 		wantError(t, "Save over what the other has replaced", err, tokenstore.ErrConflict)
+		wantNone(t, b, john)
+		created := save(t, a, john, grant("1//john"))
+		wantKept(t, b, john, created)
+		if err := a.Delete(t.Context(), john, created.Version); err != nil {
+			t.Fatal(err)
+		}
+		wantNone(t, b, john)
 		if has[tokenstore.Leaser](a) {
 			release := wantTaken(t, a, jane, "work")
 			wantHeld(t, b, "while the other store holds it")
 			release()
 			wantTaken(t, b, jane, "work")
+		}
+	})
+	t.Run("TwoRace", func(t *testing.T) {
+		two := handles{open(t), open(t)}
+		for _, c := range raceCases {
+			t.Run(c.name, func(t *testing.T) {
+				if err := two.of(0).Delete(t.Context(), jane, tokenstore.AnyVersion); err != nil {
+					t.Fatal(err)
+				}
+				c.test(t, two)
+			})
 		}
 	})
 }
