@@ -484,10 +484,14 @@ func TestReplacesAFutureTime(t *testing.T) {
 	folder, srv := newFolder(t)
 	srv.Folder(drivetest.DefaultUser).Add(drivetest.File{Name: "a", Modified: time.Now().Add(time.Hour)})
 	put(t, folder, "a", "now")
+	listed := 0
 	for file, err := range folder.Files(t.Context(), drive.Query{}) {
-		if err != nil || file.Size != 3 {
+		if listed++; err != nil || file.Size != 3 {
 			t.Errorf("listed %+v, %v; want the new content", file, err)
 		}
+	}
+	if listed != 1 {
+		t.Errorf("%d files, want 1", listed)
 	}
 }
 
@@ -506,10 +510,14 @@ func TestLateReader(t *testing.T) {
 	if _, err := io.ReadAll(r); !errors.Is(err, drive.ErrChecksum) {
 		t.Errorf("%v, want ErrChecksum", err)
 	}
+	listed := 0
 	for file, err := range folder.Files(t.Context(), drive.Query{}) {
-		if err != nil || file.Revision != second.Revision {
+		if listed++; err != nil || file.Revision != second.Revision {
 			t.Errorf("listed %+v, %v; want %+v", file, err, second)
 		}
+	}
+	if listed != 1 {
+		t.Errorf("%d files, want 1", listed)
 	}
 }
 

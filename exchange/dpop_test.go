@@ -296,8 +296,8 @@ func TestNonceIsAskedForAgain(t *testing.T) {
 	}
 }
 
-// The second proof has the nonce of its own refusal: another request may have brought
-// an older one meanwhile.
+// The second proof has the nonce of its own refusal, also if another request has brought
+// another one since.
 func TestSecondProofHasItsNonce(t *testing.T) {
 	var c *exchange.Client
 	var proofs []string

@@ -135,7 +135,7 @@ func TestJobsWaitForThePause(t *testing.T) {
 	})
 }
 
-// So it does where another pause has begun meanwhile: a sign-in that covers less asks
+// The same if another pause begins while it waits: a sign-in that covers less asks
 // about the kept grant, and fails like the job.
 func TestJobsSeeTheNextPause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -481,22 +481,19 @@ func TestAPanickingStoreLosesNothing(t *testing.T) {
 			t.Error("kept is the former refresh token")
 		}
 	})
-	t.Run("sign-in", func(t *testing.T) {
-		b := newBench(t)
-		tok := b.google.consent("openid")
-		b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
-		if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
-			t.Errorf("kept %v, %v", b.kept(t), err)
-		}
-	})
-	t.Run("sign-in behind a rotation", func(t *testing.T) {
-		b := rotated(t)
-		tok := b.google.consent("openid")
-		b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
-		if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
-			t.Errorf("kept %v, %v", b.kept(t), err)
-		}
-	})
+	for name, start := range map[string]func(*testing.T) *bench{
+		"sign-in":                   func(t *testing.T) *bench { return newBench(t) },
+		"sign-in behind a rotation": rotated,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := start(t)
+			tok := b.google.consent("openid")
+			b.panicking(t, func() { _, _ = b.SignIn(t.Context(), jane, tok) })
+			if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != tok.RefreshToken {
+				t.Errorf("kept %v, %v", b.kept(t), err)
+			}
+		})
+	}
 	t.Run("beside another user's Save", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)

@@ -175,7 +175,7 @@ func TestButtonOfPageScript(t *testing.T) {
 	}
 }
 
-// An ID token has the claims of one profile, also if SetUser changes it meanwhile: here
+// An ID token has the claims of one profile, even if SetUser changes it at that moment: here
 // whenever the server looks at the clock.
 func TestOneProfileInIDToken(t *testing.T) {
 	var srv *exchangetest.Server

@@ -108,7 +108,7 @@ func AccessTokenHash(accessToken string) string {
 // current key. A json.RawMessage is taken as it is, whether it is valid or not.
 // Sign panics if the claims cannot be represented in JSON.
 func (i *Issuer) Sign(claims any) string {
-	k := i.current() // names and signs the token, also if Rotate is called meanwhile
+	k := i.current() // one key both names and signs the token, even if Rotate is called now
 	header := map[string]any{"alg": "RS256", "kid": k.id, "typ": "JWT"}
 	return k.sign(segment(header) + "." + segment(claims))
 }
