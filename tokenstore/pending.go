@@ -43,6 +43,7 @@ func (m *Manager) remember(u *user, w *write, sealed bool) {
 // panicked, which net/http recovers, and the process goes on.
 func (m *Manager) rememberUnless(done *bool, u *user, w *write) {
 	if !*done {
+		w.late = true
 		m.remember(u, w, false)
 	}
 }

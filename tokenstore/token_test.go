@@ -494,6 +494,23 @@ func TestAPanickingStoreLosesNothing(t *testing.T) {
 			}
 		})
 	}
+	t.Run("sign-in before another process's", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.store.beforeLoad = func(tokenstore.Key) error { panic("out of order") }
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = b.SignIn(t.Context(), jane, b.google.consent("openid"))
+			}()
+			b.store.beforeLoad = nil
+			time.Sleep(time.Second)
+			newer := b.google.consent("openid")
+			join(t, b.google, b.store).signIn(t, newer)
+			if err := b.Flush(t.Context()); err != nil || b.kept(t).RefreshToken != newer.RefreshToken {
+				t.Errorf("kept %v, %v", b.kept(t), err)
+			}
+		})
+	})
 	t.Run("beside another user's Save", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
