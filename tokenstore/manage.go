@@ -173,6 +173,7 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, idle time.Durat
 	if err := m.settle(ctx, u); err != nil {
 		return err
 	}
+	generation := u.generation.Load()
 	g, err := m.active(ctx, u)
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -183,7 +184,7 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, idle time.Durat
 	if err := m.waitForPause(ctx, u, false); err != nil {
 		return err
 	}
-	err = m.refreshIdle(u, g)
+	err = m.refreshIdle(u, generation, g)
 	_ = wait(ctx, sweepPause) // the caller looks at ctx
 	if errors.Is(err, errAgain) {
 		return nil // it has changed since it was read, so it is not idle
@@ -193,12 +194,16 @@ func (m *Manager) sweepUser(ctx context.Context, subject string, idle time.Durat
 
 // refreshIdle refreshes g, detached from the sweep: a rotated refresh token must
 // not be lost when that ends.
-func (m *Manager) refreshIdle(u *user, g Grant) error {
+func (m *Manager) refreshIdle(u *user, generation uint64, g Grant) error {
 	defer m.background.Begin()()
 	ctx, cancel := m.detached()
 	defer cancel()
 	_, _, err := m.refresh(ctx, u, g)
-	if errors.Is(err, ErrNeedsConsent) {
+	switch {
+	case err != nil && u.generation.Load() != generation:
+		u.succeeded() // the failure was that of an older grant
+		return errAgain
+	case errors.Is(err, ErrNeedsConsent):
 		m.forget(u) // a sign-in without a refresh token may have cached an access token
 	}
 	return err

@@ -326,6 +326,29 @@ func TestSweepMeetsAPause(t *testing.T) {
 	})
 }
 
+// A grant that a sweep was too late for is no reason to pause with its successor.
+func TestSweepMeetsASignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := new(tokenstore.Memory)
+		b := newBench(t, func(c *tokenstore.Config) { c.Store = memory })
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		time.Sleep(100 * 24 * time.Hour)
+		b.google.fail = func(string) error {
+			b.google.fail = nil
+			b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+			return &refusedError{code: "invalid_client"}
+		}
+		if got := swept(t.Context(), b.Manager, tokenstore.SweepOptions{}, 0); !slices.Equal(got, []string{jane + " ok"}) {
+			t.Errorf("swept %q", got)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if _, err := b.Token(ctx, jane); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Close waits for the refresh of a sweep: it may bring a new refresh token.
 func TestCloseWaitsForASweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
