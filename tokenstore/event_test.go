@@ -89,7 +89,7 @@ func TestEvents(t *testing.T) {
 			"DEBUG tokenstore.refreshed",
 			"INFO tokenstore.rotated", "DEBUG tokenstore.refreshed",
 			"WARN tokenstore.refresh_failed",
-			"INFO tokenstore.rotated", "ERROR tokenstore.unsaved",
+			"ERROR tokenstore.unsaved", "INFO tokenstore.rotated",
 			"WARN tokenstore.refresh_not_noted", "DEBUG tokenstore.refreshed",
 			"INFO tokenstore.refused",
 			"INFO tokenstore.signed_in",

@@ -176,12 +176,9 @@ func (m *Manager) takeAlong() {
 		return // another call does it; waiting for that, one for each Save would pile up
 	}
 	m.inBackground(u, func() {
-		t := background.NewTask() // a Store that panics for one user ends no process: the user's next call panics
-		t.Run(func() error {
-			ctx, cancel := m.detached()
-			defer cancel()
-			return m.settle(ctx, u) // what fails stays pending, and was logged
-		})
+		ctx, cancel := m.detached()
+		defer cancel()
+		_ = m.settle(ctx, u) // what fails stays pending, and was logged
 	})
 }
 
@@ -228,13 +225,15 @@ func (m *Manager) Close(ctx context.Context) error {
 	return nil
 }
 
-// inBackground runs f, which is about u, in a goroutine.
+// inBackground runs f, which is about u, in a goroutine. A Store or a Leaser that
+// panics there does not end the process, which may have what no other has.
 func (m *Manager) inBackground(u *user, f func()) {
 	m.users.acquire(u.subject)
 	end := m.background.Begin()
 	go func() {
 		defer end()
 		defer m.release(u)
-		f()
+		t := background.NewTask()
+		t.Run(func() error { f(); return nil })
 	}()
 }

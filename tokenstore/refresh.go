@@ -169,13 +169,15 @@ func (m *Manager) saveRefresh(ctx context.Context, u *user, g Grant, w *write) (
 	save := m.trySave
 	if w.kind == rotationWrite {
 		m.stats.rotated.Add(1)
-		m.event(ctx, slog.LevelInfo, "tokenstore.rotated", u.subject)
 		var cancel context.CancelFunc
 		ctx, cancel = m.detached() // the Refresher may have used all the time of ctx
 		defer cancel()
 		save = m.save
 	}
 	saved, err := save(ctx, u, w, &record{Grant: g, exists: true})
+	if w.kind == rotationWrite { // not before: a Logger may panic
+		m.event(ctx, slog.LevelInfo, "tokenstore.rotated", u.subject)
+	}
 	switch {
 	case errors.Is(err, errSuperseded), err == nil && saved.State != Active:
 		return g, errAgain

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"runtime"
@@ -532,6 +534,60 @@ func TestAPanickingStoreLosesNothing(t *testing.T) {
 			}
 		})
 	})
+}
+
+// outOfOrder is a log handler that panics once armed.
+type outOfOrder struct {
+	slog.Handler
+	armed bool
+}
+
+func (o *outOfOrder) Handle(context.Context, slog.Record) error {
+	if o.armed {
+		panic("out of order")
+	}
+	return nil
+}
+
+func TestAPanickingLoggerLosesNothing(t *testing.T) {
+	handler := &outOfOrder{Handler: slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug})}
+	b := newBench(t, func(c *tokenstore.Config) { c.Logger = slog.New(handler) })
+	panicking := func(f func()) {
+		handler.armed = true
+		defer func() {
+			handler.armed = false
+			if recover() != "out of order" {
+				t.Error("the panic did not reach the caller")
+			}
+		}()
+		f()
+	}
+	tok := &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken}
+	panicking(func() { b.signIn(t, tok) })
+	b.google.rotate = true
+	panicking(func() { _, _ = b.Token(t.Context(), jane) })
+	if g := b.kept(t); g.RefreshToken == tok.RefreshToken || !b.google.live[g.RefreshToken] {
+		t.Error("kept is the former refresh token")
+	}
+}
+
+// A release of a lease that panics ends neither the refresh nor the process.
+func TestAPanickingLeaserLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, func(c *tokenstore.Config) { c.ShareAccessTokens, c.Leaser = true, panickingLeaser{} })
+		b.signIn(t, &oauth2.Token{RefreshToken: b.google.consent("openid").RefreshToken})
+		b.google.rotate = true
+		b.token(t)
+		if err := b.Close(t.Context()); err != nil || !b.google.live[b.kept(t).RefreshToken] {
+			t.Errorf("Close: %v, and kept is %v", err, b.kept(t))
+		}
+	})
+}
+
+type panickingLeaser struct{}
+
+func (panickingLeaser) Lease(context.Context, tokenstore.Key, string, time.Duration) (func(), bool, error) {
+	return func() { panic("out of order") }, true, nil
 }
 
 func TestInvalidate(t *testing.T) {
