@@ -84,7 +84,8 @@ func (s *sentinel) Unwrap() []error     { return s.is }
 // gave an OAuth error code, errors.As finds an *oauth2.RetrieveError in it, whose
 // Body and Response are nil. Neither its fields nor the errors that it wraps have
 // a code, a token, a secret or a response body. A test may make an Error from its
-// Code alone: &Error{Code: "invalid_grant"} Is ErrInvalidGrant.
+// Code alone: &Error{Code: "invalid_grant"} Is ErrInvalidGrant. Callers that share one
+// request to Google share its Error too: its fields are for reading.
 type Error struct {
 	Op          string        // "authorize", "callback", "exchange", "refresh", "revoke" or "read code"
 	Code        string        // Google's error, such as "invalid_grant"; empty if it gave none
