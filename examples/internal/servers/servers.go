@@ -228,19 +228,31 @@ func give(dir string) error {
 var (
 	firstPort = rand.IntN(12000) // other packages' tests run at the same time
 	ports     atomic.Int32       // how many were tried
+
+	reservedMu sync.Mutex
+	reserved   []net.PacketConn // one for each port given out, open as long as this process runs
 )
 
 // freePort returns a port that is free and below those that systems give away by
 // themselves (Linux from 32768, others from 49152): no connection gets it before
-// the server listens, or while it is stopped. It returns no port twice, for
-// servers that are started at the same time.
+// the server listens, or while it is stopped. No other process of these tests gets
+// it either: a UDP socket, which none of the servers has, reserves it.
 func freePort() (port string, err error) {
 	for range 100 {
 		port = strconv.Itoa(20000 + (firstPort+int(ports.Add(1)))%12000)
-		var l net.Listener
-		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			return port, l.Close()
+		var reservation net.PacketConn
+		if reservation, err = net.ListenPacket("udp", "127.0.0.1:"+port); err != nil {
+			continue
 		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+port); err != nil {
+			reservation.Close()
+			continue
+		}
+		reservedMu.Lock()
+		reserved = append(reserved, reservation)
+		reservedMu.Unlock()
+		return port, l.Close()
 	}
 	return "", err
 }

@@ -26,6 +26,10 @@ func TestServers(t *testing.T) {
 				conn.Close()
 				t.Error("the server still listens after Stop")
 			}
+			if reservation, err := net.ListenPacket("udp", s.Addr); err == nil {
+				reservation.Close()
+				t.Error("another process can take the port while the server is stopped")
+			}
 			s.Start(t)
 			s.Kill(t)
 			s.Start(t)
