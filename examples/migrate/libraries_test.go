@@ -106,7 +106,9 @@ func TestJava(t *testing.T) {
 	w := newWorld(t, exchangetest.Options{})
 	w.library(exec.CommandContext(t.Context(), "java", "-cp", jars, "testdata/java/Keep.java"),
 		"REFRESH_TOKEN="+w.consent(jane, "openid").RefreshToken)
-	exported, err := exec.CommandContext(t.Context(), "java", "-cp", jars, "StoredCredentials.java", w.o.in).Output()
+	export := exec.CommandContext(t.Context(), "java", "-cp", jars, "StoredCredentials.java", w.o.in)
+	export.Env = guests.Environ()
+	exported, err := export.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,10 +15,11 @@ import (
 	"github.com/seed3a054f9c/googlesignin/examples/internal/needs"
 )
 
-// Environ returns this process's environment without proxies, for a program that calls
-// a server of the test: not every library leaves loopback addresses out of them.
+// Environ returns this process's environment for a program that calls a server of the
+// test: without proxies, because not every library leaves loopback addresses out of
+// them, and with UTF-8 file names, which Java has by the locale only.
 func Environ() []string {
-	environ := os.Environ()
+	environ := append(os.Environ(), "LC_ALL=C.UTF-8")
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"} {
 		environ = append(environ, name+"=", strings.ToLower(name)+"=")
 	}
