@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	"github.com/seed3a054f9c/googlesignin/tokenstore/internal/background"
 )
 
 // hasPending reports whether there are pending writes.
@@ -233,7 +231,7 @@ func (m *Manager) inBackground(u *user, f func()) {
 	go func() {
 		defer end()
 		defer m.release(u)
-		t := background.NewTask()
-		t.Run(func() error { f(); return nil })
+		defer func() { _ = recover() }()
+		f()
 	}()
 }
